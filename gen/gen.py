@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Turns data/ into C tables: gen.py DATA OUT_DIR. Fatal on any doubt."""
+
+import os
+import sys
+
+from emit import emit_arch, emit_enums, emit_features, emit_hosts
+from links import (read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
+                   read_requires, read_rules, read_runtime)
+from tables import Refused, read_fields, read_words, refuse
+
+
+def read_arch(data, arch, lists):
+    folder = f"{data}/{arch}"
+    words, ranges = read_words(folder)
+    fields = read_fields(folder, words)
+    read_runtime(folder, fields)
+    for i, w in enumerate(words):
+        w["index"] = i
+        w["first"] = next((j for j, f in enumerate(fields) if f["word"] is w), 0)
+    features, names = read_names(folder, fields)
+    own = dict(lists, props=read_properties(folder))
+    for p in own["props"]:
+        if p["name"] in names:
+            refuse(names[p["name"]][0], f"'{p['name']}' is a property and a feature")
+    rules = read_rules(f"{data}/kvm/rules.txt", fields, own, True)
+    rules += read_rules(f"{folder}/rules.txt", fields, own, False)
+    seen = {}
+    for r in rules:
+        if r["id"] in seen:
+            refuse(r["where"], f"rule {r['id']} is at {seen[r['id']]} already")
+        seen[r["id"]] = r["where"]
+    return dict(name=arch, words=words, ranges=ranges, fields=fields, features=features,
+                names=names, rules=rules, props=own["props"],
+                requires=read_requires(folder, fields), models=read_models(folder, fields),
+                pv=read_pv(folder, fields), gates=read_gates(folder, fields))
+
+
+def main(data, out):
+    lists = {"cap": read_numbers(f"{data}/kvm/caps.txt"),
+             "exits": read_numbers(f"{data}/kvm/exits.txt"),
+             "handles": read_numbers(f"{data}/kvm/handles.txt"),
+             "params": read_params(f"{data}/kvm/params.txt")}
+    arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
+    written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
+               "hosts_gen.c": emit_hosts(f"{data}/hosts")}
+    for a in arches:
+        written[f"facts_{a['name']}.c"] = emit_arch(a, lists)
+    for name, text in written.items():
+        with open(os.path.join(out, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except Refused as e:
+        sys.exit(f"{e}")

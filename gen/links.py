@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The tables that refer to fields: names, parents, rules, models, capabilities."""
+
+from tables import normal, number, refuse, rows, parse_word, RELEASE
+
+STAGES = ["builtin", "offer", "default", "plan"]
+EFFECTS = ["record", "offer", "withdraw", "set", "clear", "want", "warn"]
+SEVERITIES = ["-", "note", "warning", "error"]
+ATOMS = {
+    # word: argument kind
+    "lapic": None, "irqchip": "irqchip", "gic": "gic", "cap": "cap", "offered": None,
+    "supported": None, "native": None, "emulated": None, "handles": "handles",
+    "exit-disabled": "exits", "exit-allowed": "exits", "asked": None, "asked-on": None,
+    "asked-off": None, "model": "model", "prop": "prop", "planned": "field", "msr": "number",
+    "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None,
+}
+ENUMS = {
+    "irqchip": ["kernel", "split", "user", "none"],
+    "gic": ["none", "v2", "v3"],
+    "model": ["host", "max", "base", "named"],
+    "accepts": ["x2apic-ids"],
+}
+
+
+def field_index(where, name, fields):
+    for i, f in enumerate(fields):
+        if normal(f["name"]) == normal(name):
+            return i
+    refuse(where, f"no field '{name}'")
+
+
+def read_names(folder, fields):
+    """Features: what a user can name; each sets one or more fields."""
+    features, names = [], {}
+
+    def add(where, name, feature, tag):
+        if normal(name) in names:
+            refuse(where, f"name '{name}' is taken at {names[normal(name)][0]}")
+        names[normal(name)] = (where, feature, tag, name)
+
+    for i, f in enumerate(fields):
+        full = 1 if f["order"] <= 1 else None
+        features.append(dict(id=f["id"], name=f["name"], targets=[(i, full)], group=False))
+        add(f["where"], f["name"], i, "-")
+    seen = {}
+    for where, c in rows(f"{folder}/features.txt", 5, optional=True):
+        ident = number(where, c[0], 4096, 65535)
+        if ident in seen:
+            refuse(where, f"id {ident} is at {seen[ident]} already")
+        seen[ident] = where
+        i = field_index(where, c[2], fields)
+        features.append(dict(id=ident, name=c[1], targets=[(i, number(where, c[3], 0, 2**63))],
+                             group=False))
+        add(where, c[1], len(features) - 1, "-")
+        for alias in [] if c[4] == "-" else c[4].split(","):
+            add(where, alias.strip(), len(features) - 1, "linux")
+    for where, (alias, target, tag) in rows(f"{folder}/aliases.txt", 3):
+        parts = [field_index(where, t.strip(), fields) for t in target.split("+ ")] \
+            if " + " in target else None
+        if parts is None:
+            key = normal(target)
+            if key not in names:
+                refuse(where, f"no field or feature '{target}'")
+            add(where, alias, names[key][1], tag)
+            continue
+        features.append(dict(id=0, name=alias, group=True,
+                             targets=[(p, features[p]["targets"][0][1]) for p in parts]))
+        add(where, alias, len(features) - 1, tag)
+    return features, names
+
+
+def read_requires(folder, fields):
+    out = []
+    for where, (child, parent, source) in rows(f"{folder}/requires.txt", 3):
+        c = field_index(where, child, fields)
+        parents = [field_index(where, p.strip(), fields) for p in parent.split(" + ")]
+        if len(parents) > 4:
+            refuse(where, "at most four parents in one row")
+        if c in parents:
+            refuse(where, f"{child} cannot be its own parent")
+        if any(o["child"] == c and o["parents"] == parents for o in out):
+            refuse(where, f"{child} requires {parent} twice")
+        out.append(dict(child=c, parents=parents, source=source))
+    return out
+
+
+def parse_atom(where, text, fields, lists):
+    negate = text.startswith("!")
+    word, _, arg = text.lstrip("!").partition(":")
+    if word not in ATOMS:
+        refuse(where, f"no such condition '{word}'")
+    kind = ATOMS[word]
+    if (kind is None) != (arg == ""):
+        refuse(where, f"condition '{word}' {'takes no' if kind is None else 'needs an'} argument")
+    value, string = 0, None
+    if kind in ENUMS:
+        if arg not in ENUMS[kind]:
+            refuse(where, f"no such {kind} '{arg}'")
+        value = ENUMS[kind].index(arg)
+    elif kind in ("cap", "handles", "exits"):
+        found = [r["number"] for r in lists[kind] if r["name"] == arg]
+        if not found:
+            refuse(where, f"no such {kind} '{arg}'")
+        value = found[0]
+    elif kind == "field":
+        value = field_index(where, arg, fields)
+    elif kind == "prop":
+        names = [p["name"] for p in lists["props"]]
+        if arg not in names:
+            refuse(where, f"no such property '{arg}'")
+        value = names.index(arg)
+    elif kind == "number":
+        value = number(where, arg)
+    elif kind == "text":
+        string = arg
+    return dict(op=list(ATOMS).index(word), negate=negate, value=value, text=string)
+
+
+def read_rules(path, fields, lists, common):
+    out = []
+    for where, c in rows(path, 8, optional=True):
+        if any(r["id"] == c[0] for r in out):
+            refuse(where, f"rule {c[0]} twice")
+        for col, known in ((1, STAGES), (2, EFFECTS), (5, SEVERITIES)):
+            if c[col] not in known:
+                refuse(where, f"no such word '{c[col]}', expected one of {' '.join(known)}")
+        targets = [] if c[3] == "-" else [field_index(where, t, fields) for t in c[3].split()]
+        if common and targets:
+            refuse(where, "a rule for every architecture names no field")
+        atoms = [] if c[4] == "-" else [parse_atom(where, a, fields, lists) for a in c[4].split()]
+        if len(c[6]) > 200:
+            refuse(where, "the sentence is longer than 200 characters")
+        out.append(dict(id=c[0], stage=STAGES.index(c[1]), effect=EFFECTS.index(c[2]),
+                        targets=targets, atoms=atoms, severity=SEVERITIES.index(c[5]),
+                        sentence=c[6], source=c[7], where=where))
+    return out
+
+
+def read_numbers(path, columns=4):
+    out = []
+    for where, c in rows(path, columns):
+        n = number(where, c[0], 0, 2**32 - 1)
+        if any(o["number"] == n or o["name"] == c[1] for o in out):
+            refuse(where, f"{c[1]} or {n} twice")
+        out.append(dict(number=n, name=c[1], on=c[2], meaning=c[3]))
+    return sorted(out, key=lambda o: o["number"])
+
+
+def read_properties(folder):
+    out = []
+    for where, c in rows(f"{folder}/properties.txt", 4):
+        if c[1] != "bool" or c[2] not in ("on", "off"):
+            refuse(where, "a property is 'bool' with default on or off")
+        out.append(dict(name=c[0], default=c[2] == "on", meaning=c[3]))
+    return out
+
+
+def read_models(folder, fields):
+    out = []
+    for where, c in rows(f"{folder}/models.txt", 9, optional=True):
+        nums = [number(where, x, 0, 2**32 - 1) for x in c[2:7]]
+        feats = [field_index(where, f, fields) for f in c[8].split()]
+        if len(set(feats)) != len(feats):
+            refuse(where, "a feature twice")
+        out.append(dict(name=c[0], vendor=c[1], nums=nums, model_id=c[7], features=feats))
+    return out
+
+
+def read_pv(folder, fields):
+    out = []
+    for where, c in rows(f"{folder}/pv.txt", 6, optional=True):
+        msrs = [] if c[1] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[1].split()]
+        calls = [] if c[2] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[2].split()]
+        out.append(dict(field=field_index(where, c[0], fields), msrs=msrs, calls=calls,
+                        gate=c[3], vmm=c[4], note=c[5]))
+    return out
+
+
+def read_gates(folder, fields):
+    """Leaves and MSRs that hold nothing unless a field is on."""
+    out = []
+    for where, (word, field, _) in rows(f"{folder}/gates.txt", 3, optional=True):
+        form, value = parse_word(where, word)
+        msr = form == "words"
+        key = (value[0][0] & 0xFFFFFFFF) if msr else value[0]
+        if any(o["msr"] == msr and o["key"] == key for o in out):
+            refuse(where, f"{word} twice")
+        out.append(dict(msr=msr, key=key, field=field_index(where, field, fields)))
+    return out
+
+
+def read_params(path):
+    out = []
+    for where, c in rows(path, 3):
+        if c[:2] in [o[:2] for o in out]:
+            refuse(where, f"{c[0]} {c[1]} twice")
+        out.append(c)
+    return out
+
+
+def read_runtime(folder, fields):
+    """Attach to every run-time field the reason why it moves."""
+    path = f"{folder}/runtime.txt"
+    for where, (name, reason) in rows(path, 2):
+        f = fields[field_index(where, name, fields)]
+        if not f["owner"] & 4:
+            refuse(where, f"{name} is not owned by runtime")
+        if f.get("runtime"):
+            refuse(where, f"{name} twice")
+        f["runtime"] = reason
+    for f in fields:
+        if f["owner"] & 4 and not f.get("runtime"):
+            refuse(path, f"no row for {f['name']}")

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""Reads the tables of data/ and refuses whatever is not exactly right."""
+
+import os
+import re
+
+
+class Refused(Exception):
+    """A fact table says something impossible."""
+
+
+def refuse(where, text):
+    raise Refused(f"{where}: {text}")
+
+
+def rows(path, columns, optional=False):
+    """Rows of a table as lists of columns, each with its place in the file."""
+    if optional and not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    if not lines[0].startswith("# SPDX-License-Identifier: MIT"):
+        refuse(f"{path}:1", "the first line must be the licence")
+    if len(lines) < 2 or not lines[1].startswith("# Provenance:"):
+        refuse(f"{path}:2", "the second line must say '# Provenance: ...'")
+    out = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        cells = [c.strip() for c in line.split("|")]
+        where = f"{path}:{number}"
+        if len(cells) != columns:
+            refuse(where, f"{len(cells)} columns, expected {columns}")
+        if any(c == "" for c in cells):
+            refuse(where, "an empty column; '-' means none")
+        if '"' in line or "\\" in line:
+            refuse(where, "quotes and backslashes are not allowed")
+        out.append((where, cells))
+    return out
+
+
+def number(where, text, lo=0, hi=2**64 - 1):
+    try:
+        value = int(text, 0)
+    except ValueError:
+        refuse(where, f"'{text}' is not a number")
+    if not lo <= value <= hi:
+        refuse(where, f"{text} is out of range {lo}..{hi}")
+    return value
+
+
+def normal(name):
+    """The form in which names are looked up."""
+    return name.lower().replace("_", "-")
+
+
+SPACES = {"REG": 6, "CPUID": 12, "MSR": 13, "INIT": 14, "SVE": 15}
+REGS = ["eax", "ebx", "ecx", "edx"]
+
+
+def cpuid_addr(leaf, sub, reg):
+    return SPACES["CPUID"] << 60 | leaf << 24 | sub << 2 | reg
+
+
+def parse_word(where, text):
+    """A list of (address, name) that a word column means, or a range."""
+    parts = text.split(".")
+    space = parts[0]
+    if space == "CPUID" and len(parts) == 4:
+        leaf = number(where, parts[1], 0, 2**32 - 1)
+        regs = REGS if parts[3] == "*" else parts[3].split("+")
+        for r in regs:
+            if r not in REGS:
+                refuse(where, f"no such register '{r}'")
+        if parts[2] == "*":
+            mask = sum(1 << REGS.index(r) for r in regs)
+            return "range", (leaf, mask)
+        sub = number(where, parts[2], 0, 2**22 - 1)
+        return "words", [
+            (cpuid_addr(leaf, sub, REGS.index(r)), f"CPUID.{leaf:#x}.{sub:#x}.{r}") for r in regs
+        ]
+    if space == "MSR" and len(parts) == 2:
+        index = number(where, parts[1], 0, 2**32 - 1)
+        return "words", [(SPACES["MSR"] << 60 | index, f"MSR.{index:#x}")]
+    if space == "REG" and len(parts) == 7:
+        lim = [3, 7, 15, 15, 7]
+        op = [number(where, p, 0, m) for p, m in zip(parts[2:], lim)]
+        enc = op[0] << 14 | op[1] << 11 | op[2] << 7 | op[3] << 3 | op[4]
+        return "words", [(0x6030000000130000 | enc, parts[1])]
+    if space in ("INIT", "SVE") and len(parts) == 2:
+        return "words", [(SPACES[space] << 60 | number(where, parts[1], 0, 7), text)]
+    refuse(where, f"'{text}' is not a word address")
+
+
+CLASSES = {"fields": 1, "structure": 2, "pair": 3, "identity": 4, "derived": 5, "copy": 6, "zero": 7}
+OWNERS = {"chosen": 1, "derived": 2, "runtime": 4, "identity": 8}
+ORDERS = ["flag", "absence", "lower", "higher", "higher0", "set", "exact", "safe", "pair"]
+MIGRATE = ["le", "eq", "ge", "any"]
+KINDS = ["hw", "emulated", "synth", "pass", "vendor", "alias", "pv", "vmm", "runtime", "none"]
+DEFAULTS = ["auto", "asked", "any"]
+WIDTH = {"CPUID": 32, "MSR": 64, "REG": 64, "INIT": 32, "SVE": 64}
+
+
+def read_words(folder):
+    words, ranges, seen = [], [], {}
+    for where, (word, klass, meaning) in rows(f"{folder}/words.txt", 3):
+        base, _, kind = klass.partition(":")
+        if base not in CLASSES:
+            refuse(where, f"no such class '{klass}'")
+        if (base == "structure") != bool(kind):
+            refuse(where, "a structure, and nothing else, names its kind")
+        form, value = parse_word(where, word)
+        if form == "range":
+            if base not in ("structure", "copy", "zero"):
+                refuse(where, f"class '{base}' needs an exact sub-leaf")
+            if value[0] in [r["leaf"] for r in ranges]:
+                refuse(where, "this leaf has a range already")
+            ranges.append(dict(leaf=value[0], regs=value[1], klass=base, kind=kind, meaning=meaning))
+            continue
+        for addr, name in value:
+            if addr in seen:
+                refuse(where, f"word {name} is at {seen[addr]} already")
+            seen[addr] = where
+            words.append(dict(addr=addr, name=name, klass=base, kind=kind, meaning=meaning,
+                              space=word.split(".")[0], fields=[], where=where))
+    words.sort(key=lambda w: w["addr"])
+    return words, ranges
+
+
+def parse_order(where, text):
+    spec, _, low = text.partition(",min=")
+    spec, _, absent = spec.partition("=")
+    safe = None
+    if spec.startswith("safe:"):
+        spec, safe = "safe", number(where, spec[5:])
+    signed = spec not in ORDERS and spec.startswith("s") and spec[1:] in ORDERS
+    if signed:
+        spec = spec[1:]
+    if spec not in ORDERS:
+        refuse(where, f"no such order '{text}'")
+    return dict(order=ORDERS.index(spec), signed=signed, safe=safe,
+                absent=number(where, absent) if absent else (1 if spec == "absence" else 0),
+                min=number(where, low) if low else 0)
+
+
+def choose(where, text, known, what):
+    if text not in known:
+        refuse(where, f"no such {what} '{text}', expected one of {' '.join(known)}")
+    return known.index(text)
+
+
+RELEASE = re.compile(r"(<=)?\d+\.\d+(\.\d+)?$")
+
+
+def read_fields(folder, words):
+    by_addr = {w["addr"]: w for w in words}
+    fields, ids, names = [], {}, {}
+    for where, c in rows(f"{folder}/fields.txt", 11):
+        ident = number(where, c[0], 1, 4095)
+        if ident in ids:
+            refuse(where, f"id {ident} is at {ids[ident]} already")
+        if normal(c[1]) in names:
+            refuse(where, f"name {c[1]} is at {names[normal(c[1])]} already")
+        ids[ident] = names[normal(c[1])] = where
+        form, value = parse_word(where, field_word(c[2], words))
+        if form != "words" or len(value) != 1 or value[0][0] not in by_addr:
+            refuse(where, f"word {c[2]} is not in words.txt, or not one word")
+        word = by_addr[value[0][0]]
+        if word["klass"] not in ("fields", "derived", "identity"):
+            refuse(where, f"word {c[2]} is of class {word['klass']}, which has no fields")
+        msb, _, lsb = c[3].rpartition(":")
+        lsb = number(where, lsb, 0, 63)
+        msb = number(where, msb, lsb, 63) if msb else lsb
+        if msb >= WIDTH[word["space"]]:
+            refuse(where, f"bit {msb} is outside of the word")
+        owner = 0
+        for o in c[4].split("+"):
+            if o not in OWNERS:
+                refuse(where, f"no such owner '{o}'")
+            owner |= OWNERS[o]
+        if c[8] not in ("-", "?") and not RELEASE.match(c[8]):
+            refuse(where, f"'{c[8]}' is not a kernel release")
+        field = dict(id=ident, name=c[1], word=word, lsb=lsb, width=msb - lsb + 1, owner=owner,
+                     migrate=choose(where, c[6], MIGRATE, "migrate"),
+                     kind=choose(where, c[7], KINDS, "kind"), since=c[8],
+                     default=choose(where, c[9], DEFAULTS, "default"), meaning=c[10], where=where)
+        field.update(parse_order(where, c[5]))
+        if ORDERS[field["order"]] in ("flag", "absence") and field["width"] != 1:
+            refuse(where, "a flag is one bit wide")
+        word["fields"].append(field)
+        fields.append(field)
+    check_fields(words, fields)
+    fields.sort(key=lambda f: (f["word"]["addr"], f["lsb"]))
+    return fields
+
+
+def field_word(text, words):
+    """arm64 rows name a register without repeating its encoding."""
+    if text.startswith("REG.") and text.count(".") == 1:
+        for w in words:
+            if w["space"] == "REG" and w["name"] == text[4:]:
+                enc = w["addr"] & 0xFFFF
+                return (f"REG.{w['name']}.{enc >> 14}.{enc >> 11 & 7}."
+                        f"{enc >> 7 & 15}.{enc >> 3 & 15}.{enc & 7}")
+    return text
+
+
+def check_fields(words, fields):
+    top = max(f["id"] for f in fields)
+    missing = sorted(set(range(1, top + 1)) - {f["id"] for f in fields})
+    if missing:
+        refuse(fields[0]["where"].rsplit(":", 1)[0], f"gap in the ids at {missing[0]}")
+    for w in words:
+        used = 0
+        for f in w["fields"]:
+            mask = ((1 << f["width"]) - 1) << f["lsb"]
+            if used & mask:
+                refuse(f["where"], f"{f['name']} overlaps another field of {w['name']}")
+            used |= mask
+        if w["klass"] == "fields" and not w["fields"]:
+            refuse(w["where"], f"word {w['name']} has no field")
+        w["known"] = used
+        w["fields"].sort(key=lambda f: f["lsb"])

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/** The catalogue: every feature that has a name, for any architecture on any host. */
+#ifndef GUESTCPU_CATALOGUE_H
+#define GUESTCPU_CATALOGUE_H
+
+#include <guestcpu/snapshot.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One feature. All strings are constants of the library. */
+struct gcpu_feature_info {
+	unsigned id;	      /**< for gcpu_plan_has(); 0 for a group of features */
+	const char *name;
+	const char *word;     /**< "CPUID.0x7.0x0.ebx", "ID_AA64ISAR0_EL1" */
+	unsigned lsb, width;  /**< bits of the word */
+	bool at_least;	      /**< it means: the field has at least .value */
+	uint64_t value;
+	const char *owner;    /**< "chosen", "derived", "runtime", "identity", joined by '+' */
+	const char *kind;     /**< how KVM comes to offer it: "hw", "emulated", "pv", ... */
+	const char *since;    /**< first kernel, "<=6.1", "-" never, "?" not known */
+	const char *deflt;    /**< "auto", "asked" or "any" */
+	const char *meaning;
+	/* paravirtual features */
+	unsigned n_msrs, n_hypercalls;
+	const uint32_t *msrs, *hypercalls;
+	const char *gate;     /**< what KVM refuses under enforcement, or NULL */
+	const char *vmm;      /**< what the VMM must do, or NULL */
+	const char *note;     /**< or NULL */
+};
+
+/** Visit all features of ARCH; non-zero from VISIT stops and is returned. */
+int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_feature_info *),
+		  void *ctx);
+
+/** Visit the other names of a feature. TAG says whose word it is ("qemu", "linux", "db"). */
+int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
+			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/** Plans: the CPU that a guest will get, how to give it, and why it is so. */
+#ifndef GUESTCPU_PLAN_H
+#define GUESTCPU_PLAN_H
+
+#include <guestcpu/feature.h>
+#include <guestcpu/machine.h>
+#include <guestcpu/request.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gcpu_plan;
+
+/**
+ * Decide what a guest on the host of SNAPSHOT gets. Pure: asks nothing of
+ * this machine. The snapshot must outlive the plan; the request need not.
+ *
+ * A request that cannot be fulfilled under "enforce" gives a plan as well:
+ * gcpu_plan_refused() is true then and the findings say why.
+ * @return 0 and *ret_plan (free with gcpu_plan_free()), or a code.
+ */
+int gcpu_plan_make(const struct gcpu_snapshot *snapshot, const struct gcpu_request *request,
+		   const struct gcpu_machine *machine, struct gcpu_plan **ret_plan,
+		   struct gcpu_error *err);
+/** NULL is allowed. */
+void gcpu_plan_free(struct gcpu_plan *plan);
+
+/** True if the plan must not be applied. */
+bool gcpu_plan_refused(const struct gcpu_plan *plan);
+
+/** Does the guest have FEATURE (a GCPU_X86_* or GCPU_ARM64_* number)? One load and a test. */
+bool gcpu_plan_has(const struct gcpu_plan *plan, unsigned feature);
+
+/** Number of a feature by name or alias, 0 if there is none. Groups have no number. */
+unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name);
+
+/** One CPUID entry; as struct kvm_cpuid_entry2 without its padding. */
+struct gcpu_cpuid {
+	uint32_t leaf, subleaf;
+	uint32_t flags; /**< bit 0: sub-leaf is significant */
+	uint32_t eax, ebx, ecx, edx;
+};
+
+/**
+ * CPUID of vCPU number VCPU (x86), in ascending order.
+ * @param count in: room in entries (0: only count), out: entries there are.
+ * @return 0, GCPU_ERR_ARGUMENT if there is no such vCPU or too little room.
+ */
+int gcpu_plan_cpuid(const struct gcpu_plan *plan, unsigned vcpu, struct gcpu_cpuid *entries,
+		    size_t *count);
+
+/** Id that vCPU number VCPU must be created with (x86: its APIC id). */
+unsigned gcpu_plan_vcpu_id(const struct gcpu_plan *plan, unsigned vcpu);
+unsigned gcpu_plan_vcpus(const struct gcpu_plan *plan);
+
+/** Something the user should know. Strings are owned by the plan. */
+struct gcpu_finding {
+	const char *id;       /**< stable word, row of rules.txt */
+	const char *severity; /**< "note", "warning" or "error" */
+	const char *feature;  /**< name of the feature, or NULL */
+	const char *text;     /**< one sentence */
+	const char *source;   /**< who says so */
+};
+/** Non-zero from VISIT stops and is returned. */
+int gcpu_plan_findings(const struct gcpu_plan *plan,
+		       int (*visit)(void *ctx, const struct gcpu_finding *), void *ctx);
+
+/** When a step of the recipe is due. */
+enum gcpu_phase {
+	GCPU_PHASE_PROCESS = 0,  /**< once per process, before KVM is asked for anything */
+	GCPU_PHASE_VM = 1,       /**< once, after KVM_CREATE_VM, before the first vCPU */
+	GCPU_PHASE_ALL_VCPUS = 2, /**< on each vCPU, when all have been created */
+	GCPU_PHASE_VM_ONCE = 3,  /**< once, through the first vCPU */
+	GCPU_PHASE_VCPU = 4,     /**< on each vCPU, before its first KVM_RUN */
+};
+
+/** One step, enough to carry out with no further knowledge. */
+struct gcpu_step {
+	enum gcpu_phase phase;
+	const char *scope;   /**< descriptor: "process", "vm", "vcpu" */
+	const char *call;    /**< "KVM_ENABLE_CAP", "KVM_SET_CPUID2", ... */
+	unsigned n_args;
+	struct gcpu_step_arg {
+		const char *name; /**< "cap", "args[0]", "id", "value", ... */
+		uint64_t value;
+		const char *text; /**< name of the value, or NULL */
+	} args[4];
+	const char *why;     /**< one sentence */
+};
+int gcpu_plan_recipe(const struct gcpu_plan *plan, int (*visit)(void *ctx, const struct gcpu_step *),
+		     void *ctx);
+
+/** The caller's descriptors, for gcpu_plan_apply(). */
+struct gcpu_fds {
+	size_t size; /**< sizeof(struct gcpu_fds) */
+	int kvm, vm;
+	const int *vcpus; /**< gcpu_plan_vcpus() of them, in the order of the plan */
+	int gic;          /**< out: descriptor of the vGIC that the VM phase created, else -1;
+			   *   the caller owns it, and sets its addresses */
+};
+
+/**
+ * Carry out the steps of one phase on the caller's descriptors. Call it for
+ * PROCESS, then VM (fds->vm set), create the vCPUs with gcpu_plan_vcpu_id(),
+ * then ALL_VCPUS, VM_ONCE, VCPU. Stops at the first failure: err names the
+ * step; the VM is not usable then.
+ */
+int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const struct gcpu_kvm *kvm,
+		    struct gcpu_fds *fds, struct gcpu_error *err);
+
+/** Why a feature is as it is: one call per step, oldest first. */
+struct gcpu_reason {
+	const char *rule;     /**< id of the rule */
+	const char *field;    /**< the field it touched */
+	uint64_t before, after;
+	const char *sentence;
+	const char *source;
+};
+/** NAME is a feature, field or alias. GCPU_ERR_NAME with the nearest names. */
+int gcpu_plan_explain(const struct gcpu_plan *plan, const char *name,
+		      int (*visit)(void *ctx, const struct gcpu_reason *), void *ctx,
+		      struct gcpu_error *err);
+
+/** Write the plan document (docs/plan.md), or the table as `cpuid -r` prints it. */
+int gcpu_plan_write_json(const struct gcpu_plan *plan, gcpu_write write, void *ctx);
+int gcpu_plan_write_cpuid_raw(const struct gcpu_plan *plan, gcpu_write write, void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

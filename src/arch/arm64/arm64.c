@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* arm64: opt in by VCPU_INIT, opt out by ID registers. */
+#include "core/plan.h"
+#include "kvm/abi.h"
+#include "kvm/abi_arm64.h"
+
+#include <errno.h>
+
+/* Features of VCPU_INIT that this KVM took, each alone or with its partner. */
+static uint32_t init_offered(const struct gcpu_snapshot *s)
+{
+	uint32_t offered = s->init_features;
+
+	for (size_t i = 0; i < s->inits.n; i++) {
+		const struct snap_init *t = LIST_AT(&s->inits, struct snap_init, i);
+
+		if (!t->error)
+			offered |= t->features;
+	}
+	return offered;
+}
+
+static void offer(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		uint64_t addr = p->facts->words[i].addr;
+		const struct snap_reg *r = NULL;
+
+		if (addr == ADDR_INIT)
+			p->offer[i] = init_offered(p->snap);
+		else if (addr == ADDR_SVE)
+			r = snapshot_reg(p->snap, GK_REG_ARM64_SVE_VLS);
+		else
+			r = snapshot_reg(p->snap, addr);
+		if (r && r->n_words)
+			p->offer[i] = r->value[0];
+	}
+}
+
+static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	const struct snap_reg *r = snapshot_reg(p->snap, p->facts->words[f->word].addr);
+
+	if (table != SNAP_SUPPORTED || !r || !r->n_words)
+		return false;
+	*ret = r->value[0] >> f->lsb & field_mask(f);
+	return true;
+}
+
+/* Registers are tried nibble by nibble; a field inside one nibble has its answer there. */
+static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
+		  int *ret_error)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	uint64_t addr = p->facts->words[f->word].addr;
+	unsigned lsb = f->lsb & ~3U;
+	const struct snap_nibble *n = snapshot_nibble(p->snap, addr, lsb);
+	uint64_t now = p->offer[f->word] >> lsb & 15;
+	unsigned shift = f->lsb - lsb, v;
+
+	*ret_force = value;
+	*ret_error = 0;
+	if (!n || f->width + shift > 4 || value == field_get(p, p->offer, field))
+		return false;
+	v = (unsigned)((now & ~(field_mask(f) << shift)) | value << shift);
+	if (n->accepted >> v & 1)
+		return true;
+	if (n->changed >> v & 1)
+		return false;
+	*ret_error = n->error ? n->error : EINVAL;
+	return true;
+}
+
+static void init_steps(struct gcpu_plan *p)
+{
+	uint32_t features = (uint32_t)p->value[ARM64_W_INIT_0];
+	bool sve = field_get(p, p->value, ARM64_F_SVE) != 0;
+	struct gcpu_step *s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_ARM_VCPU_INIT",
+					 "the same features on every vCPU: what is opted into");
+
+	recipe_arg(s, "target", p->snap->target, NULL);
+	recipe_arg(s, "features[0]", features, NULL);
+	if (!sve)
+		return;
+	s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_SET_ONE_REG",
+		       "vector lengths, before they are frozen by FINALIZE");
+	recipe_arg(s, "id", GK_REG_ARM64_SVE_VLS, "KVM_REG_ARM64_SVE_VLS");
+	recipe_arg(s, "value", p->value[ARM64_W_SVE_0], NULL);
+	s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_ARM_VCPU_FINALIZE",
+		       "SVE is usable only after this");
+	recipe_arg(s, "feature", p->facts->fields[ARM64_F_SVE].lsb, "sve");
+}
+
+static void register_steps(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		const struct word_fact *w = &p->facts->words[i];
+		struct gcpu_step *s;
+
+		if (w->klass != CLASS_FIELDS || ADDR_SPACE(w->addr) != SPACE_REG ||
+		    !snapshot_reg(p->snap, w->addr))
+			continue;
+		s = recipe_add(p, GCPU_PHASE_VM_ONCE, "vcpu", "KVM_SET_ONE_REG",
+			       "ID registers first, once for the VM: no later default moves them");
+		recipe_arg(s, "id", w->addr, w->name);
+		recipe_arg(s, "value", p->value[i], NULL);
+	}
+}
+
+static void pmu_steps(struct gcpu_plan *p)
+{
+	struct gcpu_step *s;
+
+	if (!field_get(p, p->value, ARM64_F_PMU))
+		return;
+	if (p->machine.gic != GCPU_GIC_NONE) {
+		s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_DEVICE_ATTR",
+			       "the PMU needs its interrupt, after the vGIC is initialised");
+		recipe_arg(s, "group", GK_ARM_VCPU_PMU_V3_CTRL, "KVM_ARM_VCPU_PMU_V3_CTRL");
+		recipe_arg(s, "attr", GK_ARM_VCPU_PMU_V3_IRQ, "KVM_ARM_VCPU_PMU_V3_IRQ");
+		recipe_arg(s, "value", p->machine.pmu_irq, NULL);
+	}
+	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_DEVICE_ATTR",
+		       "a vCPU with a PMU does not run before the PMU is initialised");
+	recipe_arg(s, "group", GK_ARM_VCPU_PMU_V3_CTRL, "KVM_ARM_VCPU_PMU_V3_CTRL");
+	recipe_arg(s, "attr", GK_ARM_VCPU_PMU_V3_INIT, "KVM_ARM_VCPU_PMU_V3_INIT");
+}
+
+static int recipe(struct gcpu_plan *p)
+{
+	static const struct {
+		uint64_t type;
+		const char *name;
+	} gics[] = { { 0, NULL },
+		     { GK_DEV_TYPE_ARM_VGIC_V2, "KVM_DEV_TYPE_ARM_VGIC_V2" },
+		     { GK_DEV_TYPE_ARM_VGIC_V3, "KVM_DEV_TYPE_ARM_VGIC_V3" } };
+	struct gcpu_step *s;
+
+	if (p->machine.gic != GCPU_GIC_NONE) {
+		s = recipe_add(p, GCPU_PHASE_VM, "vm", "KVM_CREATE_DEVICE",
+			       "the vGIC decides what ID_AA64PFR0_EL1.GIC reads");
+		recipe_arg(s, "type", gics[p->machine.gic].type, gics[p->machine.gic].name);
+	}
+	if (p->props[ARM64_P_MTE])
+		recipe_cap(p, GCPU_PHASE_VM, CAP_ARM_MTE, 0, "memory tagging is opted into per VM");
+	init_steps(p);
+	register_steps(p);
+	pmu_steps(p);
+	return 0;
+}
+
+const struct arch gcpu_arch_arm64 = {
+	.id = GCPU_ARCH_ARM64,
+	.facts = &gcpu_facts_arm64,
+	.unknown_fixed = true,
+	.offer = offer,
+	.raw = raw,
+	.trial = trial,
+	.recipe = recipe,
+};

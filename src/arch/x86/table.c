@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* From chosen words to the CPUID table: maxima, sizes, copies, order. */
+#include "x86.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	LEAF_XSAVE = 0xd,
+	LEAF_EXTENDED = 0x80000000U,
+	LEAF_EXTENDED_FEATURES = 0x80000001U,
+	LEAF_BRAND = 0x80000002U,
+	LEAF_BRAND_END = 0x80000004U,
+	XSAVE_LEGACY_SIZE = 576, /* legacy region and header, before the first component */
+};
+
+/* Word table index of (leaf, sub-leaf, register), or -1. */
+static int word_at(const struct facts *f, uint64_t addr)
+{
+	unsigned lo = 0, hi = f->n_words;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+
+		if (f->words[mid].addr == addr)
+			return (int)mid;
+		if (f->words[mid].addr < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return -1;
+}
+
+static const struct range_fact *range_of(const struct facts *f, uint32_t leaf)
+{
+	for (unsigned i = 0; i < f->n_ranges; i++)
+		if (f->ranges[i].leaf == leaf)
+			return &f->ranges[i];
+	return NULL;
+}
+
+static bool gated_off(const struct gcpu_plan *p, uint32_t leaf)
+{
+	for (unsigned i = 0; i < p->facts->n_gates; i++) {
+		const struct gate_fact *g = &p->facts->gates[i];
+
+		if (!g->is_msr && g->key == leaf && !field_get(p, p->value, g->field))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t *reg_of(struct gcpu_cpuid *e, unsigned reg)
+{
+	uint32_t *const regs[4] = { &e->eax, &e->ebx, &e->ecx, &e->edx };
+
+	return regs[reg];
+}
+
+/* A component of the XSAVE area that this guest may have. */
+static bool component_on(const struct gcpu_plan *p, unsigned n)
+{
+	uint64_t xcr0 = p->value[X86_W_CPUID_0XD_0X0_EAX] |
+			p->value[X86_W_CPUID_0XD_0X0_EDX] << 32;
+	uint64_t xss = p->value[X86_W_CPUID_0XD_0X1_ECX] | p->value[X86_W_CPUID_0XD_0X1_EDX] << 32;
+
+	return (xcr0 | xss) >> n & 1;
+}
+
+/* Sizes from the host's offsets: hardware uses them whatever is enabled. */
+static void xsave_sizes(struct gcpu_plan *p)
+{
+	uint64_t xcr0 = p->value[X86_W_CPUID_0XD_0X0_EAX] |
+			p->value[X86_W_CPUID_0XD_0X0_EDX] << 32;
+	uint32_t size = XSAVE_LEGACY_SIZE, compact = XSAVE_LEGACY_SIZE;
+
+	for (unsigned n = 2; n < 63; n++) {
+		const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n);
+
+		if (!e || !component_on(p, n))
+			continue;
+		if (e->regs[2] & 2)
+			compact = (compact + 63) & ~63U;
+		compact += e->regs[0];
+		if ((xcr0 >> n & 1) && e->regs[1] + e->regs[0] > size)
+			size = e->regs[1] + e->regs[0];
+	}
+	if (!xcr0)
+		size = compact = 0;
+	if (!field_get(p, p->value, X86_F_XSAVEC) && !field_get(p, p->value, X86_F_XSAVES))
+		compact = 0;
+	p->value[X86_W_CPUID_0XD_0X0_EBX] = xcr0 ? XSAVE_LEGACY_SIZE : 0;
+	p->value[X86_W_CPUID_0XD_0X0_ECX] = size;
+	p->value[X86_W_CPUID_0XD_0X1_EBX] = compact;
+}
+
+/* AMD repeats bits of leaf 1 in 0x80000001; where this KVM does, so do we. */
+static void alias_bits(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		const struct field_fact *f = &p->facts->fields[i];
+		uint64_t bit;
+
+		if (f->kind != KIND_ALIAS || p->facts->words[f->word].addr !=
+						     ADDR_CPUID(LEAF_EXTENDED_FEATURES, 0, 3))
+			continue;
+		bit = p->value[X86_W_CPUID_0X1_0X0_EDX] >> f->lsb & 1;
+		bit &= field_get(p, p->offer, i);
+		if (bit != field_get(p, p->value, i))
+			plan_set(p, i, bit, X86_R_ALIAS_COPY);
+	}
+}
+
+static uint32_t signature(const struct model_fact *m)
+{
+	uint32_t base = m->family > 15 ? 15 : m->family;
+	uint32_t extended = m->family > 15 ? m->family - 15 : 0;
+
+	return extended << 20 | (m->model >> 4) << 16 | base << 8 | (m->model & 15) << 4 |
+	       m->stepping;
+}
+
+static void brand_text(struct gcpu_plan *p, const char *text)
+{
+	char brand[48] = "";
+
+	memcpy(brand, text, strlen(text) < 47 ? strlen(text) : 47);
+	for (unsigned i = 0; i < 12; i++) {
+		int w = word_at(p->facts, ADDR_CPUID(LEAF_BRAND + i / 4, 0, i % 4));
+		uint32_t v = 0;
+
+		for (unsigned k = 0; k < 4; k++)
+			v |= (uint32_t)(unsigned char)brand[i * 4 + k] << k * 8;
+		if (w >= 0)
+			p->value[w] = v;
+	}
+}
+
+/* KVM does not pass the brand string on: the host's own CPUID has it. */
+static void identity(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		uint64_t addr = p->facts->words[i].addr;
+		const struct snap_cpuid *e;
+
+		if (ADDR_SPACE(addr) != SPACE_CPUID || ADDR_LEAF(addr) < LEAF_BRAND ||
+		    ADDR_LEAF(addr) > LEAF_BRAND_END)
+			continue;
+		e = snapshot_cpuid(p->snap, SNAP_NATIVE, ADDR_LEAF(addr), 0);
+		if (e && !p->value[i])
+			p->value[i] = e->regs[ADDR_REG(addr)];
+	}
+	if (!p->named)
+		return;
+	p->value[X86_W_CPUID_0X1_0X0_EAX] = signature(p->named);
+	if (p->value[X86_W_CPUID_0X80000001_0X0_EAX])
+		p->value[X86_W_CPUID_0X80000001_0X0_EAX] = signature(p->named);
+	brand_text(p, p->named->model_id);
+}
+
+/* Highest leaf of a class: the model's, raised to the last feature word in use. */
+static uint32_t highest(const struct gcpu_plan *p, uint32_t base, uint32_t least)
+{
+	uint32_t top = least;
+
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		const struct word_fact *w = &p->facts->words[i];
+		uint32_t leaf = ADDR_LEAF(w->addr);
+
+		if (ADDR_SPACE(w->addr) == SPACE_CPUID && w->klass == CLASS_FIELDS && p->value[i] &&
+		    (leaf & 0xf0000000U) == base && leaf > top)
+			top = leaf;
+	}
+	return top;
+}
+
+static void maxima(struct gcpu_plan *p)
+{
+	uint32_t basic = (uint32_t)p->offer[X86_W_CPUID_0X0_0X0_EAX];
+	uint32_t extended = (uint32_t)p->offer[X86_W_CPUID_0X80000000_0X0_EAX];
+
+	if (p->model == MODEL_NAMED || p->model == MODEL_BASE) {
+		uint32_t want = highest(p, 0, p->named ? p->named->level : 1);
+
+		basic = want < basic ? want : basic;
+		want = highest(p, LEAF_EXTENDED, p->named ? p->named->xlevel : LEAF_EXTENDED);
+		extended = want < extended ? want : extended;
+	}
+	p->value[X86_W_CPUID_0X0_0X0_EAX] = basic;
+	p->value[X86_W_CPUID_0X80000000_0X0_EAX] = extended;
+	/* old hosts report 0 and mean the features leaf */
+	p->value[X86_W_CPUID_0X40000000_0X0_EAX] = KVM_LEAF_BASE + 1;
+}
+
+static bool keeps_unknown(const struct gcpu_plan *p)
+{
+	return (p->model == MODEL_HOST || p->model == MODEL_MAX) && !p->props[X86_P_MIGRATABLE];
+}
+
+/* One register that no exact word describes. */
+static uint32_t plain_register(const struct gcpu_plan *p, const struct gcpu_cpuid *e, unsigned reg,
+			       uint32_t value)
+{
+	const struct range_fact *r = range_of(p->facts, e->leaf);
+
+	if (r && (r->regs >> reg & 1))
+		return r->klass == CLASS_ZERO ? 0 : value;
+	return keeps_unknown(p) ? value : 0;
+}
+
+static void fill(struct gcpu_plan *p, struct gcpu_cpuid *e, const uint32_t raw[4])
+{
+	for (unsigned reg = 0; reg < 4; reg++) {
+		int w = word_at(p->facts, ADDR_CPUID(e->leaf, e->subleaf, reg));
+		unsigned klass = w < 0 ? 0 : p->facts->words[w].klass;
+		uint32_t v = raw[reg];
+
+		if (w < 0) {
+			v = plain_register(p, e, reg, v);
+			if (v != raw[reg] && !range_of(p->facts, e->leaf))
+				plan_find(p, RULE_UNKNOWN_DROPPED, -1, SEVERITY_NOTE,
+					  "CPUID 0x%x.0x%x: this leaf is in no table and is dropped",
+					  e->leaf, e->subleaf);
+		} else if (klass == CLASS_ZERO) {
+			v = 0;
+		} else if (klass != CLASS_COPY && klass != CLASS_STRUCTURE) {
+			v = (uint32_t)p->value[w];
+		}
+		*reg_of(e, reg) = v;
+	}
+}
+
+static bool is_structure(const struct gcpu_plan *p, uint32_t leaf, const char *kind)
+{
+	const struct range_fact *r = range_of(p->facts, leaf);
+	int w = word_at(p->facts, ADDR_CPUID(leaf, 0, 0));
+	const char *s = r ? r->structure : w >= 0 ? p->facts->words[w].structure : NULL;
+
+	return s && strcmp(s, kind) == 0;
+}
+
+static void add_entry(struct gcpu_plan *p, const struct gcpu_cpuid *e)
+{
+	struct gcpu_cpuid *out = list_add(&p->entries, sizeof(*out));
+
+	if (!out)
+		p->memory = true;
+	else
+		*out = *e;
+}
+
+/* All levels of a topology leaf. */
+static void add_topology(struct gcpu_plan *p, uint32_t leaf, uint32_t flags)
+{
+	struct gcpu_cpuid e = { .leaf = leaf, .flags = flags };
+
+	for (e.subleaf = 0; x86_topology_leaf(p, &e); e.subleaf++)
+		add_entry(p, &e);
+}
+
+static uint32_t class_top(const struct gcpu_plan *p, uint32_t leaf)
+{
+	if (leaf >= LEAF_EXTENDED && leaf < 0xc0000000U)
+		return (uint32_t)p->value[X86_W_CPUID_0X80000000_0X0_EAX];
+	if (leaf < KVM_LEAF_BASE)
+		return (uint32_t)p->value[X86_W_CPUID_0X0_0X0_EAX];
+	return UINT32_MAX;
+}
+
+static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
+{
+	struct gcpu_cpuid e = { .leaf = s->leaf, .subleaf = s->subleaf, .flags = s->flags & 1 };
+	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+
+	if (s->leaf > class_top(p, s->leaf))
+		return;
+	if (s->leaf >= KVM_LEAF_BASE && s->leaf < KVM_LEAF_BASE + 0x10000 && !p->props[X86_P_KVM])
+		return;
+	if (gated_off(p, s->leaf)) {
+		if (s->subleaf == 0)
+			add_entry(p, &e);
+		return;
+	}
+	if (is_structure(p, s->leaf, "topology")) {
+		if (s->subleaf == 0)
+			add_topology(p, s->leaf, e.flags);
+		return;
+	}
+	if (s->leaf == LEAF_XSAVE && s->subleaf >= 2 && !component_on(p, s->subleaf))
+		return;
+	fill(p, &e, s->regs);
+	if (is_structure(p, s->leaf, "cache"))
+		x86_cache_leaf(p, &e);
+	if (is_structure(p, s->leaf, "pmu") && !generous)
+		e.eax = e.ebx = e.ecx = e.edx = 0;
+	add_entry(p, &e);
+}
+
+/* The KVM leaves go where the machine wants them. */
+static void move_kvm_leaves(struct gcpu_plan *p)
+{
+	uint32_t base = p->machine.kvm_leaf ? p->machine.kvm_leaf : KVM_LEAF_BASE;
+
+	for (size_t i = 0; i < p->entries.n; i++) {
+		struct gcpu_cpuid *e = LIST_AT(&p->entries, struct gcpu_cpuid, i);
+
+		if (e->leaf != KVM_LEAF_BASE && e->leaf != KVM_LEAF_BASE + 1)
+			continue;
+		if (e->leaf == KVM_LEAF_BASE)
+			e->eax = base + 1;
+		e->leaf += base - KVM_LEAF_BASE;
+	}
+}
+
+static int by_leaf(const void *a, const void *b)
+{
+	const struct gcpu_cpuid *x = a, *y = b;
+
+	if (x->leaf != y->leaf)
+		return x->leaf < y->leaf ? -1 : 1;
+	return x->subleaf < y->subleaf ? -1 : x->subleaf > y->subleaf;
+}
+
+int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
+{
+	const struct list *l = &p->snap->cpuid[SNAP_SUPPORTED];
+
+	x86_topology_words(p);
+	alias_bits(p);
+	xsave_sizes(p);
+	identity(p);
+	maxima(p);
+	for (size_t i = 0; i < l->n; i++)
+		add_from(p, LIST_AT(l, struct snap_cpuid, i));
+	if (p->memory)
+		return error_memory(err);
+	if (p->entries.n)
+		qsort(p->entries.items, p->entries.n, sizeof(struct gcpu_cpuid), by_leaf);
+	move_kvm_leaves(p);
+	return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* x86: what a snapshot offers, and what its trial foretells. */
+#include "x86.h"
+
+static uint64_t raw_word(const struct gcpu_plan *p, enum snap_tables table, uint64_t addr, bool *found)
+{
+	const struct snap_cpuid *e;
+	const struct snap_msr *m;
+
+	*found = false;
+	if (ADDR_SPACE(addr) == SPACE_MSR) {
+		m = table == SNAP_SUPPORTED ? snapshot_msr(p->snap, ADDR_INDEX(addr)) : NULL;
+		*found = m != NULL;
+		return m ? m->value : 0;
+	}
+	e = snapshot_cpuid(p->snap, table, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+	*found = e != NULL;
+	return e ? e->regs[ADDR_REG(addr)] : 0;
+}
+
+static void offer(struct gcpu_plan *p)
+{
+	bool found;
+
+	for (unsigned i = 0; i < p->facts->n_words; i++)
+		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
+}
+
+static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	bool found;
+	uint64_t w = raw_word(p, table, p->facts->words[f->word].addr, &found);
+
+	*ret = w >> f->lsb & field_mask(f);
+	return found;
+}
+
+/* Bits that read back 1 when set to 0 are forced on, those that read back 0
+ * when set to 1 are forced off. */
+static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
+		  int *ret_error)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	uint64_t addr = p->facts->words[f->word].addr, zeros, ones;
+	bool has_zeros, has_ones;
+
+	*ret_error = 0;
+	if (!p->snap->has_trial || ADDR_SPACE(addr) != SPACE_CPUID || (f->owner & OWNER_RUNTIME))
+		return false;
+	zeros = raw_word(p, SNAP_TRIAL_ZEROS, addr, &has_zeros) >> f->lsb & field_mask(f);
+	ones = raw_word(p, SNAP_TRIAL_ONES, addr, &has_ones) >> f->lsb & field_mask(f);
+	/* a leaf that was not in the tables was not tried */
+	if (!has_zeros && !has_ones &&
+	    !snapshot_cpuid(p->snap, SNAP_SUPPORTED, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
+		return false;
+	*ret_force = (value & ones) | zeros;
+	return true;
+}
+
+/* Words without a choice were tried with the value that KVM itself reports:
+ * what came back is what it puts in force. */
+static bool trial_word(const struct gcpu_plan *p, uint64_t addr, uint64_t value, uint64_t *ret_force)
+{
+	bool in_zeros, in_ones, given;
+	uint64_t zeros, ones, was;
+
+	(void)value;
+	if (!p->snap->has_trial || ADDR_SPACE(addr) != SPACE_CPUID)
+		return false;
+	was = raw_word(p, SNAP_SUPPORTED, addr, &given);
+	zeros = raw_word(p, SNAP_TRIAL_ZEROS, addr, &in_zeros);
+	ones = raw_word(p, SNAP_TRIAL_ONES, addr, &in_ones);
+	*ret_force = ones;
+	/* forced: the same whatever was given, or something that was not given */
+	return zeros == ones && (!given || ones != was || !in_ones);
+}
+
+const struct arch gcpu_arch_x86 = {
+	.id = GCPU_ARCH_X86,
+	.facts = &gcpu_facts_x86,
+	.offer = offer,
+	.raw = raw,
+	.trial = trial,
+	.trial_word = trial_word,
+	.derive = x86_derive,
+	.recipe = x86_recipe,
+	.vcpu_entry = x86_vcpu_entry,
+	.ids = x86_ids,
+};

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan.h"
+
+#include <guestcpu/catalogue.h>
+#include <string.h>
+
+static const char *const owners[] = {
+	[OWNER_CHOSEN] = "chosen",
+	[OWNER_DERIVED] = "derived",
+	[OWNER_RUNTIME] = "runtime",
+	[OWNER_IDENTITY] = "identity",
+	[OWNER_CHOSEN | OWNER_RUNTIME] = "chosen+runtime",
+	[OWNER_DERIVED | OWNER_RUNTIME] = "derived+runtime",
+};
+static const char *const kinds[] = { "hw",    "emulated", "synth", "pass",    "vendor",
+				     "alias", "pv",	  "vmm",   "runtime", "none" };
+static const char *const defaults[] = { "auto", "asked", "any" };
+
+static void add_pv(const struct facts *f, unsigned field, struct gcpu_feature_info *out)
+{
+	for (unsigned i = 0; i < f->n_pv; i++) {
+		const struct pv_fact *pv = &f->pv[i];
+
+		if (pv->field != field)
+			continue;
+		out->n_msrs = pv->n_msrs;
+		out->n_hypercalls = pv->n_calls;
+		out->msrs = pv->msr;
+		out->hypercalls = pv->call;
+		out->gate = strcmp(pv->gate, "-") ? pv->gate : NULL;
+		out->vmm = strcmp(pv->vmm, "-") ? pv->vmm : NULL;
+		out->note = pv->note;
+	}
+}
+
+static void describe(const struct facts *f, const struct feature_fact *ff,
+		     struct gcpu_feature_info *out)
+{
+	const struct target_fact *t = &f->targets[ff->first];
+	const struct field_fact *fl = &f->fields[t->field];
+
+	memset(out, 0, sizeof(*out));
+	out->id = ff->id;
+	out->name = ff->name;
+	out->word = f->words[fl->word].name;
+	out->lsb = fl->lsb;
+	out->width = fl->width;
+	out->at_least = t->at_least && fl->width > 1;
+	out->value = t->value;
+	out->owner = fl->owner < sizeof(owners) / sizeof(owners[0]) && owners[fl->owner] ?
+			     owners[fl->owner] : "mixed";
+	out->kind = kinds[fl->kind];
+	out->since = fl->since;
+	out->deflt = defaults[fl->deflt];
+	out->meaning = fl->meaning;
+	add_pv(f, t->field, out);
+}
+
+int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_feature_info *),
+		  void *ctx)
+{
+	const struct arch *a = arch_of(arch);
+
+	if (!a || !visit)
+		return GCPU_ERR_ARGUMENT;
+	for (unsigned i = 0; i < a->facts->n_features; i++) {
+		struct gcpu_feature_info info;
+		int status;
+
+		describe(a->facts, &a->facts->features[i], &info);
+		status = visit(ctx, &info);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
+			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx)
+{
+	const struct arch *a = arch_of(arch);
+	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+
+	if (!n || !visit)
+		return n ? GCPU_ERR_ARGUMENT : GCPU_ERR_NAME;
+	for (unsigned i = 0; i < a->facts->n_names; i++) {
+		const struct name_fact *m = &a->facts->names[i];
+		int status = m->feature == n->feature && m->tag ? visit(ctx, m->name, m->tag) : 0;
+
+		if (status)
+			return status;
+	}
+	return 0;
+}

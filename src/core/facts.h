@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shape of the generated tables. An architecture is one const struct of
+ * these plus a few hooks (arch.h); core code never asks which one it has.
+ */
+#ifndef GCPU_CORE_FACTS_H
+#define GCPU_CORE_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Addresses: the space in the top four bits. An arm64 system register's
+ * address is its KVM ONE_REG id, whose top four bits are 6. */
+enum space { SPACE_REG = 6, SPACE_CPUID = 12, SPACE_MSR = 13, SPACE_INIT = 14, SPACE_SVE = 15 };
+
+#define ADDR_SPACE(a) ((enum space)((a) >> 60))
+#define ADDR_CPUID(leaf, sub, reg) \
+	((uint64_t)SPACE_CPUID << 60 | (uint64_t)(leaf) << 24 | (uint64_t)(sub) << 2 | (uint64_t)(reg))
+#define ADDR_LEAF(a) ((uint32_t)((a) >> 24))
+#define ADDR_SUBLEAF(a) ((uint32_t)((a) >> 2) & 0x3fffffU)
+#define ADDR_REG(a) ((unsigned)(a) & 3U)
+#define ADDR_MSR(index) ((uint64_t)SPACE_MSR << 60 | (uint64_t)(index))
+#define ADDR_INDEX(a) ((uint32_t)(a)) /* MSR index, INIT or SVE word number */
+#define ADDR_INIT ((uint64_t)SPACE_INIT << 60)
+#define ADDR_SVE ((uint64_t)SPACE_SVE << 60)
+
+enum word_class {
+	CLASS_UNKNOWN = 0,
+	CLASS_FIELDS = 1,
+	CLASS_STRUCTURE = 2,
+	CLASS_PAIR = 3,
+	CLASS_IDENTITY = 4,
+	CLASS_DERIVED = 5,
+	CLASS_COPY = 6,
+	CLASS_ZERO = 7,
+};
+
+enum { OWNER_CHOSEN = 1, OWNER_DERIVED = 2, OWNER_RUNTIME = 4, OWNER_IDENTITY = 8 };
+
+enum field_order {
+	ORDER_FLAG,
+	ORDER_ABSENCE,
+	ORDER_LOWER,
+	ORDER_HIGHER,
+	ORDER_HIGHER0,
+	ORDER_SET,
+	ORDER_EXACT,
+	ORDER_SAFE,
+	ORDER_PAIR,
+};
+
+enum field_migrate { MIGRATE_LE, MIGRATE_EQ, MIGRATE_GE, MIGRATE_ANY };
+
+enum field_kind {
+	KIND_HW,
+	KIND_EMULATED,
+	KIND_SYNTH,
+	KIND_PASS,
+	KIND_VENDOR,
+	KIND_ALIAS,
+	KIND_PV,
+	KIND_VMM,
+	KIND_RUNTIME,
+	KIND_NONE,
+};
+
+enum field_default { DEFAULT_AUTO, DEFAULT_ASKED, DEFAULT_ANY };
+
+struct word_fact {
+	uint64_t addr;
+	const char *name;
+	uint64_t known; /* bits that belong to a field */
+	uint8_t klass;  /* enum word_class */
+	uint16_t first; /* its fields: [first, first + n) of the field table */
+	uint16_t n;
+	const char *structure; /* kind of structure, or NULL */
+	const char *meaning;
+};
+
+/* A whole leaf, every sub-leaf without an exact word. */
+struct range_fact {
+	uint32_t leaf;
+	uint8_t regs; /* bit mask of registers, bit 0 = eax */
+	uint8_t klass;
+	const char *structure;
+	const char *meaning;
+};
+
+struct field_fact {
+	uint16_t id;
+	uint16_t word;
+	uint8_t lsb, width;
+	uint8_t owner; /* OWNER_* */
+	uint8_t order; /* enum field_order */
+	uint8_t migrate, kind, deflt;
+	bool is_signed;
+	uint64_t absent; /* value that means "not there" */
+	uint64_t min;    /* least legal value */
+	uint64_t safe;   /* ORDER_SAFE: the one other legal value */
+	const char *name, *since, *meaning;
+	const char *runtime; /* why it moves while the guest runs, or NULL */
+};
+
+struct target_fact {
+	uint16_t field;
+	bool at_least;  /* value is known */
+	uint64_t value; /* what "on" means; else: as much as is offered */
+};
+
+/* What a user can name. */
+struct feature_fact {
+	uint16_t id; /* 0: a group, without a number of its own */
+	uint16_t first, n; /* targets */
+	const char *name;
+};
+
+/* Sorted by key, the lower-case form with '-'. */
+struct name_fact {
+	const char *key, *name, *tag; /* tag NULL: canonical */
+	uint16_t feature;
+};
+
+struct require_fact {
+	uint16_t child;
+	uint8_t n;
+	uint16_t parent[4]; /* any one of them */
+	const char *source;
+};
+
+enum rule_stage { STAGE_BUILTIN, STAGE_OFFER, STAGE_DEFAULT, STAGE_PLAN };
+enum rule_effect { EFFECT_RECORD, EFFECT_OFFER, EFFECT_WITHDRAW, EFFECT_SET, EFFECT_CLEAR, EFFECT_WANT, EFFECT_WARN };
+enum severity { SEVERITY_NONE, SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR };
+
+enum rule_atom_op {
+	ATOM_LAPIC,
+	ATOM_IRQCHIP,
+	ATOM_GIC,
+	ATOM_CAP,
+	ATOM_OFFERED,
+	ATOM_SUPPORTED,
+	ATOM_NATIVE,
+	ATOM_EMULATED,
+	ATOM_HANDLES,
+	ATOM_EXIT_DISABLED,
+	ATOM_EXIT_ALLOWED,
+	ATOM_ASKED,
+	ATOM_ASKED_ON,
+	ATOM_ASKED_OFF,
+	ATOM_MODEL,
+	ATOM_PROP,
+	ATOM_PLANNED,
+	ATOM_MSR,
+	ATOM_ACCEPTS,
+	ATOM_VENDOR,
+	ATOM_LEAF,
+	ATOM_ON,
+};
+
+struct atom_fact {
+	uint8_t op;
+	bool negate;
+	uint64_t value;
+	const char *text;
+};
+
+struct rule_fact {
+	const char *id;
+	uint8_t stage, effect, severity;
+	uint16_t first_target, n_targets; /* in rule_targets: fields */
+	uint16_t first_atom, n_atoms;
+	const char *sentence, *source;
+};
+
+struct number_fact {
+	uint32_t number;
+	const char *name, *on, *meaning;
+};
+
+struct property_fact {
+	const char *name;
+	bool deflt;
+	const char *meaning;
+};
+
+struct model_fact {
+	const char *name, *vendor, *model_id;
+	uint32_t family, model, stepping, level, xlevel;
+	uint16_t first, n; /* in model_fields */
+};
+
+struct pv_fact {
+	uint16_t field;
+	uint8_t n_msrs, n_calls;
+	uint32_t msr[4], call[2];
+	const char *gate, *vmm, *note;
+};
+
+/* A leaf or MSR that holds nothing unless a field is on. */
+struct gate_fact {
+	uint32_t key;
+	bool is_msr;
+	uint16_t field;
+};
+
+struct facts {
+	const char *name;
+	const struct word_fact *words;
+	const struct range_fact *ranges;
+	const struct field_fact *fields;
+	const struct target_fact *targets;
+	const struct feature_fact *features;
+	const struct name_fact *names;
+	const struct require_fact *requires;
+	const struct rule_fact *rules;
+	const uint16_t *rule_targets;
+	const struct atom_fact *atoms;
+	const struct property_fact *props;
+	const struct model_fact *models;
+	const uint16_t *model_fields;
+	const struct pv_fact *pv;
+	const struct gate_fact *gates;
+	unsigned n_words, n_ranges, n_fields, n_features, n_names, n_requires, n_rules, n_props,
+		n_models, n_pv, n_gates;
+};
+
+extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;
+extern const struct number_fact gcpu_caps[], gcpu_exits[], gcpu_handles[];
+extern const unsigned gcpu_n_caps, gcpu_n_exits, gcpu_n_handles;
+
+/* Parameters of KVM's modules that are read. */
+struct param_fact {
+	const char *module, *name, *meaning;
+};
+extern const struct param_fact gcpu_params[];
+extern const unsigned gcpu_n_params;
+
+/* A bundled snapshot, as text. */
+struct host_fact {
+	const char *name, *text;
+	size_t length;
+};
+extern const struct host_fact gcpu_hosts[];
+extern const unsigned gcpu_n_hosts;
+
+#endif

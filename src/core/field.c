@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The algebra of one field: less, within, meet; from its row alone. */
+#include "plan.h"
+
+uint64_t field_mask(const struct field_fact *f)
+{
+	return f->width == 64 ? ~0ULL : (1ULL << f->width) - 1;
+}
+
+uint64_t field_get(const struct gcpu_plan *p, const uint64_t *words, unsigned field)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	return words[f->word] >> f->lsb & field_mask(f);
+}
+
+void field_put(const struct gcpu_plan *p, uint64_t *words, unsigned field, uint64_t value)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	words[f->word] &= ~(field_mask(f) << f->lsb);
+	words[f->word] |= (value & field_mask(f)) << f->lsb;
+}
+
+/* A flag that announces an absence is "off" when clear, like any other flag:
+ * that it then promises more is the business of its order. */
+uint64_t field_off(const struct field_fact *f)
+{
+	if (f->order == ORDER_ABSENCE)
+		return 0;
+	return f->order == ORDER_SAFE ? f->safe : f->absent;
+}
+
+bool field_is_off(const struct field_fact *f, uint64_t value)
+{
+	return value == field_off(f) || value == (f->order == ORDER_ABSENCE ? 0 : f->absent);
+}
+
+static int64_t as_signed(const struct field_fact *f, uint64_t value)
+{
+	uint64_t sign = 1ULL << (f->width - 1);
+
+	return f->is_signed && (value & sign) ? (int64_t)(value | ~field_mask(f)) : (int64_t)value;
+}
+
+bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer)
+{
+	switch (f->order) {
+	case ORDER_FLAG:
+	case ORDER_SET:
+		return (value & ~offer) == 0;
+	case ORDER_ABSENCE:
+		return (offer & ~value) == 0;
+	case ORDER_LOWER:
+		return as_signed(f, value) <= as_signed(f, offer);
+	case ORDER_HIGHER:
+		return as_signed(f, value) >= as_signed(f, offer);
+	case ORDER_HIGHER0:
+		return value == 0 || (offer != 0 && value >= offer);
+	case ORDER_SAFE:
+		return value == offer || value == f->safe;
+	default:
+		return value == offer;
+	}
+}
+
+bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least)
+{
+	if (f->order == ORDER_SAFE)
+		return value == least || (value != f->safe && value >= least);
+	if (f->order == ORDER_SET)
+		return (least & ~value) == 0;
+	return as_signed(f, value) >= as_signed(f, least);
+}
+
+uint64_t field_below(const struct field_fact *f, uint64_t least)
+{
+	uint64_t below = (least - 1) & field_mask(f);
+
+	if (f->order == ORDER_SAFE || f->order == ORDER_SET)
+		return field_off(f);
+	/* Level 0 of an unsigned field has nothing below it. */
+	if (!f->is_signed && least == 0)
+		return field_off(f);
+	if (as_signed(f, below) < as_signed(f, f->absent))
+		return f->absent;
+	return below < f->min && !f->is_signed ? f->absent : below;
+}

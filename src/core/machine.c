@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan.h"
+
+#include <string.h>
+
+void gcpu_machine_init(struct gcpu_machine *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->size = sizeof(*m);
+	m->irqchip = GCPU_IRQCHIP_KERNEL;
+	m->gic = GCPU_GIC_V3;
+	m->vcpus = 1;
+	m->pmu_irq = 23;
+}
+
+static int number_by_name(const struct number_fact *t, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (name_same(name, strlen(name), t[i].name))
+			return (int)t[i].number;
+	return -1;
+}
+
+int gcpu_exit_by_name(const char *name)
+{
+	return number_by_name(gcpu_exits, gcpu_n_exits, name);
+}
+
+int gcpu_handle_by_name(const char *name)
+{
+	return number_by_name(gcpu_handles, gcpu_n_handles, name);
+}
+
+const char *gcpu_exit_name(unsigned index)
+{
+	return index < gcpu_n_exits ? gcpu_exits[index].name : NULL;
+}
+
+const char *gcpu_handle_name(unsigned index)
+{
+	return index < gcpu_n_handles ? gcpu_handles[index].name : NULL;
+}
+
+static int check_topology(struct gcpu_machine *m, struct gcpu_error *err)
+{
+	unsigned inner;
+
+	m->dies = m->dies ? m->dies : 1;
+	m->cores = m->cores ? m->cores : 1;
+	m->threads = m->threads ? m->threads : 1;
+	if (m->dies > GCPU_MAX_VCPUS || m->cores > GCPU_MAX_VCPUS || m->threads > GCPU_MAX_VCPUS ||
+	    m->sockets > GCPU_MAX_VCPUS)
+		return error_set(err, GCPU_ERR_MACHINE, "a topology level above %d", GCPU_MAX_VCPUS);
+	if ((uint64_t)m->dies * m->cores * m->threads > m->vcpus) {
+		error_set(err, GCPU_ERR_MACHINE, "%u dies x %u cores x %u threads are more than %u vCPUs",
+			  m->dies, m->cores, m->threads, m->vcpus);
+		error_expected(err, "sockets x dies x cores x threads = vCPUs");
+		return GCPU_ERR_MACHINE;
+	}
+	inner = m->dies * m->cores * m->threads;
+	if (!m->sockets)
+		m->sockets = m->vcpus / inner;
+	if ((uint64_t)m->sockets * inner != m->vcpus) {
+		error_set(err, GCPU_ERR_MACHINE,
+			  "%u sockets x %u dies x %u cores x %u threads are %llu, not %u vCPUs",
+			  m->sockets, m->dies, m->cores, m->threads,
+			  (unsigned long long)m->sockets * inner, m->vcpus);
+		error_expected(err, "sockets x dies x cores x threads = vCPUs");
+		return GCPU_ERR_MACHINE;
+	}
+	return 0;
+}
+
+static int check_leaf(const struct gcpu_machine *m, struct gcpu_error *err)
+{
+	if (!m->kvm_leaf || (m->kvm_leaf >= 0x40000000U && m->kvm_leaf <= 0x4000ff00U &&
+			     (m->kvm_leaf & 0xff) == 0))
+		return 0;
+	error_set(err, GCPU_ERR_MACHINE, "the KVM leaves cannot be at 0x%x", m->kvm_leaf);
+	error_expected(err, "0x40000000 to 0x4000ff00 in steps of 0x100");
+	return GCPU_ERR_MACHINE;
+}
+
+int machine_check(const struct gcpu_snapshot *snap, struct gcpu_machine *m, struct gcpu_error *err)
+{
+	unsigned most = (unsigned)gcpu_snapshot_capability(snap, CAP_MAX_VCPUS);
+	unsigned exits = 0;
+	int status;
+
+	if ((unsigned)m->irqchip > GCPU_IRQCHIP_NONE || (unsigned)m->gic > GCPU_GIC_V3)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no such irqchip or GIC");
+	if (!most || most > GCPU_MAX_VCPUS)
+		most = GCPU_MAX_VCPUS;
+	if (m->vcpus < 1 || m->vcpus > most) {
+		error_set(err, GCPU_ERR_MACHINE, "%u vCPUs", m->vcpus);
+		error_expected(err, "1 to %u, what this KVM allows", most);
+		return GCPU_ERR_MACHINE;
+	}
+	for (unsigned i = 0; i < gcpu_n_exits; i++)
+		exits |= 1U << gcpu_exits[i].number;
+	if (m->disable_exits & ~exits)
+		return error_set(err, GCPU_ERR_MACHINE, "unknown exits 0x%x", m->disable_exits & ~exits);
+	status = check_topology(m, err);
+	return status ? status : check_leaf(m, err);
+}

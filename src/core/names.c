@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Names as users type them: '_' and '-' alike, case ignored, nearest names. */
+#include "plan.h"
+
+#include <string.h>
+
+static char normal_char(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c - 'A' + 'a');
+	return c == '_' ? '-' : c;
+}
+
+/* Compare TEXT[0..N) in normal form with KEY, which is in normal form. */
+static int name_order(const char *text, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++) {
+		int d = (unsigned char)normal_char(text[i]) - (unsigned char)key[i];
+
+		if (d || key[i] == 0)
+			return d ? d : 1;
+	}
+	return key[n] ? -1 : 0;
+}
+
+bool name_same(const char *text, size_t n, const char *other)
+{
+	if (strlen(other) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (normal_char(text[i]) != normal_char(other[i]))
+			return false;
+	return true;
+}
+
+const struct name_fact *name_find(const struct facts *f, const char *name, size_t length)
+{
+	size_t lo = 0, hi = f->n_names;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int d = name_order(name, length, f->names[mid].key);
+
+		if (d == 0)
+			return &f->names[mid];
+		if (d < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+#define NEAR_MAX 40
+
+/* Edits (insert, delete, replace, swap) between two names. */
+static unsigned distance(const char *a, size_t na, const char *b)
+{
+	size_t nb = strlen(b);
+	unsigned rows[3][NEAR_MAX + 1];
+	unsigned *before = rows[0], *last = rows[1], *now = rows[2];
+
+	if (na > NEAR_MAX || nb > NEAR_MAX)
+		return ~0U;
+	for (size_t j = 0; j <= nb; j++)
+		last[j] = (unsigned)j;
+	for (size_t i = 1; i <= na; i++) {
+		unsigned *spare = before;
+
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= nb; j++) {
+			char x = normal_char(a[i - 1]), y = normal_char(b[j - 1]);
+			unsigned best = last[j - 1] + (x != y);
+
+			if (last[j] + 1 < best)
+				best = last[j] + 1;
+			if (now[j - 1] + 1 < best)
+				best = now[j - 1] + 1;
+			if (i > 1 && j > 1 && x == normal_char(b[j - 2]) &&
+			    normal_char(a[i - 2]) == y && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			now[j] = best;
+		}
+		before = last;
+		last = now;
+		now = spare;
+	}
+	return last[nb];
+}
+
+struct near {
+	unsigned d[GCPU_ERROR_NEAR];
+	const char *name[GCPU_ERROR_NEAR];
+};
+
+static void near_try(struct near *near, const char *text, size_t n, const char *name)
+{
+	unsigned d = distance(text, n, name);
+
+	if (d > (n < 5 ? 2 : n / 3 + 1))
+		return;
+	for (int i = 0; i < GCPU_ERROR_NEAR; i++)
+		if (near->name[i] && strcmp(near->name[i], name) == 0)
+			return;
+	for (int i = 0; i < GCPU_ERROR_NEAR; i++) {
+		if (near->name[i] && near->d[i] <= d)
+			continue;
+		for (int j = GCPU_ERROR_NEAR - 1; j > i; j--) {
+			near->name[j] = near->name[j - 1];
+			near->d[j] = near->d[j - 1];
+		}
+		near->name[i] = name;
+		near->d[i] = d;
+		return;
+	}
+}
+
+void name_nearest(const struct arch *a, const char *name, size_t length, bool all,
+		  struct gcpu_error *err)
+{
+	const struct facts *f = a->facts;
+	struct near near = { { 0 }, { NULL } };
+
+	if (!err)
+		return;
+	for (unsigned i = 0; i < f->n_names; i++)
+		near_try(&near, name, length, f->names[i].name);
+	for (unsigned i = 0; all && i < f->n_props; i++)
+		near_try(&near, name, length, f->props[i].name);
+	for (int i = 0; i < GCPU_ERROR_NEAR && near.name[i]; i++)
+		strncpy(err->near[i], near.name[i], GCPU_ERROR_NAME - 1);
+}
+
+unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name)
+{
+	const struct arch *a = arch_of(arch);
+	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+
+	return n ? a->facts->features[n->feature].id : 0;
+}

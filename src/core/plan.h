@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of a plan, and what an architecture adds to the core. */
+#ifndef GCPU_CORE_PLAN_H
+#define GCPU_CORE_PLAN_H
+
+#include "facts.h"
+#include "facts_gen.h"
+#include "snapshot.h"
+#include "util.h"
+
+#include <guestcpu/plan.h>
+
+struct plan_step {
+	uint16_t field, rule;
+	uint64_t before, after;
+};
+
+struct plan_finding {
+	uint16_t rule;
+	int field;	 /* index or -1 */
+	uint8_t severity; /* enum severity */
+	char *text;	 /* NULL: the rule's sentence */
+};
+
+enum { SAID_NOTHING = 0, SAID_VALUE = 1, SAID_BROUGHT = 2 };
+
+/* What became of one field. */
+struct field_state {
+	uint8_t said;	   /* SAID_* */
+	bool denied;	   /* must not be turned on again */
+	bool unavailable;  /* asked for and not given */
+	uint16_t why;	   /* rule behind `unavailable` */
+	uint64_t asked;	   /* value asked for, where said */
+};
+
+enum model_kind { MODEL_HOST, MODEL_MAX, MODEL_BASE, MODEL_NAMED };
+
+struct request_item {
+	char op;	  /* '=' '+' '-' */
+	int feature;	  /* index, or -1 */
+	int prop;	  /* index, or -1 */
+	bool is_switch;	  /* on or off, else a number */
+	uint64_t value;
+	size_t offset, length;
+};
+
+struct gcpu_request {
+	const struct arch *arch;
+	char *text;
+	enum model_kind model;
+	const struct model_fact *named; /* MODEL_NAMED */
+	struct list items;		/* request_item */
+};
+
+struct gcpu_plan {
+	const struct arch *arch;
+	const struct facts *facts;
+	const struct gcpu_snapshot *snap;
+	struct gcpu_machine machine;
+	char *request;
+	enum model_kind model;
+	const struct model_fact *named;
+	bool refused;
+
+	uint64_t *offer, *value;     /* one per word */
+	struct field_state *fields;  /* one per field */
+	bool *props;		     /* one per property */
+	uint64_t *has;		     /* bit per feature number */
+	unsigned n_has;		     /* numbers that it covers */
+	struct list steps;	     /* plan_step */
+	struct list findings;	     /* plan_finding */
+	struct list entries;	     /* x86: gcpu_cpuid of a vCPU, ids left out */
+	struct list recipe;	     /* gcpu_step */
+	struct list recipe_texts;    /* char *, owned */
+	unsigned *vcpu_ids;
+	struct gcpu_step lost; /* what a step is written to when memory is exhausted */
+	bool memory; /* an allocation failed somewhere below */
+};
+
+/* One architecture: its facts, and what only it can do. Hooks may be NULL. */
+struct arch {
+	enum gcpu_arch id;
+	const struct facts *facts;
+	/* KVM refuses to change bits that it has no field for. */
+	bool unknown_fixed;
+	/* Raw offer: what the snapshot says, into plan->offer. */
+	void (*offer)(struct gcpu_plan *p);
+	/* Bit pattern of FIELD in one of the snapshot's tables; false if not there. */
+	bool (*raw)(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret);
+	/* By trial: what would be in force if FIELD were VALUE. false: not known.
+	 * *ret_error is the errno if KVM refuses the value. */
+	bool (*trial)(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
+		      int *ret_error);
+	/* Computed fields and words, after everything is chosen. */
+	int (*derive)(struct gcpu_plan *p, struct gcpu_error *err);
+	int (*recipe)(struct gcpu_plan *p);
+	/* CPUID of one vCPU from plan->entries (x86). */
+	void (*vcpu_entry)(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid *e);
+	/* Set up vCPU ids. */
+	int (*ids)(struct gcpu_plan *p, struct gcpu_error *err);
+	/* By trial: what would be in force if the whole word ADDR were VALUE. */
+	bool (*trial_word)(const struct gcpu_plan *p, uint64_t addr, uint64_t value,
+			   uint64_t *ret_force);
+};
+
+/* Base of KVM's own CPUID leaves where nothing moves them. */
+#define KVM_LEAF_BASE 0x40000000U
+
+extern const struct arch gcpu_arch_x86, gcpu_arch_arm64;
+const struct arch *arch_of(enum gcpu_arch id);
+
+/* fields */
+uint64_t field_mask(const struct field_fact *f);
+uint64_t field_get(const struct gcpu_plan *p, const uint64_t *words, unsigned field);
+void field_put(const struct gcpu_plan *p, uint64_t *words, unsigned field, uint64_t value);
+/* The value that means "not there". */
+uint64_t field_off(const struct field_fact *f);
+bool field_is_off(const struct field_fact *f, uint64_t value);
+/* May a guest have VALUE where the host gives OFFER? */
+bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer);
+/* Does VALUE include the level LEAST (FEAT_X is field >= least)? */
+bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least);
+/* The largest value that does not include LEAST. */
+uint64_t field_below(const struct field_fact *f, uint64_t least);
+
+/* names */
+const struct name_fact *name_find(const struct facts *f, const char *name, size_t length);
+/* Fill err->near with the closest names (features, and properties and models if ALL). */
+void name_nearest(const struct arch *a, const char *name, size_t length, bool all,
+		  struct gcpu_error *err);
+/* Do TEXT[0..N) and the C string mean the same name? */
+bool name_same(const char *text, size_t n, const char *other);
+
+/* resolving */
+void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t before, uint64_t after);
+/* Change a field of plan->value and record why. */
+void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule);
+void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);
+void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
+void plan_parents(struct gcpu_plan *p);
+void plan_trial(struct gcpu_plan *p);
+int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcpu_error *err);
+void plan_features(struct gcpu_plan *p);
+
+int machine_check(const struct gcpu_snapshot *snap, struct gcpu_machine *m, struct gcpu_error *err);
+
+/* recipes */
+struct gcpu_step *recipe_add(struct gcpu_plan *p, enum gcpu_phase phase, const char *scope,
+			     const char *call, const char *why);
+void recipe_arg(struct gcpu_step *s, const char *name, uint64_t value, const char *text);
+/* A KVM_ENABLE_CAP step with its first argument. */
+void recipe_cap(struct gcpu_plan *p, enum gcpu_phase phase, unsigned cap, uint64_t arg0,
+		const char *why);
+const char *cap_name(unsigned number);
+
+#endif

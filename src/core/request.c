@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* The grammar of a request. */
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct span {
+	const char *s;
+	size_t n;
+};
+
+static const struct {
+	const char *name;
+	enum model_kind kind;
+} model_kinds[] = {
+	{ "host", MODEL_HOST },
+	{ "max", MODEL_MAX },
+	{ "base", MODEL_BASE },
+};
+
+static int fail_at(struct gcpu_error *err, const char *text, struct span at, int code,
+		   const char *what, const char *expected)
+{
+	int shown = at.n > 40 ? 40 : (int)at.n;
+
+	error_set(err, code, "%s '%.*s%s'", what, shown, at.s, at.n > 40 ? "..." : "");
+	error_at(err, (size_t)(at.s - text), at.n);
+	error_expected(err, "%s", expected);
+	return code;
+}
+
+static void model_names(const struct facts *f, struct gcpu_error *err)
+{
+	char *out;
+	size_t room = sizeof(err->expected);
+
+	if (!err)
+		return;
+	out = err->expected;
+	strcpy(out, "a model: host, max, base");
+	for (unsigned i = 0; i < f->n_models; i++) {
+		const char *name = f->models[i].name;
+
+		if (strlen(out) + strlen(name) + 3 > room)
+			return;
+		strcat(out, ", ");
+		strcat(out, name);
+	}
+}
+
+static int parse_model(struct gcpu_request *r, struct span m, struct gcpu_error *err)
+{
+	const struct facts *f = r->arch->facts;
+
+	for (size_t i = 0; i < sizeof(model_kinds) / sizeof(model_kinds[0]); i++) {
+		if (name_same(m.s, m.n, model_kinds[i].name)) {
+			r->model = model_kinds[i].kind;
+			return 0;
+		}
+	}
+	for (unsigned i = 0; i < f->n_models; i++) {
+		size_t n = strlen(f->models[i].name);
+
+		/* "-v1" is the only version there is of these */
+		if (name_same(m.s, m.n, f->models[i].name) ||
+		    (m.n == n + 3 && name_same(m.s, n, f->models[i].name) &&
+		     name_same(m.s + n, 3, "-v1"))) {
+			r->model = MODEL_NAMED;
+			r->named = &f->models[i];
+			return 0;
+		}
+	}
+	fail_at(err, r->text, m, m.n ? GCPU_ERR_NAME : GCPU_ERR_SYNTAX,
+		m.n ? "no such model" : "no model", "");
+	model_names(f, err);
+	return m.n ? GCPU_ERR_NAME : GCPU_ERR_SYNTAX;
+}
+
+static const struct {
+	const char *word;
+	bool on;
+} switches[] = {
+	{ "on", true }, { "yes", true }, { "true", true }, { "y", true },
+	{ "off", false }, { "no", false }, { "false", false }, { "n", false },
+};
+
+/* Unsigned, 0x or decimal; at most 64 bits. */
+static bool parse_number(struct span v, uint64_t *ret)
+{
+	unsigned base = 10;
+	size_t i = 0;
+	uint64_t value = 0;
+
+	if (v.n > 2 && v.s[0] == '0' && (v.s[1] == 'x' || v.s[1] == 'X')) {
+		base = 16;
+		i = 2;
+	}
+	if (i == v.n)
+		return false;
+	for (; i < v.n; i++) {
+		char c = v.s[i];
+		unsigned d = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+			     : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+						    : 16;
+
+		if (d >= base || value > (UINT64_MAX - d) / base)
+			return false;
+		value = value * base + d;
+	}
+	*ret = value;
+	return true;
+}
+
+/* The field that a number is for, if the item means exactly one. */
+static const struct field_fact *item_field(const struct facts *f, const struct request_item *it)
+{
+	const struct feature_fact *ff = it->feature < 0 ? NULL : &f->features[it->feature];
+
+	return ff && ff->n == 1 && ff->id < 4096 ? &f->fields[f->targets[ff->first].field] : NULL;
+}
+
+static int parse_value(struct gcpu_request *r, struct request_item *it, struct span v,
+		       struct gcpu_error *err)
+{
+	const struct field_fact *ff = item_field(r->arch->facts, it);
+	bool wide = ff && ff->width > 1;
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		if (name_same(v.s, v.n, switches[i].word)) {
+			it->is_switch = true;
+			it->value = switches[i].on;
+			return 0;
+		}
+	}
+	if (!wide)
+		return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not a switch:", "on or off");
+	if (!parse_number(v, &it->value))
+		return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not a number:",
+			       "a number (0x for hex), on or off");
+	if (it->value > field_mask(ff)) {
+		fail_at(err, r->text, v, GCPU_ERR_VALUE, "out of range:", "");
+		error_expected(err, "0 to 0x%llx (%u bits)", (unsigned long long)field_mask(ff),
+			       ff->width);
+		return GCPU_ERR_VALUE;
+	}
+	return 0;
+}
+
+static int find_name(struct gcpu_request *r, struct request_item *it, struct span name,
+		     struct gcpu_error *err)
+{
+	const struct facts *f = r->arch->facts;
+	const struct name_fact *n = name_find(f, name.s, name.n);
+
+	it->feature = it->prop = -1;
+	if (n) {
+		const struct feature_fact *ff = &f->features[n->feature];
+
+		it->feature = n->feature;
+		for (unsigned i = 0; i < ff->n; i++) {
+			const struct field_fact *fl = &f->fields[f->targets[ff->first + i].field];
+
+			if (!(fl->owner & OWNER_CHOSEN))
+				return fail_at(err, r->text, name, GCPU_ERR_VALUE, "cannot be set:",
+					       fl->owner & OWNER_RUNTIME ?
+						       "a feature that is not KVM's to set while the guest runs" :
+						       "a feature that is not computed from others");
+		}
+		return 0;
+	}
+	for (unsigned i = 0; i < f->n_props; i++) {
+		if (name_same(name.s, name.n, f->props[i].name)) {
+			it->prop = (int)i;
+			return 0;
+		}
+	}
+	fail_at(err, r->text, name, GCPU_ERR_NAME, "no such feature or property",
+		"a feature name (guestcpu features lists them)");
+	name_nearest(r->arch, name.s, name.n, true, err);
+	return GCPU_ERR_NAME;
+}
+
+static int parse_item(struct gcpu_request *r, struct span item, struct gcpu_error *err)
+{
+	struct request_item it = { .op = '=', .is_switch = true, .value = 1 };
+	struct span name = item, value;
+	const char *eq;
+	struct request_item *slot;
+	int status;
+
+	if (item.n == 0)
+		return fail_at(err, r->text, item, GCPU_ERR_SYNTAX, "empty item",
+			       "a feature between the commas");
+	it.offset = (size_t)(item.s - r->text);
+	it.length = item.n;
+	eq = memchr(item.s, '=', item.n);
+	if (item.s[0] == '+' || item.s[0] == '-') {
+		it.op = item.s[0];
+		it.value = item.s[0] == '+';
+		name.s++;
+		name.n--;
+		if (eq)
+			return fail_at(err, r->text, item, GCPU_ERR_SYNTAX, "a sign and a value:",
+				       "+name, -name or name=value");
+	} else if (eq) {
+		name.n = (size_t)(eq - item.s);
+	}
+	if (name.n == 0)
+		return fail_at(err, r->text, item, GCPU_ERR_SYNTAX, "no name in", "a feature name");
+	status = find_name(r, &it, name, err);
+	if (status == 0 && eq) {
+		value.s = eq + 1;
+		value.n = item.n - name.n - 1;
+		status = parse_value(r, &it, value, err);
+	}
+	if (status)
+		return status;
+	slot = list_add(&r->items, sizeof(it));
+	if (!slot)
+		return error_memory(err);
+	*slot = it;
+	return 0;
+}
+
+static int parse_text(struct gcpu_request *r, struct gcpu_error *err)
+{
+	const char *s = r->text, *end = s + strlen(s);
+	bool first = true;
+
+	for (;;) {
+		const char *comma = memchr(s, ',', (size_t)(end - s));
+		struct span item = { s, (size_t)((comma ? comma : end) - s) };
+		int status = first ? parse_model(r, item, err) : parse_item(r, item, err);
+
+		if (status || !comma)
+			return status;
+		first = false;
+		s = comma + 1;
+	}
+}
+
+int gcpu_request_parse(enum gcpu_arch arch, const char *text, struct gcpu_request **ret_request,
+		       struct gcpu_error *err)
+{
+	const struct arch *a = arch_of(arch);
+	struct gcpu_request *r;
+	size_t n;
+	int status;
+
+	if (!a || !text || !ret_request)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no architecture, text or result");
+	n = strlen(text);
+	if (n > GCPU_REQUEST_MAX) {
+		error_set(err, GCPU_ERR_SYNTAX, "the request is %zu bytes long", n);
+		error_expected(err, "at most %d bytes", GCPU_REQUEST_MAX);
+		return GCPU_ERR_SYNTAX;
+	}
+	r = calloc(1, sizeof(*r));
+	if (r)
+		r->text = text_copy(text, n);
+	if (!r || !r->text) {
+		free(r);
+		return error_memory(err);
+	}
+	r->arch = a;
+	status = parse_text(r, err);
+	if (status) {
+		gcpu_request_free(r);
+		return status;
+	}
+	*ret_request = r;
+	return 0;
+}
+
+void gcpu_request_free(struct gcpu_request *r)
+{
+	if (!r)
+		return;
+	list_free(&r->items);
+	free(r->text);
+	free(r);
+}
+
+const char *gcpu_request_text(const struct gcpu_request *r)
+{
+	return r->text;
+}

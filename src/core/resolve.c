@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* From an offer and a request to the value of every chosen field. Pure. */
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t before, uint64_t after)
+{
+	struct plan_step *s = list_add(&p->steps, sizeof(*s));
+
+	if (!s) {
+		p->memory = true;
+		return;
+	}
+	s->field = (uint16_t)field;
+	s->rule = (uint16_t)rule;
+	s->before = before;
+	s->after = after;
+}
+
+void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule)
+{
+	uint64_t before = field_get(p, p->value, field);
+
+	field_put(p, p->value, field, value);
+	plan_record(p, field, rule, before, value);
+}
+
+void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule)
+{
+	p->fields[field].unavailable = true;
+	p->fields[field].why = (uint16_t)rule;
+}
+
+/* What an item makes of one field that it names. */
+static uint64_t item_value(const struct gcpu_plan *p, const struct request_item *it,
+			   const struct target_fact *t)
+{
+	const struct field_fact *f = &p->facts->fields[t->field];
+	uint64_t offer = field_get(p, p->offer, t->field);
+	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+
+	if (!it->is_switch)
+		return it->value;
+	if (f->width == 1)
+		return it->value;
+	if (it->value == 0) {
+		uint64_t from = generous ? offer : field_off(f);
+
+		if (!t->at_least)
+			return field_off(f);
+		return field_reaches(f, from, t->value) ? field_below(f, t->value) : from;
+	}
+	if (!t->at_least)
+		return offer;
+	return generous && field_reaches(f, offer, t->value) ? offer : t->value;
+}
+
+/* Two words of a request about one field: a feature of the architecture and
+ * the field behind it must agree; the same word twice is simply the later one. */
+static bool contradicts(const struct gcpu_plan *p, const struct request_item *a,
+			const struct request_item *b, unsigned field, uint64_t va, uint64_t vb)
+{
+	const struct feature_fact *fa = &p->facts->features[a->feature];
+	const struct feature_fact *fb = &p->facts->features[b->feature];
+	const struct target_fact *t;
+	bool reaches;
+
+	if (fa == fb || !fa->id || !fb->id || (fa->id < 4096 && fb->id < 4096))
+		return false;
+	if (fa->id < 4096)
+		return contradicts(p, b, a, field, vb, va);
+	t = &p->facts->targets[fa->first];
+	reaches = field_reaches(&p->facts->fields[field], vb, t->value);
+	if (fb->id < 4096)
+		return reaches != (a->value != 0);
+	return va != vb && (a->value != 0) != (b->value != 0) &&
+	       reaches != (a->value != 0);
+}
+
+static int collect_item(struct gcpu_plan *p, const struct request_item *it,
+			const struct request_item **by, struct gcpu_error *err)
+{
+	const struct feature_fact *ff;
+
+	if (it->prop >= 0) {
+		p->props[it->prop] = it->value != 0;
+		return 0;
+	}
+	ff = &p->facts->features[it->feature];
+	for (unsigned i = 0; i < ff->n; i++) {
+		const struct target_fact *t = &p->facts->targets[ff->first + i];
+		struct field_state *s = &p->fields[t->field];
+		uint64_t v = item_value(p, it, t);
+
+		if (by[t->field] && contradicts(p, it, by[t->field], t->field, v, s->asked)) {
+			error_set(err, GCPU_ERR_VALUE, "'%.*s' and '%.*s' contradict each other in %s",
+				  (int)by[t->field]->length, p->request + by[t->field]->offset,
+				  (int)it->length, p->request + it->offset,
+				  p->facts->fields[t->field].name);
+			error_at(err, it->offset, it->length);
+			error_expected(err, "one of them, or the same meaning in both");
+			return GCPU_ERR_VALUE;
+		}
+		by[t->field] = it;
+		s->said = SAID_VALUE;
+		s->asked = v;
+	}
+	return 0;
+}
+
+/* The user's words, in QEMU's order of precedence: =, then +, then -. */
+static int collect(struct gcpu_plan *p, const struct gcpu_request *req, struct gcpu_error *err)
+{
+	const char ops[] = "=+-";
+	const struct request_item **by = calloc(p->facts->n_fields + 1, sizeof(*by));
+	int status = 0;
+
+	if (!by)
+		return error_memory(err);
+	for (unsigned i = 0; i < p->facts->n_props; i++)
+		p->props[i] = p->facts->props[i].deflt;
+	for (int op = 0; op < 3 && status == 0; op++) {
+		for (size_t i = 0; i < req->items.n && status == 0; i++) {
+			const struct request_item *it = LIST_AT(&req->items, struct request_item, i);
+
+			if (it->op == ops[op])
+				status = collect_item(p, it, by, err);
+		}
+	}
+	free(by);
+	return status;
+}
+
+static bool model_has(const struct gcpu_plan *p, unsigned field)
+{
+	for (unsigned i = 0; p->named && i < p->named->n; i++)
+		if (p->facts->model_fields[p->named->first + i] == field)
+			return true;
+	return false;
+}
+
+static void start(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		const struct field_fact *f = &p->facts->fields[i];
+		uint64_t offer = field_get(p, p->offer, i);
+		bool wide = f->width > 1;
+
+		/* what is not chosen is KVM's, until derive() says otherwise */
+		field_put(p, p->value, i, f->owner & OWNER_CHOSEN ? field_off(f) : offer);
+		if (!(f->owner & OWNER_CHOSEN))
+			continue;
+		if (p->model == MODEL_HOST || p->model == MODEL_MAX) {
+			if (f->deflt != DEFAULT_ASKED && offer != field_off(f))
+				plan_set(p, i, offer, RULE_MODEL_TAKES);
+		} else if (p->model == MODEL_NAMED) {
+			if (model_has(p, i) || f->deflt == DEFAULT_ANY)
+				plan_set(p, i, wide ? offer : 1, RULE_MODEL_HAS);
+		}
+	}
+}
+
+static bool prop_is(const struct gcpu_plan *p, const char *name, bool otherwise)
+{
+	for (unsigned i = 0; i < p->facts->n_props; i++)
+		if (name_same(name, strlen(name), p->facts->props[i].name))
+			return p->props[i];
+	return otherwise;
+}
+
+/* Bits that no field describes: kept only where nobody wants to migrate, or
+ * where KVM would not let them go. */
+static void unknown_bits(struct gcpu_plan *p)
+{
+	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+	bool keep = p->arch->unknown_fixed || (generous && !prop_is(p, "migratable", false));
+
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		const struct word_fact *w = &p->facts->words[i];
+		uint64_t unknown = p->offer[i] & ~w->known;
+
+		if (w->klass != CLASS_FIELDS)
+			continue;
+		if (keep)
+			p->value[i] |= unknown;
+		if (!unknown || p->arch->unknown_fixed || !generous)
+			continue;
+		plan_find(p, keep ? RULE_UNKNOWN_KEPT : RULE_UNKNOWN_DROPPED, -1, SEVERITY_NOTE,
+			  "%s: bits 0x%llx are not in any table and are %s", w->name,
+			  (unsigned long long)unknown, keep ? "kept" : "dropped");
+	}
+}
+
+static void apply_words(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_fields; i++)
+		if (p->fields[i].said == SAID_VALUE)
+			plan_set(p, i, p->fields[i].asked, RULE_USER_WORD);
+}
+
+/* Why is FIELD not offered? The last rule that withdrew it, else the plain truth. */
+static unsigned why_not(const struct gcpu_plan *p, unsigned field)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	for (size_t i = p->steps.n; i-- > 0;) {
+		const struct plan_step *s = LIST_AT(&p->steps, struct plan_step, i);
+
+		if (s->field == field && p->facts->rules[s->rule].effect == EFFECT_WITHDRAW)
+			return s->rule;
+	}
+	/* Rules that would have offered it say why in their sentence. */
+	for (unsigned i = 0; i < p->facts->n_rules; i++) {
+		const struct rule_fact *r = &p->facts->rules[i];
+
+		for (unsigned k = 0; r->effect == EFFECT_OFFER && k < r->n_targets; k++)
+			if (p->facts->rule_targets[r->first_target + k] == field)
+				return i;
+	}
+	if (!field_is_off(f, field_get(p, p->offer, field)))
+		return RULE_LESS_OFFERED;
+	return f->kind == KIND_NONE ? RULE_NEVER_OFFERED : RULE_NOT_OFFERED;
+}
+
+static void clamp(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		const struct field_fact *f = &p->facts->fields[i];
+		uint64_t value = field_get(p, p->value, i), offer = field_get(p, p->offer, i);
+		unsigned why;
+
+		if (!(f->owner & OWNER_CHOSEN))
+			continue;
+		if (p->fields[i].said == SAID_VALUE && f->width > 1 && value == offer &&
+		    field_is_off(f, offer) && !field_is_off(f, p->fields[i].asked))
+			plan_unavailable(p, i, why_not(p, i));
+		if (field_within(f, value, offer))
+			continue;
+		why = why_not(p, i);
+		plan_set(p, i, f->width == 1 && f->order == ORDER_FLAG ? 0 : offer, why);
+		p->fields[i].denied = true;
+		if (p->fields[i].said == SAID_VALUE || model_has(p, i))
+			plan_unavailable(p, i, why);
+	}
+}
+
+/* One finding for each thing that was asked for and cannot be given. */
+static void report_unavailable(struct gcpu_plan *p)
+{
+	bool check = prop_is(p, "check", true);
+
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		const struct field_state *s = &p->fields[i];
+		const struct rule_fact *r = &p->facts->rules[s->why];
+
+		if (s->unavailable && (check || s->said == SAID_VALUE))
+			plan_find(p, s->why, (int)i, SEVERITY_WARNING, "%s: %s",
+				  p->facts->fields[i].name, r->sentence);
+	}
+}
+
+static void check_enforce(struct gcpu_plan *p)
+{
+	unsigned missing = 0;
+
+	if (!prop_is(p, "enforce", false))
+		return;
+	for (unsigned i = 0; i < p->facts->n_fields; i++)
+		missing += p->fields[i].unavailable;
+	if (!missing)
+		return;
+	p->refused = true;
+	plan_find(p, RULE_ENFORCED, -1, SEVERITY_ERROR,
+		  "enforce was asked for and %u feature%s cannot be given", missing,
+		  missing == 1 ? "" : "s");
+}
+
+int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcpu_error *err)
+{
+	int status;
+
+	p->arch->offer(p);
+	/* what is not cut into choices starts as this KVM has it */
+	for (unsigned i = 0; i < p->facts->n_words; i++)
+		if (p->facts->words[i].klass != CLASS_FIELDS)
+			p->value[i] = p->offer[i];
+	status = collect(p, req, err);
+	if (status)
+		return status;
+	plan_rules(p, STAGE_OFFER);
+	/* "On" of a field with levels means what is offered: known only now. */
+	status = collect(p, req, err);
+	if (status)
+		return status;
+	start(p);
+	unknown_bits(p);
+	plan_rules(p, STAGE_DEFAULT);
+	apply_words(p);
+	clamp(p);
+	plan_rules(p, STAGE_PLAN);
+	plan_parents(p);
+	plan_trial(p);
+	report_unavailable(p);
+	check_enforce(p);
+	if (p->arch->derive)
+		status = p->arch->derive(p, err);
+	if (status == 0 && p->memory)
+		status = error_memory(err);
+	return status;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Carries out the rows of rules.txt, and the parents of requires.txt. */
+#include "plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format,
+	       ...)
+{
+	struct plan_finding *f = list_add(&p->findings, sizeof(*f));
+	char buf[GCPU_ERROR_TEXT];
+	va_list ap;
+
+	if (!f) {
+		p->memory = true;
+		return;
+	}
+	f->rule = (uint16_t)rule;
+	f->field = field;
+	f->severity = (uint8_t)severity;
+	if (!format)
+		return;
+	va_start(ap, format);
+	vsnprintf(buf, sizeof(buf), format, ap);
+	va_end(ap);
+	f->text = text_copy(buf, strlen(buf));
+	if (!f->text)
+		p->memory = true;
+}
+
+static bool raw_set(const struct gcpu_plan *p, enum snap_tables table, int field)
+{
+	uint64_t v;
+
+	return field >= 0 && p->arch->raw && p->arch->raw(p, table, (unsigned)field, &v) &&
+	       !field_is_off(&p->facts->fields[field], v);
+}
+
+/* Is some field of this plan asked for, on or off? */
+static bool said(const struct gcpu_plan *p, int field, int want)
+{
+	bool off;
+
+	if (field < 0 || p->fields[field].said != SAID_VALUE)
+		return false;
+	off = field_is_off(&p->facts->fields[field], p->fields[field].asked);
+	return want < 0 || (want == 0) == off;
+}
+
+static bool is_on(const struct gcpu_plan *p, const uint64_t *words, int field)
+{
+	return field >= 0 && !field_is_off(&p->facts->fields[field],
+					   field_get(p, words, (unsigned)field));
+}
+
+static unsigned model_number(const struct gcpu_plan *p)
+{
+	return (unsigned)p->model;
+}
+
+static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int field)
+{
+	const struct gcpu_machine *m = &p->machine;
+
+	switch (a->op) {
+	case ATOM_LAPIC:
+		return m->irqchip == GCPU_IRQCHIP_KERNEL || m->irqchip == GCPU_IRQCHIP_SPLIT;
+	case ATOM_IRQCHIP:
+		return (uint64_t)m->irqchip == a->value;
+	case ATOM_GIC:
+		return (uint64_t)m->gic == a->value;
+	case ATOM_CAP:
+		return gcpu_snapshot_capability(p->snap, (unsigned)a->value) > 0;
+	case ATOM_OFFERED:
+		return is_on(p, p->offer, field);
+	case ATOM_SUPPORTED:
+		return raw_set(p, SNAP_SUPPORTED, field);
+	case ATOM_NATIVE:
+		return raw_set(p, SNAP_NATIVE, field);
+	case ATOM_EMULATED:
+		return raw_set(p, SNAP_EMULATED, field);
+	case ATOM_HANDLES:
+		return m->handles >> a->value & 1;
+	case ATOM_EXIT_DISABLED:
+		return m->disable_exits >> a->value & 1;
+	case ATOM_EXIT_ALLOWED:
+		return gcpu_snapshot_capability(p->snap, CAP_X86_DISABLE_EXITS) >> a->value & 1;
+	case ATOM_ASKED:
+		return said(p, field, -1);
+	case ATOM_ASKED_ON:
+		return said(p, field, 1);
+	case ATOM_ASKED_OFF:
+		return said(p, field, 0);
+	case ATOM_MODEL:
+		return model_number(p) == a->value;
+	case ATOM_PROP:
+		return p->props[a->value];
+	case ATOM_PLANNED:
+		return is_on(p, p->value, (int)a->value);
+	case ATOM_MSR:
+		return snapshot_msr(p->snap, (uint32_t)a->value) != NULL;
+	case ATOM_ACCEPTS:
+		return m->accept_x2apic_ids != 0;
+	case ATOM_VENDOR:
+		return strcmp(gcpu_snapshot_vendor(p->snap), a->text) == 0;
+	case ATOM_LEAF:
+		return snapshot_cpuid(p->snap, SNAP_SUPPORTED, (uint32_t)a->value, 0) != NULL;
+	case ATOM_ON:
+		return is_on(p, p->value, field);
+	default:
+		return false;
+	}
+}
+
+static bool rule_holds(const struct gcpu_plan *p, const struct rule_fact *r, int field)
+{
+	for (unsigned i = 0; i < r->n_atoms; i++) {
+		const struct atom_fact *a = &p->facts->atoms[r->first_atom + i];
+
+		if (atom_holds(p, a, field) == a->negate)
+			return false;
+	}
+	return true;
+}
+
+static void offer_put(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule)
+{
+	uint64_t before = field_get(p, p->offer, field);
+
+	if (before == value)
+		return;
+	field_put(p, p->offer, field, value);
+	plan_record(p, field, rule, before, value);
+}
+
+static void take_away(struct gcpu_plan *p, unsigned field, unsigned rule)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	if (!is_on(p, p->value, (int)field))
+		return;
+	plan_set(p, field, field_off(f), rule);
+	p->fields[field].denied = true;
+	if (said(p, (int)field, 1))
+		plan_unavailable(p, field, rule);
+}
+
+/* True if the rule did something. */
+static bool rule_effect(struct gcpu_plan *p, unsigned rule, int field)
+{
+	const struct rule_fact *r = &p->facts->rules[rule];
+	const struct field_fact *f = field < 0 ? NULL : &p->facts->fields[field];
+	size_t steps = p->steps.n;
+
+	switch (r->effect) {
+	case EFFECT_WARN:
+		return true;
+	case EFFECT_OFFER:
+		offer_put(p, (unsigned)field, field_mask(f), rule);
+		break;
+	case EFFECT_WITHDRAW:
+		offer_put(p, (unsigned)field, field_off(f), rule);
+		break;
+	case EFFECT_SET:
+		if (!is_on(p, p->value, field))
+			plan_set(p, (unsigned)field, field_mask(f), rule);
+		break;
+	case EFFECT_WANT:
+		if (is_on(p, p->offer, field) && !is_on(p, p->value, field) &&
+		    !said(p, field, 0) && !p->fields[field].denied)
+			plan_set(p, (unsigned)field, field_get(p, p->offer, (unsigned)field), rule);
+		break;
+	case EFFECT_CLEAR:
+		take_away(p, (unsigned)field, rule);
+		break;
+	default:
+		break;
+	}
+	return p->steps.n != steps;
+}
+
+static void run_rule(struct gcpu_plan *p, unsigned rule)
+{
+	const struct rule_fact *r = &p->facts->rules[rule];
+	unsigned n = r->n_targets ? r->n_targets : 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		int field = r->n_targets ? p->facts->rule_targets[r->first_target + i] : -1;
+
+		if (!rule_holds(p, r, field) || !rule_effect(p, rule, field))
+			continue;
+		/* what was asked for and taken away is reported as unavailable */
+		if (field >= 0 && p->fields[field].unavailable)
+			continue;
+		if (r->severity == SEVERITY_NONE)
+			continue;
+		if (field < 0)
+			plan_find(p, rule, -1, r->severity, NULL);
+		else
+			plan_find(p, rule, field, r->severity, "%s: %s",
+				  p->facts->fields[field].name, r->sentence);
+	}
+}
+
+void plan_rules(struct gcpu_plan *p, enum rule_stage stage)
+{
+	for (unsigned i = 0; i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].stage == stage)
+			run_rule(p, i);
+}
+
+static const struct require_fact *missing_parent(const struct gcpu_plan *p,
+						 const struct require_fact *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (is_on(p, p->value, r->parent[i]))
+			return NULL;
+	return r;
+}
+
+/* A parent that may be brought along for a child that was asked for. */
+static int bring(struct gcpu_plan *p, const struct require_fact *r)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		unsigned f = r->parent[i];
+
+		if (!(p->facts->fields[f].owner & OWNER_CHOSEN) || p->fields[f].denied ||
+		    said(p, (int)f, 0) || !is_on(p, p->offer, (int)f))
+			continue;
+		plan_set(p, f, field_get(p, p->offer, f), RULE_PARENT_ON);
+		p->fields[f].said = SAID_BROUGHT;
+		plan_find(p, RULE_PARENT_ON, (int)f, SEVERITY_NOTE, "%s: brought along, %s needs it",
+			  p->facts->fields[f].name, p->facts->fields[r->child].name);
+		return 1;
+	}
+	return 0;
+}
+
+static void drop_child(struct gcpu_plan *p, const struct require_fact *r)
+{
+	const struct field_fact *child = &p->facts->fields[r->child];
+	const char *parent = p->facts->fields[r->parent[0]].name;
+	bool offered = is_on(p, p->offer, r->parent[0]) && !p->fields[r->parent[0]].denied;
+	unsigned rule = offered ? RULE_PARENT_OFF : RULE_PARENT_MISSING;
+
+	plan_set(p, r->child, field_off(child), rule);
+	p->fields[r->child].denied = true;
+	if (!(child->owner & OWNER_CHOSEN))
+		return;
+	if (said(p, r->child, 1)) {
+		plan_unavailable(p, r->child, rule);
+		return;
+	}
+	plan_find(p, rule, r->child, SEVERITY_NOTE,
+		  offered ? "%s: off, because %s is off" : "%s: off, because %s is not offered",
+		  child->name, parent);
+}
+
+/* To a fixed point: each pass turns something on that is never turned on
+ * again, or off for good, so it ends. */
+void plan_parents(struct gcpu_plan *p)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (unsigned i = 0; i < p->facts->n_requires; i++) {
+			const struct require_fact *r = &p->facts->requires[i];
+			struct field_state *s = &p->fields[r->child];
+
+			if (!is_on(p, p->value, r->child) || !missing_parent(p, r))
+				continue;
+			again = true;
+			if (s->said != SAID_NOTHING && bring(p, r))
+				continue;
+			drop_child(p, r);
+		}
+	}
+}
+
+/* What a trial on this KVM said about the values that were chosen. */
+void plan_trial(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; p->arch->trial && i < p->facts->n_fields; i++) {
+		const struct field_fact *f = &p->facts->fields[i];
+		uint64_t value = field_get(p, p->value, i), force = value;
+		int error = 0;
+		unsigned rule;
+
+		if (!(f->owner & OWNER_CHOSEN) || !p->arch->trial(p, i, value, &force, &error))
+			continue;
+		if (error) {
+			rule = RULE_KVM_KEEPS;
+			plan_set(p, i, field_get(p, p->offer, i), rule);
+			if (p->fields[i].said == SAID_VALUE)
+				plan_unavailable(p, i, rule);
+			continue;
+		}
+		if (force == value)
+			continue;
+		rule = field_is_off(f, value) ? RULE_FORCED_ON : RULE_FORCED_OFF;
+		plan_record(p, i, rule, value, force);
+		if (p->fields[i].said == SAID_VALUE)
+			plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", f->name,
+				  p->facts->rules[rule].sentence);
+	}
+}

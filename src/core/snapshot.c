@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	enum gcpu_arch arch;
+	const char *name;
+} arch_names[] = {
+	{ GCPU_ARCH_X86, "x86" },
+	{ GCPU_ARCH_ARM64, "arm64" },
+};
+
+const char *gcpu_arch_name(enum gcpu_arch arch)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (arch_names[i].arch == arch)
+			return arch_names[i].name;
+	return NULL;
+}
+
+enum gcpu_arch gcpu_arch_by_name(const char *name)
+{
+	for (size_t i = 0; name && i < 2; i++)
+		if (strcmp(arch_names[i].name, name) == 0)
+			return arch_names[i].arch;
+	return 0;
+}
+
+struct gcpu_snapshot *snapshot_new(enum gcpu_arch arch)
+{
+	struct gcpu_snapshot *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->arch = arch;
+	return s;
+}
+
+void gcpu_snapshot_free(struct gcpu_snapshot *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->params.n; i++) {
+		struct snap_param *p = LIST_AT(&s->params, struct snap_param, i);
+
+		free(p->module);
+		free(p->name);
+		free(p->value);
+	}
+	list_free(&s->params);
+	list_free(&s->caps_system);
+	list_free(&s->caps_vm);
+	for (int i = 0; i < SNAP_TABLES; i++)
+		list_free(&s->cpuid[i]);
+	list_free(&s->msr_indexes);
+	list_free(&s->msr_features);
+	list_free(&s->inits);
+	list_free(&s->regs);
+	list_free(&s->nibbles);
+	free(s->name);
+	free(s->vendor);
+	free(s->brand);
+	free(s->kernel);
+	free(s->microcode);
+	free(s->module);
+	free(s->machine);
+	free(s);
+}
+
+const struct snap_cpuid *snapshot_cpuid(const struct gcpu_snapshot *s, enum snap_tables table,
+					uint32_t leaf, uint32_t subleaf)
+{
+	const struct list *l = &s->cpuid[table];
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct snap_cpuid *e = LIST_AT(l, struct snap_cpuid, i);
+
+		if (e->leaf == leaf && (e->subleaf == subleaf || !(e->flags & 1)))
+			return e;
+	}
+	return NULL;
+}
+
+const struct snap_msr *snapshot_msr(const struct gcpu_snapshot *s, uint32_t index)
+{
+	for (size_t i = 0; i < s->msr_features.n; i++) {
+		const struct snap_msr *m = LIST_AT(&s->msr_features, struct snap_msr, i);
+
+		if (m->index == index)
+			return m;
+	}
+	return NULL;
+}
+
+const struct snap_reg *snapshot_reg(const struct gcpu_snapshot *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->regs.n; i++) {
+		const struct snap_reg *r = LIST_AT(&s->regs, struct snap_reg, i);
+
+		if (r->id == id)
+			return r;
+	}
+	return NULL;
+}
+
+const struct snap_nibble *snapshot_nibble(const struct gcpu_snapshot *s, uint64_t id, unsigned lsb)
+{
+	for (size_t i = 0; i < s->nibbles.n; i++) {
+		const struct snap_nibble *n = LIST_AT(&s->nibbles, struct snap_nibble, i);
+
+		if (n->id == id && n->lsb == lsb)
+			return n;
+	}
+	return NULL;
+}
+
+static int cap_find(const struct list *l, unsigned number)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (LIST_AT(l, struct snap_cap, i)->number == number)
+			return LIST_AT(l, struct snap_cap, i)->value;
+	return 0;
+}
+
+int gcpu_snapshot_capability(const struct gcpu_snapshot *s, unsigned number)
+{
+	int on_vm;
+
+	if (!s)
+		return 0;
+	on_vm = cap_find(&s->caps_vm, number);
+	return on_vm ? on_vm : cap_find(&s->caps_system, number);
+}
+
+enum gcpu_arch gcpu_snapshot_arch(const struct gcpu_snapshot *s)
+{
+	return s->arch;
+}
+
+static const char *or_unknown(const char *text)
+{
+	return text ? text : "unknown";
+}
+
+const char *gcpu_snapshot_name(const struct gcpu_snapshot *s)
+{
+	return or_unknown(s->name);
+}
+
+const char *gcpu_snapshot_hash(const struct gcpu_snapshot *s)
+{
+	return s->hash;
+}
+
+const char *gcpu_snapshot_vendor(const struct gcpu_snapshot *s)
+{
+	return or_unknown(s->vendor);
+}
+
+const char *gcpu_snapshot_kernel(const struct gcpu_snapshot *s)
+{
+	return or_unknown(s->kernel);
+}
+
+const char *gcpu_snapshot_module(const struct gcpu_snapshot *s)
+{
+	return or_unknown(s->module);
+}

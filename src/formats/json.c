@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void json_start(struct json *j, gcpu_write write, void *ctx)
+{
+	memset(j, 0, sizeof(*j));
+	j->out.write = write;
+	j->out.ctx = ctx;
+}
+
+static void put(struct json *j, const char *text)
+{
+	sink_text(&j->out, text, strlen(text));
+}
+
+static void indent(struct json *j)
+{
+	static const char blanks[] = "            ";
+
+	put(j, "\n");
+	sink_text(&j->out, blanks, j->depth < 12 ? j->depth : 12);
+}
+
+/* Whatever has to stand before the next value. */
+static void before(struct json *j)
+{
+	if (j->after_key) {
+		j->after_key = false;
+		return;
+	}
+	if (!j->depth)
+		return;
+	if (j->filled[j->depth])
+		put(j, ",");
+	if (j->lines[j->depth])
+		indent(j);
+	else if (j->filled[j->depth])
+		put(j, " ");
+	j->filled[j->depth] = true;
+}
+
+static void quoted(struct json *j, const char *text)
+{
+	const char *start = text;
+
+	put(j, "\"");
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		char esc[8];
+
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
+			continue;
+		sink_text(&j->out, start, (size_t)(text - start));
+		start = text + 1;
+		if (c == '"' || c == '\\')
+			snprintf(esc, sizeof(esc), "\\%c", c);
+		else if (c >= 0x80)
+			snprintf(esc, sizeof(esc), "%c", c);
+		else
+			snprintf(esc, sizeof(esc), "\\u%04x", c);
+		put(j, esc);
+	}
+	sink_text(&j->out, start, (size_t)(text - start));
+	put(j, "\"");
+}
+
+static void open_level(struct json *j, const char *bracket, bool lines)
+{
+	before(j);
+	put(j, bracket);
+	if (j->depth + 1 == JSON_DEPTH) {
+		j->out.status = j->out.status ? j->out.status : GCPU_ERR_INTERNAL;
+		return;
+	}
+	j->depth++;
+	j->filled[j->depth] = false;
+	j->lines[j->depth] = lines;
+}
+
+void json_object(struct json *j, bool lines)
+{
+	open_level(j, "{", lines);
+}
+
+void json_array(struct json *j, bool lines)
+{
+	open_level(j, "[", lines);
+}
+
+void json_close(struct json *j, char bracket)
+{
+	char text[2] = { bracket, 0 };
+	bool on_line = j->lines[j->depth] && j->filled[j->depth];
+
+	if (j->depth)
+		j->depth--;
+	if (on_line)
+		indent(j);
+	put(j, text);
+}
+
+int json_end(struct json *j)
+{
+	put(j, "\n");
+	return j->out.status;
+}
+
+void json_key(struct json *j, const char *key)
+{
+	before(j);
+	quoted(j, key);
+	put(j, ": ");
+	j->after_key = true;
+}
+
+void json_string(struct json *j, const char *text)
+{
+	before(j);
+	if (text)
+		quoted(j, text);
+	else
+		put(j, "null");
+}
+
+void json_hex(struct json *j, uint64_t value)
+{
+	before(j);
+	sink_format(&j->out, "\"0x%llx\"", (unsigned long long)value);
+}
+
+void json_int(struct json *j, int64_t value)
+{
+	before(j);
+	sink_format(&j->out, "%lld", (long long)value);
+}
+
+void json_bool(struct json *j, bool value)
+{
+	before(j);
+	put(j, value ? "true" : "false");
+}
+
+void json_key_string(struct json *j, const char *key, const char *text)
+{
+	json_key(j, key);
+	json_string(j, text);
+}
+
+void json_key_hex(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_hex(j, value);
+}
+
+void json_key_int(struct json *j, const char *key, int64_t value)
+{
+	json_key(j, key);
+	json_int(j, value);
+}
+
+void json_key_bool(struct json *j, const char *key, bool value)
+{
+	json_key(j, key);
+	json_bool(j, value);
+}

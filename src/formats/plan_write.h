@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GCPU_FORMATS_PLAN_WRITE_H
+#define GCPU_FORMATS_PLAN_WRITE_H
+
+#include "core/plan.h"
+#include "json.h"
+
+/* Members that plan and verify documents begin with. */
+void plan_write_head(struct json *j, const struct gcpu_plan *p, const char *schema);
+
+#endif

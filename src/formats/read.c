@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Longest string that a document may hold: names of files and CPUs are shorter. */
+#define STRING_MOST 1024
+
+size_t read_enter(struct reader *r, const char *name)
+{
+	size_t n = strlen(r->path);
+
+	snprintf(r->path + n, sizeof(r->path) - n, "%s%.40s", n ? "." : "", name);
+	return n;
+}
+
+size_t read_enter_index(struct reader *r, size_t i)
+{
+	size_t n = strlen(r->path);
+
+	snprintf(r->path + n, sizeof(r->path) - n, "[%zu]", i);
+	return n;
+}
+
+void read_leave(struct reader *r, size_t mark)
+{
+	r->path[mark] = 0;
+}
+
+int read_fail(struct reader *r, const char *what, const char *expected)
+{
+	if (r->status)
+		return r->status;
+	r->status = error_set(r->err, GCPU_ERR_DOCUMENT, "%s: %s",
+			      r->path[0] ? r->path : "the document", what);
+	error_expected(r->err, "%s", expected);
+	return r->status;
+}
+
+static json_t *fail_at(struct reader *r, const char *name, const char *what, const char *expected)
+{
+	size_t mark = read_enter(r, name);
+
+	read_fail(r, what, expected);
+	read_leave(r, mark);
+	return NULL;
+}
+
+json_t *read_member(struct reader *r, json_t *object, const char *name, bool needed)
+{
+	json_t *v;
+
+	if (r->status)
+		return NULL;
+	v = json_object_get(object, name);
+	if (!v && needed)
+		return fail_at(r, name, "missing", "this key");
+	return v;
+}
+
+json_t *read_array(struct reader *r, json_t *object, const char *name, bool needed, size_t most)
+{
+	json_t *v = read_member(r, object, name, needed);
+	char expected[64];
+
+	if (!v)
+		return NULL;
+	if (!json_is_array(v))
+		return fail_at(r, name, "not an array", "an array");
+	if (json_array_size(v) <= most)
+		return v;
+	snprintf(expected, sizeof(expected), "at most %zu", most);
+	return fail_at(r, name, "too many elements", expected);
+}
+
+json_t *read_object(struct reader *r, json_t *object, const char *name, bool needed)
+{
+	json_t *v = read_member(r, object, name, needed);
+
+	if (v && !json_is_object(v))
+		return fail_at(r, name, "not an object", "an object");
+	return v;
+}
+
+uint64_t read_hex_value(struct reader *r, json_t *value, uint64_t most)
+{
+	const char *s = json_string_value(value);
+	uint64_t v = 0;
+	char expected[64];
+
+	if (r->status)
+		return 0;
+	snprintf(expected, sizeof(expected), "a string \"0x0\" to \"0x%llx\"",
+		 (unsigned long long)most);
+	if (!s || s[0] != '0' || s[1] != 'x' || !s[2] || strlen(s) > 18) {
+		read_fail(r, "not a hex string", expected);
+		return 0;
+	}
+	for (s += 2; *s; s++) {
+		unsigned d = *s >= '0' && *s <= '9'   ? (unsigned)(*s - '0')
+			     : *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a' + 10)
+			     : *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A' + 10)
+						      : 16;
+
+		if (d > 15) {
+			read_fail(r, "not a hex string", expected);
+			return 0;
+		}
+		v = v << 4 | d;
+	}
+	if (v > most) {
+		read_fail(r, "out of range", expected);
+		return 0;
+	}
+	return v;
+}
+
+uint64_t read_hex(struct reader *r, json_t *object, const char *name, uint64_t most)
+{
+	json_t *v = read_member(r, object, name, true);
+	size_t mark = read_enter(r, name);
+	uint64_t out = v ? read_hex_value(r, v, most) : 0;
+
+	read_leave(r, mark);
+	return out;
+}
+
+int64_t read_int(struct reader *r, json_t *object, const char *name, int64_t least, int64_t most)
+{
+	json_t *v = read_member(r, object, name, true);
+	char expected[80];
+
+	if (!v)
+		return 0;
+	if (json_is_integer(v) && json_integer_value(v) >= least && json_integer_value(v) <= most)
+		return json_integer_value(v);
+	snprintf(expected, sizeof(expected), "a number from %lld to %lld", (long long)least,
+		 (long long)most);
+	fail_at(r, name, json_is_integer(v) ? "out of range" : "not a number", expected);
+	return 0;
+}
+
+char *read_string(struct reader *r, json_t *object, const char *name, bool needed)
+{
+	json_t *v = read_member(r, object, name, needed);
+	char *copy;
+
+	if (!v || json_is_null(v))
+		return NULL;
+	if (!json_is_string(v) || json_string_length(v) > STRING_MOST ||
+	    strlen(json_string_value(v)) != json_string_length(v)) {
+		fail_at(r, name, "not a short string", "a string of at most 1024 bytes without NUL");
+		return NULL;
+	}
+	copy = text_copy(json_string_value(v), json_string_length(v));
+	if (!copy)
+		r->status = error_memory(r->err);
+	return copy;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading members of a JSON document, with the place in every error. */
+#ifndef GCPU_FORMATS_READ_H
+#define GCPU_FORMATS_READ_H
+
+#include "core/util.h"
+
+#include <jansson.h>
+
+#define READ_PATH 160
+
+/* A value and where it stands in the document. Errors are sticky: the first
+ * one stays in *err and .status, and later calls do nothing. */
+struct reader {
+	struct gcpu_error *err;
+	int status;
+	char path[READ_PATH];
+};
+
+/* Push "name" or "[i]" on the path; the result is for read_leave(). */
+size_t read_enter(struct reader *r, const char *name);
+size_t read_enter_index(struct reader *r, size_t i);
+void read_leave(struct reader *r, size_t mark);
+int read_fail(struct reader *r, const char *what, const char *expected);
+
+/* A member of an object; NULL if it is absent (and a failure if it is needed). */
+json_t *read_member(struct reader *r, json_t *object, const char *name, bool needed);
+json_t *read_array(struct reader *r, json_t *object, const char *name, bool needed, size_t most);
+json_t *read_object(struct reader *r, json_t *object, const char *name, bool needed);
+/* "0x..." up to MOST. */
+uint64_t read_hex(struct reader *r, json_t *object, const char *name, uint64_t most);
+uint64_t read_hex_value(struct reader *r, json_t *value, uint64_t most);
+int64_t read_int(struct reader *r, json_t *object, const char *name, int64_t least, int64_t most);
+/* A copy, or NULL where it is null or absent. */
+char *read_string(struct reader *r, json_t *object, const char *name, bool needed);
+
+#endif

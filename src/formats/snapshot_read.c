@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* Snapshot documents in. Unknown keys are allowed: recordings outlive code. */
+#include "core/facts.h"
+#include "core/plan.h"
+#include "read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TABLE_MOST = 4096, LIST_MOST = 16384, U32_MOST = 0xffffffff };
+
+static const char *const table_keys[SNAP_TABLES] = {
+	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones",
+};
+
+static void *add(struct reader *r, struct list *l, size_t size)
+{
+	void *item = r->status ? NULL : list_add(l, size);
+
+	if (!item && !r->status)
+		r->status = error_memory(r->err);
+	return item;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct snap_cpuid *x = *(const struct snap_cpuid *const *)a;
+	const struct snap_cpuid *y = *(const struct snap_cpuid *const *)b;
+
+	if (x->leaf != y->leaf)
+		return x->leaf < y->leaf ? -1 : 1;
+	return x->subleaf < y->subleaf ? -1 : x->subleaf > y->subleaf;
+}
+
+/* One entry answers; a second one would be shadowed. */
+static void refuse_duplicates(struct reader *r, const struct list *l)
+{
+	const struct snap_cpuid **order;
+
+	if (r->status || l->n < 2)
+		return;
+	order = calloc(l->n, sizeof(*order));
+	if (!order) {
+		r->status = error_memory(r->err);
+		return;
+	}
+	for (size_t i = 0; i < l->n; i++)
+		order[i] = LIST_AT(l, struct snap_cpuid, i);
+	qsort(order, l->n, sizeof(*order), entry_order);
+	for (size_t i = 1; i < l->n && !r->status; i++) {
+		if (entry_order(&order[i - 1], &order[i]) == 0) {
+			r->status = error_set(r->err, GCPU_ERR_DOCUMENT,
+					      "%s: leaf 0x%x sub-leaf 0x%x twice", r->path,
+					      order[i]->leaf, order[i]->subleaf);
+			error_expected(r->err, "each leaf and sub-leaf once");
+		}
+	}
+	free(order);
+}
+
+static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s,
+		       enum snap_tables t, bool needed)
+{
+	json_t *a = read_array(r, object, table_keys[t], needed, TABLE_MOST);
+	size_t mark = read_enter(r, table_keys[t]);
+
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		json_t *o = json_array_get(a, i);
+		size_t at = read_enter_index(r, i);
+		struct snap_cpuid *e = add(r, &s->cpuid[t], sizeof(*e));
+
+		if (e && !json_is_object(o))
+			read_fail(r, "not an object", "a CPUID entry");
+		if (e) {
+			e->leaf = (uint32_t)read_hex(r, o, "leaf", U32_MOST);
+			e->subleaf = (uint32_t)read_hex(r, o, "subleaf", U32_MOST);
+			e->flags = (uint32_t)read_int(r, o, "flags", 0, 7);
+			e->regs[0] = (uint32_t)read_hex(r, o, "eax", U32_MOST);
+			e->regs[1] = (uint32_t)read_hex(r, o, "ebx", U32_MOST);
+			e->regs[2] = (uint32_t)read_hex(r, o, "ecx", U32_MOST);
+			e->regs[3] = (uint32_t)read_hex(r, o, "edx", U32_MOST);
+		}
+		read_leave(r, at);
+	}
+	refuse_duplicates(r, &s->cpuid[t]);
+	read_leave(r, mark);
+}
+
+static void read_params(struct reader *r, json_t *host, struct gcpu_snapshot *s)
+{
+	json_t *a = read_array(r, host, "parameters", false, LIST_MOST);
+	size_t mark = read_enter(r, "parameters");
+
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		size_t at = read_enter_index(r, i);
+		struct snap_param *p = add(r, &s->params, sizeof(*p));
+
+		if (p) {
+			p->module = read_string(r, json_array_get(a, i), "module", true);
+			p->name = read_string(r, json_array_get(a, i), "name", true);
+			p->value = read_string(r, json_array_get(a, i), "value", true);
+		}
+		read_leave(r, at);
+	}
+	read_leave(r, mark);
+}
+
+static void read_host(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	json_t *host = read_object(r, root, "host", true);
+	size_t mark = read_enter(r, "host");
+
+	if (host) {
+		s->vendor = read_string(r, host, "vendor", false);
+		s->brand = read_string(r, host, "cpu", false);
+		s->microcode = read_string(r, host, "microcode", false);
+		s->kernel = read_string(r, host, "kernel", false);
+		s->module = read_string(r, host, "module", false);
+		read_params(r, host, s);
+	}
+	read_leave(r, mark);
+}
+
+static void read_caps(struct reader *r, json_t *object, const char *key, struct list *l)
+{
+	json_t *a = read_array(r, object, key, true, LIST_MOST);
+	size_t mark = read_enter(r, key);
+
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		json_t *pair = json_array_get(a, i), *n = json_array_get(pair, 0);
+		json_t *v = json_array_get(pair, 1);
+		struct snap_cap *c = add(r, l, sizeof(*c));
+		size_t at = read_enter_index(r, i);
+
+		if (json_array_size(pair) != 2 || !json_is_integer(n) || !json_is_integer(v) ||
+		    json_integer_value(n) < 0 || json_integer_value(n) > 65535 ||
+		    json_integer_value(v) < INT32_MIN || json_integer_value(v) > INT32_MAX)
+			read_fail(r, "not a capability", "[number, value]");
+		else if (c)
+			*c = (struct snap_cap){ (uint32_t)json_integer_value(n),
+						(int)json_integer_value(v) };
+		read_leave(r, at);
+	}
+	read_leave(r, mark);
+}
+
+static void read_msrs(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	json_t *o = read_object(r, root, "msrs", true), *a;
+	size_t mark = read_enter(r, "msrs");
+
+	a = o ? read_array(r, o, "index", true, LIST_MOST) : NULL;
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		uint32_t *out = add(r, &s->msr_indexes, sizeof(*out));
+		size_t at = read_enter(r, "index"), in = read_enter_index(r, i);
+
+		if (out)
+			*out = (uint32_t)read_hex_value(r, json_array_get(a, i), U32_MOST);
+		read_leave(r, in);
+		read_leave(r, at);
+	}
+	a = o ? read_array(r, o, "features", true, LIST_MOST) : NULL;
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		struct snap_msr *m = add(r, &s->msr_features, sizeof(*m));
+		size_t at = read_enter(r, "features"), in = read_enter_index(r, i);
+		json_t *e = json_array_get(a, i), *accepted = json_object_get(e, "accepted");
+
+		if (m) {
+			m->index = (uint32_t)read_hex(r, e, "index", U32_MOST);
+			m->value = read_hex(r, e, "value", UINT64_MAX);
+			m->trial = !json_is_boolean(accepted) ? MSR_UNTRIED :
+				   json_is_true(accepted)     ? MSR_ACCEPTED : MSR_REFUSED;
+		}
+		read_leave(r, in);
+		read_leave(r, at);
+	}
+	read_leave(r, mark);
+}
+
+static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	json_t *cpuid = read_object(r, root, "cpuid", true), *o;
+	size_t mark = read_enter(r, "cpuid");
+
+	for (int t = SNAP_SUPPORTED; cpuid && t <= SNAP_VARIES; t++)
+		read_table(r, cpuid, s, t, t == SNAP_SUPPORTED);
+	if (cpuid && !r->status && !snapshot_cpuid(s, SNAP_SUPPORTED, 0, 0))
+		read_fail(r, "supported has no leaf 0x0", "what KVM_GET_SUPPORTED_CPUID returns");
+	read_leave(r, mark);
+	read_msrs(r, root, s);
+	o = read_object(r, root, "tsc", false);
+	if (o && json_object_get(o, "khz")) {
+		s->tsc_khz = (uint64_t)read_int(r, o, "khz", 0, INT64_MAX);
+		s->has_tsc_khz = true;
+	}
+	o = read_object(r, root, "xcomp", false);
+	if (o && json_object_get(o, "supported")) {
+		s->xcomp_supported = read_hex(r, o, "supported", UINT64_MAX);
+		s->xcomp_permitted = read_hex(r, o, "permitted", UINT64_MAX);
+		s->has_xcomp = true;
+	}
+	o = read_object(r, root, "trial", false);
+	if (!o)
+		return;
+	mark = read_enter(r, "trial");
+	s->has_trial = true;
+	s->enforce_pv_error = (int)read_int(r, o, "enforce_pv_errno", 0, 4095);
+	read_table(r, o, s, SNAP_TRIAL_ZEROS, true);
+	read_table(r, o, s, SNAP_TRIAL_ONES, true);
+	read_leave(r, mark);
+}
+
+static void read_inits(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	json_t *o = read_object(r, root, "vcpu_init", true), *a;
+	size_t mark = read_enter(r, "vcpu_init");
+
+	if (o) {
+		s->target = (uint32_t)read_int(r, o, "target", 0, U32_MOST);
+		s->init_features = (uint32_t)read_hex(r, o, "features", U32_MOST);
+	}
+	a = o ? read_array(r, o, "tried", true, LIST_MOST) : NULL;
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		struct snap_init *t = add(r, &s->inits, sizeof(*t));
+		size_t at = read_enter(r, "tried"), in = read_enter_index(r, i);
+
+		if (t) {
+			t->features = (uint32_t)read_hex(r, json_array_get(a, i), "features", U32_MOST);
+			t->error = (int)read_int(r, json_array_get(a, i), "errno", 0, 4095);
+		}
+		read_leave(r, in);
+		read_leave(r, at);
+	}
+	read_leave(r, mark);
+}
+
+static void read_register(struct reader *r, json_t *e, struct snap_reg *out)
+{
+	json_t *v, *mask = json_object_get(e, "mask");
+
+	out->id = read_hex(r, e, "id", UINT64_MAX);
+	v = read_array(r, e, "value", false, 8);
+	for (size_t w = 0; v && w < json_array_size(v) && !r->status; w++) {
+		size_t at = read_enter(r, "value");
+
+		out->value[w] = read_hex_value(r, json_array_get(v, w), UINT64_MAX);
+		out->n_words++;
+		read_leave(r, at);
+	}
+	if (json_object_get(e, "errno"))
+		out->error = (int)read_int(r, e, "errno", 0, 4095);
+	if (mask) {
+		out->mask = read_hex(r, e, "mask", UINT64_MAX);
+		out->has_mask = true;
+	}
+}
+
+static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	json_t *a, *o;
+	size_t mark;
+
+	read_inits(r, root, s);
+	a = read_array(r, root, "registers", true, LIST_MOST);
+	mark = read_enter(r, "registers");
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		struct snap_reg *out = add(r, &s->regs, sizeof(*out));
+		size_t in = read_enter_index(r, i);
+
+		if (out)
+			read_register(r, json_array_get(a, i), out);
+		if (out && i && !r->status && out[-1].id >= out->id)
+			read_fail(r, "twice or out of order", "registers by ascending id");
+		read_leave(r, in);
+	}
+	read_leave(r, mark);
+	o = read_object(r, root, "trial", false);
+	a = o ? read_array(r, o, "nibbles", true, LIST_MOST) : NULL;
+	mark = read_enter(r, "trial.nibbles");
+	s->has_trial = a != NULL;
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		struct snap_nibble *n = add(r, &s->nibbles, sizeof(*n));
+		json_t *e = json_array_get(a, i);
+		size_t in = read_enter_index(r, i);
+
+		if (n) {
+			n->id = read_hex(r, e, "id", UINT64_MAX);
+			n->lsb = (uint8_t)read_int(r, e, "lsb", 0, 60);
+			n->accepted = (uint16_t)read_hex(r, e, "accepted", 0xffff);
+			n->changed = (uint16_t)read_hex(r, e, "changed", 0xffff);
+			n->error = (int)read_int(r, e, "errno", 0, 4095);
+		}
+		read_leave(r, in);
+	}
+	read_leave(r, mark);
+}
+
+static void read_head(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	char *text = read_string(r, root, "schema", true);
+	int64_t version;
+
+	if (text && strcmp(text, "guestcpu.snapshot") != 0) {
+		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "this is a '%.60s'", text);
+		error_expected(r->err, "\"schema\": \"guestcpu.snapshot\"");
+	}
+	free(text);
+	version = read_int(r, root, "version", 0, INT32_MAX);
+	if (!r->status && version != 1) {
+		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "version %lld", (long long)version);
+		error_expected(r->err, "version 1");
+	}
+	text = read_string(r, root, "arch", true);
+	s->arch = gcpu_arch_by_name(text);
+	if (text && !s->arch) {
+		r->status = error_set(r->err, GCPU_ERR_ARCH, "no such architecture '%.40s'", text);
+		error_expected(r->err, "x86 or arm64");
+	}
+	free(text);
+	s->name = read_string(r, root, "name", true);
+}
+
+/* The hash tells an edited or damaged recording from a good one. */
+static void check_hash(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	char *recorded = read_string(r, root, "hash", false);
+
+	if (!r->status && snapshot_seal(s))
+		r->status = error_memory(r->err);
+	if (!r->status && recorded && strcmp(recorded, s->hash) != 0) {
+		r->status = error_set(r->err, GCPU_ERR_DOCUMENT, "the content does not have the hash that it claims");
+		error_expected(r->err, "%s; remove the line \"hash\" to use an edited snapshot", s->hash);
+	}
+	free(recorded);
+}
+
+static int parse_root(json_t *root, struct gcpu_snapshot *s, struct gcpu_error *err)
+{
+	struct reader r = { err, 0, "" };
+	json_t *o;
+
+	if (!json_is_object(root))
+		return read_fail(&r, "not an object", "a snapshot");
+	read_head(&r, root, s);
+	if (r.status)
+		return r.status;
+	read_host(&r, root, s);
+	o = read_object(&r, root, "capabilities", true);
+	if (o) {
+		size_t mark = read_enter(&r, "capabilities");
+
+		read_caps(&r, o, "system", &s->caps_system);
+		read_caps(&r, o, "vm", &s->caps_vm);
+		read_leave(&r, mark);
+	}
+	if (s->arch == GCPU_ARCH_X86)
+		read_x86(&r, root, s);
+	else
+		read_arm64(&r, root, s);
+	check_hash(&r, root, s);
+	return r.status;
+}
+
+int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **ret_snapshot,
+			struct gcpu_error *err)
+{
+	struct gcpu_snapshot *s;
+	json_error_t je;
+	json_t *root;
+	int status;
+
+	if (!text || !ret_snapshot)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no text or result");
+	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &je);
+	if (!root) {
+		if (json_error_code(&je) == json_error_out_of_memory)
+			return error_memory(err);
+		error_set(err, GCPU_ERR_DOCUMENT, "line %d, column %d: %.120s", je.line, je.column,
+			  je.text);
+		error_expected(err, "JSON");
+		if (err) {
+			err->line = je.line > 0 ? (size_t)je.line : 0;
+			err->offset = je.position >= 0 ? (size_t)je.position : (size_t)-1;
+		}
+		return GCPU_ERR_DOCUMENT;
+	}
+	s = snapshot_new(0);
+	status = s ? parse_root(root, s, err) : error_memory(err);
+	json_decref(root);
+	if (status) {
+		gcpu_snapshot_free(s);
+		return status;
+	}
+	*ret_snapshot = s;
+	return 0;
+}
+
+const char *gcpu_snapshot_bundled_name(unsigned index)
+{
+	return index < gcpu_n_hosts ? gcpu_hosts[index].name : NULL;
+}
+
+int gcpu_snapshot_bundled(const char *name, struct gcpu_snapshot **ret_snapshot,
+			  struct gcpu_error *err)
+{
+	if (!name || !ret_snapshot)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no name or result");
+	for (unsigned i = 0; i < gcpu_n_hosts; i++)
+		if (strcmp(gcpu_hosts[i].name, name) == 0)
+			return gcpu_snapshot_parse(gcpu_hosts[i].text, gcpu_hosts[i].length,
+						   ret_snapshot, err);
+	error_set(err, GCPU_ERR_NAME, "no bundled snapshot '%.60s'", name);
+	for (unsigned i = 0; err && i < gcpu_n_hosts && i < GCPU_ERROR_NEAR; i++)
+		strncpy(err->near[i], gcpu_hosts[i].name, GCPU_ERROR_NAME - 1);
+	error_expected(err, "a name (guestcpu features --hosts lists them) or a file with a '/' or a '.'");
+	return GCPU_ERR_NAME;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Carries out a recipe on the caller's descriptors, and reads back. */
+#include "abi.h"
+#include "abi_arm64.h"
+#include "call.h"
+#include "core/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct target {
+	const struct gcpu_plan *plan;
+	const struct gcpu_kvm *kvm;
+	struct gcpu_fds *fds;
+	int fd;
+	unsigned vcpu;
+};
+
+static uint64_t arg(const struct gcpu_step *s, const char *name)
+{
+	for (unsigned i = 0; i < s->n_args; i++)
+		if (strcmp(s->args[i].name, name) == 0)
+			return s->args[i].value;
+	return 0;
+}
+
+static int do_prctl(const struct target *t, const struct gcpu_step *s)
+{
+	uint64_t unused;
+
+	return t->kvm->ops->guest_perm(t->kvm->ctx, (int)arg(s, "code"), arg(s, "feature"), &unused);
+}
+
+static int do_enable_cap(const struct target *t, const struct gcpu_step *s)
+{
+	return call_enable_cap(t->kvm, t->fd, (uint32_t)arg(s, "cap"), arg(s, "args[0]"));
+}
+
+static int do_create_irqchip(const struct target *t, const struct gcpu_step *s)
+{
+	(void)s;
+	return call_number(t->kvm, t->fd, GK_CREATE_IRQCHIP, 0);
+}
+
+static int do_create_device(const struct target *t, const struct gcpu_step *s)
+{
+	struct gk_create_device d;
+	int status;
+
+	memset(&d, 0, sizeof(d));
+	d.type = (uint32_t)arg(s, "type");
+	status = call(t->kvm, t->fd, GK_CREATE_DEVICE, &d);
+	if (status >= 0)
+		t->fds->gic = (int)d.fd;
+	return status;
+}
+
+static int do_set_cpuid(const struct target *t, const struct gcpu_step *s)
+{
+	size_t n = 0;
+	struct gcpu_cpuid *e;
+	struct snap_cpuid *table;
+	int status;
+
+	(void)s;
+	gcpu_plan_cpuid(t->plan, t->vcpu, NULL, &n);
+	e = calloc(n + 1, sizeof(*e));
+	table = calloc(n + 1, sizeof(*table));
+	status = e && table && gcpu_plan_cpuid(t->plan, t->vcpu, e, &n) == 0 ? 0 : -ENOMEM;
+	for (size_t i = 0; status == 0 && i < n; i++)
+		table[i] = (struct snap_cpuid){ e[i].leaf, e[i].subleaf, e[i].flags,
+						{ e[i].eax, e[i].ebx, e[i].ecx, e[i].edx } };
+	if (status == 0)
+		status = call_set_cpuid(t->kvm, t->fd, table, n);
+	free(e);
+	free(table);
+	return status;
+}
+
+static int do_set_msr(const struct target *t, const struct gcpu_step *s)
+{
+	int status = call_set_msr(t->kvm, t->fd, (uint32_t)arg(s, "index"), arg(s, "value"));
+
+	/* KVM has no errno for an MSR that it does not take */
+	return status == 1 ? -EINVAL : status;
+}
+
+static int do_vcpu_init(const struct target *t, const struct gcpu_step *s)
+{
+	return call_vcpu_init(t->kvm, t->fd, (uint32_t)arg(s, "target"), (uint32_t)arg(s, "features[0]"));
+}
+
+static int do_set_reg(const struct target *t, const struct gcpu_step *s)
+{
+	uint64_t value[8] = { arg(s, "value") };
+
+	return call_set_reg(t->kvm, t->fd, arg(s, "id"), value);
+}
+
+static int do_finalize(const struct target *t, const struct gcpu_step *s)
+{
+	int feature = (int)arg(s, "feature");
+
+	return call(t->kvm, t->fd, GK_ARM_VCPU_FINALIZE, &feature);
+}
+
+static int do_device_attr(const struct target *t, const struct gcpu_step *s)
+{
+	int value = (int)arg(s, "value");
+	struct gk_device_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.group = (uint32_t)arg(s, "group");
+	a.attr = arg(s, "attr");
+	a.addr = (uintptr_t)&value;
+	return call(t->kvm, t->fd, GK_SET_DEVICE_ATTR, &a);
+}
+
+static const struct {
+	const char *call;
+	int (*carry_out)(const struct target *, const struct gcpu_step *);
+} calls[] = {
+	{ "arch_prctl", do_prctl },
+	{ "KVM_ENABLE_CAP", do_enable_cap },
+	{ "KVM_CREATE_IRQCHIP", do_create_irqchip },
+	{ "KVM_CREATE_DEVICE", do_create_device },
+	{ "KVM_SET_CPUID2", do_set_cpuid },
+	{ "KVM_SET_MSRS", do_set_msr },
+	{ "KVM_ARM_VCPU_INIT", do_vcpu_init },
+	{ "KVM_SET_ONE_REG", do_set_reg },
+	{ "KVM_ARM_VCPU_FINALIZE", do_finalize },
+	{ "KVM_SET_DEVICE_ATTR", do_device_attr },
+};
+
+static int carry_out(const struct target *t, const struct gcpu_step *s, struct gcpu_error *err)
+{
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int status;
+
+		if (strcmp(calls[i].call, s->call) != 0)
+			continue;
+		status = calls[i].carry_out(t, s);
+		if (status >= 0)
+			return 0;
+		if (status == -ENOMEM)
+			return error_memory(err);
+		if (s->phase == GCPU_PHASE_VCPU || s->phase == GCPU_PHASE_ALL_VCPUS)
+			return error_os(err, -status, "vCPU %u: %s%s%s (%s)", t->vcpu, s->call,
+					s->n_args && s->args[0].text ? " " : "",
+					s->n_args && s->args[0].text ? s->args[0].text : "", s->why);
+		return error_os(err, -status, "%s%s%s (%s)", s->call,
+				s->n_args && s->args[0].text ? " " : "",
+				s->n_args && s->args[0].text ? s->args[0].text : "", s->why);
+	}
+	return error_set(err, GCPU_ERR_INTERNAL, "no such call '%s'", s->call);
+}
+
+/* All steps of a phase on one descriptor. */
+static int run_phase(struct target *t, enum gcpu_phase phase, struct gcpu_error *err)
+{
+	for (size_t i = 0; i < t->plan->recipe.n; i++) {
+		const struct gcpu_step *s = LIST_AT(&t->plan->recipe, struct gcpu_step, i);
+		int status = s->phase == phase ? carry_out(t, s, err) : 0;
+
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const struct gcpu_kvm *kvm,
+		    struct gcpu_fds *fds, struct gcpu_error *err)
+{
+	struct target t = { plan, kvm, fds, -1, 0 };
+	bool each = phase == GCPU_PHASE_ALL_VCPUS || phase == GCPU_PHASE_VCPU;
+	unsigned n;
+
+	if (!plan || !kvm || !fds || fds->size != sizeof(*fds))
+		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or descriptors");
+	if (plan->refused)
+		return error_set(err, GCPU_ERR_REFUSED, "a refused plan is not applied");
+	if (phase == GCPU_PHASE_VM)
+		fds->gic = -1;
+	n = each ? plan->machine.vcpus : 1;
+	for (t.vcpu = 0; t.vcpu < n; t.vcpu++) {
+		int status;
+
+		t.fd = phase == GCPU_PHASE_PROCESS ? -1 : phase == GCPU_PHASE_VM ? fds->vm :
+									 fds->vcpus[t.vcpu];
+		status = run_phase(&t, phase, err);
+		if (status)
+			return status;
+	}
+	return 0;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* Measures a host: what both architectures have in common. */
+#include "probe.h"
+
+#include "abi.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Capability numbers are dense and small; KVM answers 0 for what it does not know. */
+#define CAP_NUMBERS 320
+
+int probe_vm(const struct probe *p)
+{
+	return call_number(p->kvm, p->kvm_fd, GK_CREATE_VM, 0);
+}
+
+void probe_close(const struct probe *p, int fd)
+{
+	if (fd >= 0)
+		p->kvm->ops->close(p->kvm->ctx, fd);
+}
+
+int probe_vcpu(const struct probe *p, int *ret_vm)
+{
+	int vm = probe_vm(p), vcpu;
+
+	if (vm < 0)
+		return vm;
+	vcpu = call_number(p->kvm, vm, GK_CREATE_VCPU, 0);
+	if (vcpu < 0) {
+		probe_close(p, vm);
+		return vcpu;
+	}
+	*ret_vm = vm;
+	return vcpu;
+}
+
+static int read_text(const struct probe *p, const char *path, char **ret)
+{
+	char buf[4096];
+	int n = p->kvm->ops->read_host_file(p->kvm->ctx, path, buf, sizeof(buf));
+
+	if (n < 0)
+		return n;
+	while (n && (buf[n - 1] == '\n' || buf[n - 1] == ' ' || buf[n - 1] == 0))
+		n--;
+	*ret = text_copy(buf, (size_t)n);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* Value of "KEY : value" in /proc/cpuinfo, where there is such a line. */
+static char *cpuinfo(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	while (*text) {
+		const char *end = strchr(text, '\n'), *colon;
+
+		end = end ? end : text + strlen(text);
+		colon = memchr(text, ':', (size_t)(end - text));
+		if (colon && strncmp(text, key, n) == 0 && strspn(text + n, " \t") ==
+							      (size_t)(colon - text) - n) {
+			colon += colon + 1 < end ? 2 : 1;
+			return text_copy(colon, (size_t)(end - colon));
+		}
+		text = *end ? end + 1 : end;
+	}
+	return NULL;
+}
+
+static int host_files(struct probe *p)
+{
+	struct gcpu_snapshot *s = p->snap;
+	char *text = NULL;
+	int status = read_text(p, "/proc/sys/kernel/osrelease", &s->kernel);
+
+	if (status == -ENOMEM)
+		return status;
+	status = read_text(p, "/proc/cpuinfo", &text);
+	if (status == 0) {
+		s->brand = cpuinfo(text, "model name");
+		s->microcode = cpuinfo(text, "microcode");
+		free(text);
+	}
+	return status == -ENOMEM ? status : 0;
+}
+
+static int module_params(struct probe *p)
+{
+	for (unsigned i = 0; i < gcpu_n_params; i++) {
+		const struct param_fact *f = &gcpu_params[i];
+		struct snap_param *out;
+		char path[128], *value;
+		int status;
+
+		snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", f->module, f->name);
+		status = read_text(p, path, &value);
+		if (status == -ENOMEM)
+			return status;
+		if (status < 0)
+			continue;
+		if (!p->snap->module && strcmp(f->module, "kvm") != 0)
+			p->snap->module = text_copy(f->module, strlen(f->module));
+		out = list_add(&p->snap->params, sizeof(*out));
+		if (!out) {
+			free(value);
+			return -ENOMEM;
+		}
+		out->value = value;
+		out->module = text_copy(f->module, strlen(f->module));
+		out->name = text_copy(f->name, strlen(f->name));
+		if (!out->module || !out->name)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int capabilities(struct probe *p, int fd, struct list *ret)
+{
+	for (unsigned n = 1; n < CAP_NUMBERS; n++) {
+		int value = call_number(p->kvm, fd, GK_CHECK_EXTENSION, n);
+		struct snap_cap *c;
+
+		if (value <= 0)
+			continue;
+		c = list_add(ret, sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		c->number = n;
+		c->value = value;
+	}
+	return 0;
+}
+
+static int common(struct probe *p)
+{
+	int version = call_number(p->kvm, p->kvm_fd, GK_GET_API_VERSION, 0), vm, status;
+
+	if (version < 0)
+		return error_os(p->err, -version, "KVM_GET_API_VERSION");
+	if (version != GK_API_VERSION)
+		return error_set(p->err, GCPU_ERR_NO_KVM, "KVM has API version %d, not %d", version,
+				 GK_API_VERSION);
+	status = host_files(p);
+	if (status == 0)
+		status = module_params(p);
+	if (status == 0)
+		status = capabilities(p, p->kvm_fd, &p->snap->caps_system);
+	if (status)
+		return error_memory(p->err);
+	vm = probe_vm(p);
+	if (vm < 0)
+		return error_os(p->err, -vm, "KVM_CREATE_VM");
+	status = capabilities(p, vm, &p->snap->caps_vm);
+	probe_close(p, vm);
+	return status ? error_memory(p->err) : 0;
+}
+
+static int set_name(struct probe *p, const char *name)
+{
+	char buf[160];
+
+	if (!name) {
+		snprintf(buf, sizeof(buf), "%s-%s-%s", gcpu_arch_name(p->snap->arch),
+			 p->snap->vendor ? p->snap->vendor : "unknown",
+			 p->snap->kernel ? p->snap->kernel : "unknown");
+		name = buf;
+	}
+	p->snap->name = text_copy(name, strlen(name));
+	return p->snap->name ? 0 : error_memory(p->err);
+}
+
+int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
+			const struct gcpu_probe_options *options,
+			struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err)
+{
+	struct probe p = { kvm, kvm_fd, true, true, NULL, err };
+	const char *name = NULL;
+	int status;
+
+	if (!kvm || !ret_snapshot || (options && options->size != sizeof(*options)))
+		return error_set(err, GCPU_ERR_ARGUMENT, "no backend or result");
+	if (options) {
+		p.trial = !options->no_trial;
+		p.all_cpus = !options->one_cpu;
+		name = options->name;
+	}
+	p.snap = snapshot_new(gcpu_arch_native());
+	if (!p.snap)
+		return error_memory(err);
+	status = common(&p);
+	if (status == 0)
+		status = p.snap->arch == GCPU_ARCH_X86 ? probe_x86(&p) : probe_arm64(&p);
+	if (status == 0)
+		status = set_name(&p, name);
+	if (status == 0 && snapshot_seal(p.snap))
+		status = error_memory(err);
+	if (status) {
+		gcpu_snapshot_free(p.snap);
+		return status;
+	}
+	*ret_snapshot = p.snap;
+	return 0;
+}

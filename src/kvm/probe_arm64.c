@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* Measures an arm64 host: registers, masks, and every value tried before a run. */
+#include "abi.h"
+#include "abi_arm64.h"
+#include "core/plan.h"
+#include "probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which kind of register an id means: core, system, firmware, ... */
+#define REG_KIND(id) ((id) & 0x0fff0000ULL)
+
+static int fail(struct probe *p, int status, const char *what)
+{
+	if (status == -ENOMEM)
+		return error_memory(p->err);
+	return error_os(p->err, -status, "%s", what);
+}
+
+/* The feature bit and the bits without which the tables say it is refused. */
+static uint32_t with_partners(unsigned bit)
+{
+	const struct facts *f = &gcpu_facts_arm64;
+	uint32_t out = 1U << bit;
+
+	for (unsigned i = 0; i < f->n_requires; i++) {
+		const struct field_fact *child = &f->fields[f->requires[i].child];
+		const struct field_fact *parent = &f->fields[f->requires[i].parent[0]];
+
+		if (f->words[child->word].addr == ADDR_INIT &&
+		    f->words[parent->word].addr == ADDR_INIT && child->lsb == bit)
+			out |= 1U << parent->lsb;
+	}
+	return out;
+}
+
+/* On a VM of its own: the first INIT fixes the features of a VM. */
+static int try_init(struct probe *p, uint32_t features)
+{
+	int vm = -1, vcpu = probe_vcpu(p, &vm), status;
+	struct snap_init *out;
+
+	if (vcpu < 0)
+		return vcpu;
+	status = call_vcpu_init(p->kvm, vcpu, p->snap->target, features);
+	probe_close(p, vcpu);
+	probe_close(p, vm);
+	out = list_add(&p->snap->inits, sizeof(*out));
+	if (!out)
+		return -ENOMEM;
+	out->features = features;
+	out->error = status < 0 ? -status : 0;
+	return 0;
+}
+
+static int try_inits(struct probe *p)
+{
+	for (unsigned bit = 0; bit < 32; bit++) {
+		uint32_t all = with_partners(bit);
+		int status = try_init(p, 1U << bit);
+
+		if (status == 0 && all != 1U << bit)
+			status = try_init(p, all);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+/* Everything that was accepted and that `host` opts into. */
+static uint32_t full_features(const struct gcpu_snapshot *s)
+{
+	const struct facts *f = &gcpu_facts_arm64;
+	uint32_t accepted = 0, wanted = 0;
+
+	for (size_t i = 0; i < s->inits.n; i++) {
+		const struct snap_init *t = LIST_AT(&s->inits, struct snap_init, i);
+
+		if (!t->error)
+			accepted |= t->features;
+	}
+	for (unsigned i = 0; i < f->n_fields; i++)
+		if (f->words[f->fields[i].word].addr == ADDR_INIT &&
+		    f->fields[i].deflt == DEFAULT_AUTO)
+			wanted |= 1U << f->fields[i].lsb;
+	return accepted & wanted;
+}
+
+static unsigned reg_words(uint64_t id)
+{
+	unsigned log2 = (unsigned)(id >> GK_REG_SIZE_SHIFT & 15);
+
+	return log2 <= 3 ? 1 : log2 <= 6 ? 1U << (log2 - 3) : 0;
+}
+
+static int add_reg(struct probe *p, int vcpu, uint64_t id)
+{
+	struct snap_reg *r = list_add(&p->snap->regs, sizeof(*r));
+	int status;
+
+	if (!r)
+		return -ENOMEM;
+	r->id = id;
+	if (!reg_words(id))
+		return 0;
+	status = call_get_reg(p->kvm, vcpu, id, r->value);
+	if (status < 0)
+		r->error = -status;
+	else
+		r->n_words = reg_words(id);
+	return 0;
+}
+
+static int reg_list(struct probe *p, int vcpu, struct gk_reg_list **ret)
+{
+	uint64_t room = 512;
+
+	for (int tries = 0; tries < 4; tries++) {
+		struct gk_reg_list *l = calloc(1, sizeof(*l) + (size_t)room * sizeof(l->reg[0]));
+		int status;
+
+		if (!l)
+			return -ENOMEM;
+		l->n = room;
+		status = call(p->kvm, vcpu, GK_GET_REG_LIST, l);
+		if (status >= 0 && l->n <= room) {
+			*ret = l;
+			return 0;
+		}
+		room = l->n;
+		free(l);
+		if (status != -E2BIG || room > 65536)
+			return status < 0 ? status : -E2BIG;
+	}
+	return -E2BIG;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct snap_reg *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static bool is_id_register(uint64_t id)
+{
+	const struct facts *f = &gcpu_facts_arm64;
+
+	for (unsigned i = 0; i < f->n_words; i++)
+		if (f->words[i].addr == id)
+			return f->words[i].klass == CLASS_FIELDS || f->words[i].klass == CLASS_COPY;
+	return false;
+}
+
+/* Values that KVM keeps moving say nothing about the host: only that they exist. */
+static bool is_steady(uint64_t id)
+{
+	const struct facts *f = &gcpu_facts_arm64;
+
+	for (unsigned i = 0; i < f->n_words; i++)
+		if (f->words[i].addr == id)
+			return true;
+	return REG_KIND(id) == GK_REG_ARM_FW ||
+	       REG_KIND(id) == GK_REG_ARM_FW_FEAT_BMAP ||
+	       id == GK_REG_ARM64_SVE_VLS;
+}
+
+static int registers(struct probe *p, int vcpu)
+{
+	struct gk_reg_list *l;
+	int status = reg_list(p, vcpu, &l);
+
+	if (status)
+		return status;
+	for (uint64_t i = 0; i < l->n && status == 0; i++) {
+		if (is_steady(l->reg[i])) {
+			status = add_reg(p, vcpu, l->reg[i]);
+		} else {
+			struct snap_reg *r = list_add(&p->snap->regs, sizeof(*r));
+
+			if (r)
+				r->id = l->reg[i];
+			else
+				status = -ENOMEM;
+		}
+	}
+	free(l);
+	if (status == 0 && p->snap->regs.n)
+		qsort(p->snap->regs.items, p->snap->regs.n, sizeof(struct snap_reg), by_id);
+	return status;
+}
+
+/* Index of an ID register in the mask array: op0 3, CRn 0, op1 0, 1 or 3. */
+static int mask_index(uint64_t id)
+{
+	uint64_t enc = id ^ 0x6030000000130000ULL;
+	unsigned op1 = (unsigned)enc >> 11 & 7;
+
+	if (enc > 0xffff || enc >> 14 != 3 || (enc >> 7 & 15) != 0 || op1 == 2 || op1 > 3 ||
+	    (enc & 0x40))
+		return -1;
+	return (int)((op1 == 3 ? 2 : op1) << 6 | (enc & 0x3f));
+}
+
+static int masks(struct probe *p, int vm)
+{
+	uint64_t mask[192] = { 0 };
+	struct gk_reg_mask_range range;
+	int status;
+
+	if (gcpu_snapshot_capability(p->snap, CAP_ARM_SUPPORTED_REG_MASK_RANGES) <= 0)
+		return 0;
+	memset(&range, 0, sizeof(range));
+	range.addr = (uintptr_t)mask;
+	status = call(p->kvm, vm, GK_ARM_GET_REG_WRITABLE_MASKS, &range);
+	if (status < 0)
+		return status;
+	for (size_t i = 0; i < p->snap->regs.n; i++) {
+		struct snap_reg *r = LIST_AT(&p->snap->regs, struct snap_reg, i);
+		int k = mask_index(r->id);
+
+		r->has_mask = k >= 0;
+		r->mask = k >= 0 ? mask[k] : 0;
+	}
+	return 0;
+}
+
+static int try_nibble(struct probe *p, int vcpu, const struct snap_reg *r, unsigned lsb)
+{
+	struct snap_nibble *n = list_add(&p->snap->nibbles, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->id = r->id;
+	n->lsb = (uint8_t)lsb;
+	for (uint64_t v = 0; v < 16; v++) {
+		uint64_t want = (r->value[0] & ~(15ULL << lsb)) | v << lsb, got[8] = { 0 };
+		int status = call_set_reg(p->kvm, vcpu, r->id, &want);
+
+		if (status < 0) {
+			if (!n->error)
+				n->error = -status;
+			continue;
+		}
+		status = call_get_reg(p->kvm, vcpu, r->id, got);
+		if (status < 0)
+			return status;
+		if (got[0] == want)
+			n->accepted |= (uint16_t)(1U << v);
+		else
+			n->changed |= (uint16_t)(1U << v);
+	}
+	return call_set_reg(p->kvm, vcpu, r->id, r->value);
+}
+
+static int try_values(struct probe *p, int vcpu)
+{
+	for (size_t i = 0; i < p->snap->regs.n; i++) {
+		const struct snap_reg *r = LIST_AT(&p->snap->regs, struct snap_reg, i);
+
+		if (!is_id_register(r->id) || r->n_words != 1)
+			continue;
+		for (unsigned lsb = 0; lsb < 64; lsb += 4) {
+			int status = try_nibble(p, vcpu, r, lsb);
+
+			if (status)
+				return status;
+		}
+	}
+	return 0;
+}
+
+static int measure(struct probe *p, int vm, int vcpu)
+{
+	struct gcpu_snapshot *s = p->snap;
+	int feature = gcpu_facts_arm64.fields[ARM64_F_SVE].lsb;
+	int status = call_vcpu_init(p->kvm, vcpu, s->target, s->init_features);
+
+	if (status)
+		return fail(p, status, "KVM_ARM_VCPU_INIT");
+	if (s->init_features >> feature & 1) {
+		status = call(p->kvm, vcpu, GK_ARM_VCPU_FINALIZE, &feature);
+		if (status < 0)
+			return fail(p, status, "KVM_ARM_VCPU_FINALIZE");
+	}
+	status = registers(p, vcpu);
+	if (status)
+		return fail(p, status, "KVM_GET_REG_LIST and KVM_GET_ONE_REG");
+	status = masks(p, vm);
+	if (status)
+		return fail(p, status, "KVM_ARM_GET_REG_WRITABLE_MASKS");
+	if (!p->trial)
+		return 0;
+	status = try_values(p, vcpu);
+	s->has_trial = status == 0;
+	return status ? fail(p, status, "trial of ID register values") : 0;
+}
+
+static int vendor(struct probe *p)
+{
+	const struct snap_reg *midr = NULL;
+	char buf[16];
+
+	for (unsigned i = 0; i < gcpu_facts_arm64.n_words; i++)
+		if (strcmp(gcpu_facts_arm64.words[i].name, "MIDR_EL1") == 0)
+			midr = snapshot_reg(p->snap, gcpu_facts_arm64.words[i].addr);
+	if (!midr || !midr->n_words)
+		return 0;
+	snprintf(buf, sizeof(buf), "0x%x", (unsigned)(midr->value[0] >> 24 & 0xff));
+	p->snap->vendor = text_copy(buf, strlen(buf));
+	return p->snap->vendor ? 0 : error_memory(p->err);
+}
+
+int probe_arm64(struct probe *p)
+{
+	struct gk_arm_vcpu_init init;
+	int vm = probe_vm(p), vcpu, status;
+
+	if (vm < 0)
+		return fail(p, vm, "KVM_CREATE_VM");
+	memset(&init, 0, sizeof(init));
+	status = call(p->kvm, vm, GK_ARM_PREFERRED_TARGET, &init);
+	probe_close(p, vm);
+	if (status < 0)
+		return fail(p, status, "KVM_ARM_PREFERRED_TARGET");
+	p->snap->target = init.target;
+	status = try_inits(p);
+	if (status)
+		return fail(p, status, "KVM_CREATE_VM or KVM_CREATE_VCPU");
+	p->snap->init_features = full_features(p->snap);
+	vcpu = probe_vcpu(p, &vm);
+	if (vcpu < 0)
+		return fail(p, vcpu, "KVM_CREATE_VCPU");
+	status = measure(p, vm, vcpu);
+	probe_close(p, vcpu);
+	probe_close(p, vm);
+	return status ? status : vendor(p);
+}

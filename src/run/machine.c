@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine.h"
+
+#include "guest.h"
+#include "kvm/abi.h"
+#include "util.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct run_machine {
+	const struct gcpu_kvm *kvm;
+	const struct gcpu_plan *plan;
+	int kvm_fd;
+	unsigned n;
+	struct gcpu_fds fds;
+	int *vcpus;
+	unsigned *ids;
+	struct gcpu_view **views;
+	struct run_guest *guest;
+};
+
+static int create_vcpus(struct run_machine *m, struct gcpu_error *err)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		m->ids[i] = gcpu_plan_vcpu_id(m->plan, i);
+		m->vcpus[i] = m->kvm->ops->ioctl(m->kvm->ctx, m->fds.vm, GK_CREATE_VCPU, m->ids[i]);
+		if (m->vcpus[i] < 0)
+			return error_os(err, -m->vcpus[i], "KVM_CREATE_VCPU %u", m->ids[i]);
+	}
+	return 0;
+}
+
+static int configure(struct run_machine *m, struct gcpu_error *err)
+{
+	int status = gcpu_plan_apply(m->plan, GCPU_PHASE_PROCESS, m->kvm, &m->fds, err);
+
+	if (status)
+		return status;
+	m->fds.vm = m->kvm->ops->ioctl(m->kvm->ctx, m->kvm_fd, GK_CREATE_VM, 0);
+	if (m->fds.vm < 0)
+		return error_os(err, -m->fds.vm, "KVM_CREATE_VM");
+	status = gcpu_plan_apply(m->plan, GCPU_PHASE_VM, m->kvm, &m->fds, err);
+	if (status == 0)
+		status = create_vcpus(m, err);
+	if (status == 0)
+		status = gcpu_plan_apply(m->plan, GCPU_PHASE_ALL_VCPUS, m->kvm, &m->fds, err);
+	if (status == 0)
+		status = gcpu_plan_apply(m->plan, GCPU_PHASE_VM_ONCE, m->kvm, &m->fds, err);
+	if (status == 0 && m->fds.gic >= 0)
+		status = run_arm64_gic_init(m->kvm, m->fds.gic, m->n, err);
+	if (status == 0)
+		status = gcpu_plan_apply(m->plan, GCPU_PHASE_VCPU, m->kvm, &m->fds, err);
+	return status;
+}
+
+static int allocate(struct run_machine *m)
+{
+	m->vcpus = malloc(m->n * sizeof(*m->vcpus));
+	m->ids = calloc(m->n, sizeof(*m->ids));
+	m->views = calloc(m->n, sizeof(*m->views));
+	if (!m->vcpus || !m->ids || !m->views)
+		return GCPU_ERR_MEMORY;
+	for (unsigned i = 0; i < m->n; i++)
+		m->vcpus[i] = -1;
+	for (unsigned i = 0; i < m->n; i++)
+		if (gcpu_view_new(m->plan, i, &m->views[i]))
+			return GCPU_ERR_MEMORY;
+	return 0;
+}
+
+int run_machine_new(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *plan,
+		    struct run_machine **ret, struct gcpu_error *err)
+{
+	struct run_machine *m = calloc(1, sizeof(*m));
+	int status;
+
+	if (!m)
+		return error_memory(err);
+	m->kvm = kvm;
+	m->kvm_fd = kvm_fd;
+	m->plan = plan;
+	m->n = gcpu_plan_vcpus(plan);
+	m->fds.size = sizeof(m->fds);
+	m->fds.kvm = kvm_fd;
+	m->fds.vm = m->fds.gic = -1;
+	status = allocate(m) ? error_memory(err) : 0;
+	m->fds.vcpus = m->vcpus;
+	if (status == 0)
+		status = configure(m, err);
+	if (status) {
+		run_machine_free(m);
+		return status;
+	}
+	*ret = m;
+	return 0;
+}
+
+static void close_fd(const struct run_machine *m, int fd)
+{
+	if (fd >= 0)
+		m->kvm->ops->close(m->kvm->ctx, fd);
+}
+
+void run_machine_free(struct run_machine *m)
+{
+	if (!m)
+		return;
+	run_guest_free(m->guest);
+	for (unsigned i = 0; i < m->n; i++) {
+		if (m->views)
+			gcpu_view_free(m->views[i]);
+		if (m->vcpus)
+			close_fd(m, m->vcpus[i]);
+	}
+	close_fd(m, m->fds.gic);
+	close_fd(m, m->fds.vm);
+	free(m->vcpus);
+	free(m->ids);
+	free(m->views);
+	free(m);
+}
+
+/* The questions of one view as a list of guest operations. */
+struct sheet {
+	struct list ops; /* guest_op */
+	int status;
+};
+
+static int add_question(void *ctx, const struct gcpu_question *q)
+{
+	static const uint32_t codes[] = { [GCPU_ASK_CPUID] = GUEST_OP_CPUID,
+					  [GCPU_ASK_MSR] = GUEST_OP_RDMSR,
+					  [GCPU_ASK_REGISTER] = GUEST_OP_MRS };
+	struct sheet *s = ctx;
+	struct guest_op *op = list_add(&s->ops, sizeof(*op));
+
+	if (!op)
+		return GCPU_ERR_MEMORY;
+	op->code = codes[q->kind];
+	op->arg[0] = q->kind == GCPU_ASK_CPUID ? q->leaf :
+		     q->kind == GCPU_ASK_MSR   ? q->id : (q->id & 0xffff);
+	op->arg[1] = q->subleaf;
+	op->arg[5] = q->id; /* ours: the guest does not look at it */
+	return 0;
+}
+
+static int take_answers(struct gcpu_view *v, const struct sheet *s)
+{
+	for (size_t i = 0; i < s->ops.n; i++) {
+		const struct guest_op *op = LIST_AT(&s->ops, struct guest_op, i);
+		uint32_t regs[4];
+		int status = 0;
+
+		if (op->status != GUEST_STATUS_DONE)
+			continue;
+		for (int r = 0; r < 4; r++)
+			regs[r] = (uint32_t)op->res[r];
+		if (op->code == GUEST_OP_CPUID)
+			status = gcpu_view_guest_cpuid(v, (uint32_t)op->arg[0], (uint32_t)op->arg[1], regs);
+		else if (op->code == GUEST_OP_RDMSR)
+			status = gcpu_view_guest_msr(v, (uint32_t)op->arg[5], op->res[0]);
+		else
+			status = gcpu_view_guest_register(v, op->arg[5], op->res[0]);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+/* A guest that fails is noted, not returned: 0 or a lack of memory. */
+static int ask_guest(struct run_machine *m, unsigned vcpu, unsigned timeout_ms,
+		     struct gcpu_error *guest)
+{
+	const struct guest_port *port = run_guest_port(m->guest);
+	struct sheet sheet = { { 0 }, 0 };
+	struct gcpu_error failed = { 0 };
+	int status = gcpu_view_questions(m->views[vcpu], add_question, &sheet);
+
+	if (status == 0 && sheet.ops.n &&
+	    port->run(port->ctx, vcpu, sheet.ops.items, sheet.ops.n, timeout_ms, &failed) &&
+	    !guest->code)
+		*guest = failed;
+	if (status == 0)
+		status = take_answers(m->views[vcpu], &sheet);
+	list_free(&sheet.ops);
+	return status;
+}
+
+int run_machine_look(struct run_machine *m, unsigned timeout_ms,
+		     void (*progress)(void *ctx, unsigned done, unsigned all), void *ctx,
+		     struct gcpu_error *ret_guest, struct gcpu_error *err)
+{
+	int status = 0;
+
+	memset(ret_guest, 0, sizeof(*ret_guest));
+	for (unsigned i = 0; i < m->n; i++) {
+		status = gcpu_plan_readback(m->plan, m->kvm, m->vcpus[i], m->views[i], err);
+		if (status)
+			return status;
+	}
+	if (!m->guest && run_guest_new(m->kvm, m->kvm_fd, m->fds.vm, m->vcpus, m->ids, m->n,
+				       &m->guest, ret_guest))
+		return 0;
+	for (unsigned i = 0; i < m->n; i++) {
+		if (ask_guest(m, i, timeout_ms, ret_guest))
+			return error_memory(err);
+		if (progress)
+			progress(ctx, i + 1, m->n);
+		/* one that hangs would hang on every vCPU: no need to wait for all */
+		if (ret_guest->code == GCPU_ERR_TIMEOUT)
+			break;
+	}
+	return 0;
+}
+
+struct gcpu_view *const *run_machine_views(const struct run_machine *m)
+{
+	return m->views;
+}

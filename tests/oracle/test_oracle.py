@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The oracle's own test: no QEMU and no KVM are needed."""
+import os
+import re
+import unittest
+
+import compare
+import differences
+import fetch_qemu
+import gen_doc
+import hosts
+import words
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SPLIT = {"call": "KVM_ENABLE_CAP", "args": {"cap": 121, "args": [24]}}
+
+
+def entry(leaf, sub, flags, *registers):
+    return dict(leaf=hex(leaf), subleaf=hex(sub), flags=flags,
+                **dict(zip(words.REGISTERS, map(hex, registers))))
+
+
+def case(flags="host", irqchip="kernel", smp=2, extra="-"):
+    """A case in which both sides say the same."""
+    made = compare.Case([flags, irqchip, str(smp), extra])
+    made.version = "10.0"
+    table = [[1, 0, 0, 0, 0, 0x81202000, 0x78bfbff], [7, 0, 1, 0, 2, 0, 0]]
+    made.qemu = {"tables": {0: table, 1: table}, "caps": [], "msrs": {},
+                 "supported": table, "refused": None, "refused_msrs": {},
+                 "messages": "", "extensions": {}}
+    made.plan = {"cpuid": [entry(*row) for row in table], "msrs": [],
+                 "vcpus": [], "recipe": []}
+    return made
+
+
+def row(versions, subjects, condition):
+    return differences.Row(1, ["x", versions, subjects, condition, "r", "s"])
+
+
+class Comparing(unittest.TestCase):
+    def test_same(self):
+        self.assertEqual(compare.compare(case()), [])
+
+    def test_bit(self):
+        changed = case()
+        changed.plan["cpuid"][1]["ebx"] = "0x42"
+        found = compare.compare(changed)
+        self.assertEqual([(d.subject, d.item, d.ours, d.qemus)
+                          for d in found], [("CPUID.0x7.0x0.ebx", 6, 1, 0)])
+
+    def test_bit_of_one_vcpu(self):
+        changed = case()
+        changed.plan["vcpus"] = [
+            {"index": 1, "cpuid": [entry(7, 0, 1, 0, 0, 0, 0)]}]
+        self.assertEqual([(d.item, d.ours) for d in compare.compare(changed)],
+                         [(1, 0)])
+
+    def test_missing_leaf_is_zero(self):
+        changed = case()
+        del changed.plan["cpuid"][1]
+        self.assertEqual(len(compare.compare(changed)), 1)
+
+    def test_subleaf_needs_the_flag(self):
+        table = [[7, 0, 1, 0, 2, 0, 0]]
+        self.assertEqual(words.vector(table, {})["CPUID.0x7.0x1.eax"], 0)
+        table = [[7, 0, 0, 5, 2, 0, 0]]
+        self.assertEqual(words.vector(table, {})["CPUID.0x7.0x1.eax"], 5)
+
+    def test_capability(self):
+        changed = case(irqchip="split")
+        changed.plan["recipe"] = [SPLIT]
+        self.assertEqual([d.subject for d in compare.compare(changed)],
+                         ["cap"])
+        changed.qemu["caps"] = [{"cap": 121, "args": [24, 0, 0, 0]}]
+        self.assertEqual(compare.compare(changed), [])
+
+    def test_only_one_refuses(self):
+        changed = case()
+        changed.qemu["refused"] = "no"
+        self.assertEqual([d.subject for d in compare.compare(changed)],
+                         ["refused"])
+        changed.our_error = "no"
+        self.assertEqual(compare.compare(changed), [])
+
+
+class Rows(unittest.TestCase):
+    def setUp(self):
+        self.bit = differences.Difference("CPUID.0x7.0x0.ebx", 6, 1, 0)
+
+    def test_fits(self):
+        word = "CPUID.0x7.0x0.ebx[4-6,13]"
+        self.assertTrue(row("*", word, "ours=1").fits(self.bit, case()))
+        self.assertTrue(row("10.0,7.2", word, "-").fits(self.bit, case()))
+        self.assertFalse(row("7.2", word, "-").fits(self.bit, case()))
+        self.assertFalse(row("*", word, "ours=0").fits(self.bit, case()))
+        self.assertFalse(row("*", "CPUID.0x7.0x0.ebx[7]", "-")
+                         .fits(self.bit, case()))
+        self.assertFalse(row("*", "cap[121]", "-").fits(self.bit, case()))
+
+    def test_conditions(self):
+        for condition, expected in (
+                ("irqchip=kernel,split", True), ("irqchip=user", False),
+                ("request~^host", True), ("request!~^host", False),
+                ("smp=2", True), ("smp>2", False), ("cpu-pm", False),
+                ("kvm-has", False), ("kvm-lacks", True),
+                ("msr-refused=0x10a", False), ("qemu-arg~maxcpus", False)):
+            with self.subTest(condition):
+                self.assertEqual(
+                    differences.holds(condition, self.bit, case()), expected)
+
+    def test_bad_rows(self):
+        for columns in (("*", "CPUID.0x7.0x0.ebx", "-"),
+                        ("*", "cap[121]", "sometimes"),
+                        ("ten", "cap[121]", "-"), ("*", "nothing", "-")):
+            with self.subTest(columns):
+                self.assertRaises(ValueError, row, *columns)
+
+    def test_files(self):
+        self.assertTrue(differences.read())
+        requests = words.read_rows(os.path.join(HERE, "requests.txt"), 4)
+        self.assertGreaterEqual(len(requests), 15)
+        titles = [tuple(columns) for _, columns in requests]
+        self.assertEqual(len(titles), len(set(titles)))
+        for columns in titles:
+            self.assertIn(columns[1], ("kernel", "split", "user", "none"))
+            self.assertTrue(set(compare.parse_extra(columns[3]))
+                            <= {"cpu-pm", "machine", "maxcpus", "qemu",
+                                "host"})
+
+
+class Others(unittest.TestCase):
+    def test_document(self):
+        text = gen_doc.document()
+        for one in differences.read():
+            self.assertIn("## %s\n" % one.id, text)
+        path = os.path.join(words.ROOT, "docs", "qemu-differences.md")
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as stream:
+                self.assertEqual(stream.read(), text)
+
+    def test_sources(self):
+        found = list(fetch_qemu.stanzas_of_list(
+            "# deb x y main\n"
+            "deb [arch=amd64 signed-by=/k] http://a/d bookworm main contrib\n"
+            "deb-src http://a/d bookworm main\n"))
+        self.assertEqual(found, [("http://a/d", ["bookworm"],
+                                  ["main", "contrib"], "/k")])
+        found = list(fetch_qemu.stanzas_of_sources(
+            "Types: deb\nURIs: http://a/d\nSuites: trixie trixie-updates\n"
+            "Components: main\n\nTypes: deb-src\nURIs: http://b\n\n"
+            "Types: deb\nEnabled: no\nURIs: http://c\n"))
+        self.assertEqual(found, [("http://a/d", ["trixie", "trixie-updates"],
+                                  ["main"], None)])
+
+    def test_no_host_name_is_written(self):
+        for name in os.listdir(HERE):
+            if name.endswith((".py", ".txt", ".c")) and name != "test_oracle.py":
+                with open(os.path.join(HERE, name),
+                          encoding="utf-8") as stream:
+                    self.assertIsNone(re.search(r"\w+://", stream.read()),
+                                      name)
+
+    def test_snapshot(self):
+        table = [entry(0, 0, 0, 1, 0x68747541, 0x444d4163, 0x69746e65)]
+        document = {"cpuid": {"supported": table},
+                    "msrs": {"features": []}}
+        found, msrs = hosts.answers(document)
+        self.assertEqual(hosts.vendor(found), "AuthenticAMD")
+        self.assertEqual(msrs, {})
+        self.assertRaises(ValueError, hosts.answers, {})
+
+
+if __name__ == "__main__":
+    unittest.main()

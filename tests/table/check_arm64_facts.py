@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compares data/arm64 with a kernel's arch/arm64/tools/sysreg: check_arm64_facts.py SYSREG [DATA].
+
+Cross-check only, nothing is taken from that file. Every register of words.txt that the file knows must have the same
+encoding; every field of a register that fields.txt describes must have the same name and bits there, and the reverse.
+What differs for a reason stands in arm64_differences.txt; a row there that is not needed any more is an error too.
+Exit status: 0 they agree, 1 they do not, 77 there is no such file.
+"""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIELD_ROWS = ("Field", "Enum", "UnsignedEnum", "SignedEnum")
+
+
+def rows(path, columns):
+    """Rows of one of our tables."""
+    out = []
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            cells = [c.strip() for c in line.split("|")]
+            if len(cells) != columns:
+                sys.exit(f"{path}:{number}: {len(cells)} columns, expected {columns}")
+            out.append(cells)
+    return out
+
+
+def span(text):
+    """'msb:lsb' or 'bit' as a pair."""
+    msb, _, lsb = text.rpartition(":")
+    return (int(msb or lsb), int(lsb))
+
+
+def read_theirs(path):
+    """Registers of the sysreg file: name -> (encoding, {field: bits}, {field: signed})."""
+    regs, sets, now = {}, {}, None
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            t = line.split("#")[0].split()
+            if not t:
+                continue
+            if t[0] == "Sysreg":
+                now = dict(enc=[int(n) for n in t[2:7]], fields={}, signed={}, uses=None)
+                regs[t[1]] = now
+            elif t[0] == "SysregFields":
+                now = dict(enc=None, fields={}, signed={}, uses=None)
+                sets[t[1]] = now
+            elif t[0] in ("EndSysreg", "EndSysregFields"):
+                now = None
+            elif now is not None and t[0] == "Fields":
+                now["uses"] = t[1]
+            elif now is not None and t[0] in FIELD_ROWS:
+                now["fields"][t[2]] = span(t[1])
+                now["signed"][t[2]] = t[0]
+    for reg in regs.values():
+        if reg["uses"] in sets:
+            reg["fields"] = sets[reg["uses"]]["fields"]
+            reg["signed"] = sets[reg["uses"]]["signed"]
+    return regs
+
+
+def read_ours(data):
+    """Our registers: name -> (encoding, class, {field: (bits, order)})."""
+    regs = {}
+    for word, klass, _ in rows(f"{data}/words.txt", 3):
+        p = word.split(".")
+        if p[0] == "REG":
+            regs[p[1]] = dict(enc=[int(n) for n in p[2:]], klass=klass, fields={})
+    for cells in rows(f"{data}/fields.txt", 11):
+        reg = cells[2].split(".")[1]
+        if not cells[2].startswith("REG."):
+            continue
+        if reg not in regs:
+            sys.exit(f"{data}/fields.txt: {cells[1]} is in no register of words.txt")
+        name = cells[1].split(".", 1)
+        if name[0] != reg:
+            sys.exit(f"{data}/fields.txt: {cells[1]} is in register {reg}")
+        regs[reg]["fields"][name[1]] = (span(cells[3]), cells[5])
+    return regs
+
+
+def compare_signs(name, ours, theirs, say):
+    """Signed there and unsigned here is how a 'smaller is less' goes wrong."""
+    for field, (_, order) in sorted(ours["fields"].items()):
+        kind = theirs["signed"].get(field)
+        if kind in ("SignedEnum", "UnsignedEnum"):
+            if (kind == "SignedEnum") != order.startswith("sl"):
+                say(f"{name}.{field} sign", f"{name}.{field}: order {order} here, {kind} there")
+
+
+def compare_fields(name, ours, theirs, say):
+    both = set(ours["fields"]) & set(theirs["fields"])
+    for field in sorted(both):
+        here, there = ours["fields"][field][0], theirs["fields"][field]
+        if here != there:
+            say(f"{name}.{field} bits", f"{name}.{field}: bits {here} here, {there} there")
+    for field in sorted(set(theirs["fields"]) - both):
+        say(f"{name}.{field} missing", f"{name}.{field}: there at {theirs['fields'][field]}, not here")
+    for field in sorted(set(ours["fields"]) - both):
+        say(f"{name}.{field} extra", f"{name}.{field}: here at {ours['fields'][field][0]}, not there")
+    compare_signs(name, ours, theirs, say)
+
+
+def read_differences(path, ours, theirs, messages):
+    """What may differ; another spelling is renamed in theirs, so that bits and sign are still compared."""
+    excused = {}
+    for reg, field, what, other, reason in rows(path, 5):
+        where = f"arm64_differences.txt: {reg}.{field}"
+        if len(reason) < 10:
+            messages.append(f"{where} has no reason")
+        if what == "spelling":
+            there = theirs.get(reg, dict(fields={}, signed={}))
+            if field not in there["fields"] or other not in ours.get(reg, dict(fields={}))["fields"]:
+                messages.append(f"{where} is not spelled {other} here")
+                continue
+            for part in ("fields", "signed"):
+                there[part] = {other if k == field else k: v for k, v in there[part].items()}
+        elif what in ("missing", "extra", "bits", "sign", "unknown"):
+            excused[f"{reg}.{field} {what}"] = False
+        else:
+            messages.append(f"{where}: no such difference '{what}'")
+    return excused
+
+
+def main(path, data):
+    if not os.path.exists(path):
+        print(f"skipped: {path} is not there")
+        return 77
+    theirs, ours = read_theirs(path), read_ours(data)
+    messages = []
+    excused = read_differences(os.path.join(HERE, "arm64_differences.txt"), ours, theirs, messages)
+
+    def say(key, text):
+        if key in excused:
+            excused[key] = True
+        else:
+            messages.append(text)
+
+    checked = fields = 0
+    for name, reg in ours.items():
+        if name not in theirs:
+            if reg["klass"] == "fields" or reg["fields"]:
+                say(f"{name}.* unknown", f"{name}: not in the file")
+            continue
+        checked += 1
+        if reg["enc"] != theirs[name]["enc"]:
+            messages.append(f"{name}: encoding {reg['enc']} here, {theirs[name]['enc']} there")
+        if reg["fields"]:
+            compare_fields(name, reg, theirs[name], say)
+            fields += len(reg["fields"])
+    messages += [f"arm64_differences.txt: '{k}' is not needed" for k, used in excused.items() if not used]
+    for m in messages:
+        print(m)
+    if messages:
+        return 1
+    print(f"{checked} registers and {fields} fields agree, {len(excused)} differences have a reason")
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) == 3
+                  else os.path.join(HERE, "..", "..", "data", "arm64")))

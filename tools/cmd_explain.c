@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "formats/json.h"
+#include "tool.h"
+
+#include <string.h>
+
+struct telling {
+	struct json *json;
+	const char *field;
+	uint64_t last;
+	unsigned n;
+};
+
+static int reason(void *ctx, const struct gcpu_reason *r)
+{
+	struct telling *t = ctx;
+
+	if (t->json) {
+		json_object(t->json, false);
+		json_key_string(t->json, "field", r->field);
+		json_key_string(t->json, "rule", r->rule);
+		json_key_hex(t->json, "before", r->before);
+		json_key_hex(t->json, "after", r->after);
+		json_key_string(t->json, "sentence", r->sentence);
+		json_key_string(t->json, "source", r->source);
+		json_close(t->json, '}');
+		return 0;
+	}
+	if (!t->field || strcmp(t->field, r->field) != 0) {
+		printf("  %s\n", r->field);
+		t->field = r->field;
+	}
+	printf("    %llx -> %llx  %s\n               %s (%s)\n", (unsigned long long)r->before,
+	       (unsigned long long)r->after, r->sentence, r->rule, r->source);
+	t->n++;
+	return 0;
+}
+
+static int one_word(struct tool *t, const struct planned *p, const char *word, struct json *j)
+{
+	unsigned id = gcpu_feature_by_name(t->arch, word);
+	struct telling telling = { j, NULL, 0, 0 };
+	struct gcpu_error err;
+	int status;
+
+	if (j) {
+		json_object(j, true);
+		json_key_string(j, "name", word);
+		json_key(j, "on");
+		if (id)
+			json_bool(j, gcpu_plan_has(p->plan, id));
+		else
+			json_string(j, NULL);
+		json_key(j, "steps");
+		json_array(j, true);
+	} else if (id) {
+		printf("%s: %s\n", word, gcpu_plan_has(p->plan, id) ? "on" : "off");
+	} else {
+		printf("%s\n", word);
+	}
+	status = gcpu_plan_explain(p->plan, word, reason, &telling, &err);
+	if (j) {
+		json_close(j, ']');
+		json_close(j, '}');
+	} else if (status == 0 && !telling.n) {
+		printf("  this KVM does not offer it, and nothing asked for it\n");
+	}
+	return status;
+}
+
+static int check_words(struct tool *t, const struct planned *p)
+{
+	struct gcpu_error err;
+	struct telling quiet = { NULL, "", 0, 0 };
+
+	if (!t->n_words)
+		return tool_usage(t, "which feature?");
+	for (int i = 0; i < t->n_words; i++) {
+		struct json sink;
+
+		json_start(&sink, tool_write, stdout);
+		sink.out.status = 1; /* writes nothing */
+		sink.depth = 1;
+		quiet.json = &sink;
+		if (gcpu_plan_explain(p->plan, t->words[i], reason, &quiet, &err))
+			return tool_fail(t, &err, NULL);
+	}
+	return 0;
+}
+
+static int run(struct tool *t)
+{
+	struct planned p;
+	struct json j;
+	int exit_code = tool_plan(t, &p);
+
+	if (exit_code)
+		return exit_code;
+	exit_code = check_words(t, &p);
+	if (!exit_code && t->json) {
+		json_start(&j, tool_write, stdout);
+		json_object(&j, true);
+		json_key_string(&j, "schema", "guestcpu.explain");
+		json_key_int(&j, "version", 1);
+		json_key_string(&j, "arch", gcpu_arch_name(t->arch));
+		json_key_string(&j, "request", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host");
+		json_key(&j, "features");
+		json_array(&j, true);
+	}
+	for (int i = 0; !exit_code && i < t->n_words; i++)
+		one_word(t, &p, t->words[i], t->json ? &j : NULL);
+	if (!exit_code && t->json) {
+		json_close(&j, ']');
+		json_close(&j, '}');
+		json_end(&j);
+	}
+	tool_planned_free(&p);
+	return exit_code;
+}
+
+const struct command cmd_explain = {
+	.name = "explain",
+	.words = "FEATURE...",
+	.help = "why a feature is on, off or unavailable: the chain of rules",
+	.takes = MACHINE_OPTIONS,
+	.run = run,
+};

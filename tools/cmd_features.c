@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "formats/json.h"
+#include "tool.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct listing {
+	struct tool *t;
+	struct grid *grid;
+	struct json *json;
+	unsigned shown;
+};
+
+static bool wanted(const struct listing *l, const struct gcpu_feature_info *f)
+{
+	if (!l->t->n_words)
+		return l->t->value[OPT_ALL] || strncmp(f->owner, "chosen", 6) == 0;
+	for (int i = 0; i < l->t->n_words; i++)
+		if (gcpu_feature_by_name(l->t->arch, l->t->words[i]) == f->id && f->id)
+			return true;
+	for (int i = 0; i < l->t->n_words; i++)
+		if (!f->id && strcasecmp(l->t->words[i], f->name) == 0)
+			return true;
+	return false;
+}
+
+static void bits(const struct gcpu_feature_info *f, char *buf, size_t n)
+{
+	if (f->width == 1)
+		snprintf(buf, n, "%s[%u]", f->word, f->lsb);
+	else
+		snprintf(buf, n, "%s[%u:%u]%s%.0llu", f->word, f->lsb + f->width - 1, f->lsb,
+			 f->at_least ? " >= " : "", f->at_least ? (unsigned long long)f->value : 0ULL);
+}
+
+static int json_alias(void *ctx, const char *alias, const char *tag)
+{
+	struct json *j = ctx;
+
+	json_object(j, false);
+	json_key_string(j, "name", alias);
+	json_key_string(j, "tag", tag);
+	json_close(j, '}');
+	return 0;
+}
+
+static void as_json(struct listing *l, const struct gcpu_feature_info *f)
+{
+	struct json *j = l->json;
+
+	json_object(j, false);
+	json_key_string(j, "name", f->name);
+	json_key_int(j, "id", f->id);
+	json_key_string(j, "word", f->word);
+	json_key_int(j, "lsb", f->lsb);
+	json_key_int(j, "width", f->width);
+	json_key(j, "at_least");
+	if (f->at_least)
+		json_hex(j, f->value);
+	else
+		json_string(j, NULL);
+	json_key_string(j, "owner", f->owner);
+	json_key_string(j, "kind", f->kind);
+	json_key_string(j, "since", f->since);
+	json_key_string(j, "default", f->deflt);
+	json_key_string(j, "meaning", f->meaning);
+	json_key(j, "aliases");
+	json_array(j, false);
+	gcpu_feature_aliases(l->t->arch, f->name, json_alias, j);
+	json_close(j, ']');
+	json_key(j, "msrs");
+	json_array(j, false);
+	for (unsigned i = 0; i < f->n_msrs; i++)
+		json_hex(j, f->msrs[i]);
+	json_close(j, ']');
+	json_key(j, "hypercalls");
+	json_array(j, false);
+	for (unsigned i = 0; i < f->n_hypercalls; i++)
+		json_int(j, f->hypercalls[i]);
+	json_close(j, ']');
+	json_key_string(j, "gate", f->gate);
+	json_key_string(j, "vmm", f->vmm);
+	json_key_string(j, "note", f->note);
+	json_close(j, '}');
+}
+
+static int text_alias(void *ctx, const char *alias, const char *tag)
+{
+	(void)ctx;
+	printf("  also      %s (%s)\n", alias, tag);
+	return 0;
+}
+
+static void at_length(const struct listing *l, const struct gcpu_feature_info *f)
+{
+	char where[80];
+
+	bits(f, where, sizeof(where));
+	printf("%s%s\n  %s\n  where     %s\n  offered   %s, since %s\n  default   %s\n",
+	       l->shown ? "\n" : "", f->name, f->meaning, where, f->kind, f->since, f->deflt);
+	for (unsigned i = 0; i < f->n_msrs; i++)
+		printf("  msr       0x%x\n", f->msrs[i]);
+	for (unsigned i = 0; i < f->n_hypercalls; i++)
+		printf("  hypercall %u\n", f->hypercalls[i]);
+	if (f->gate)
+		printf("  enforced  by %s\n", f->gate);
+	if (f->vmm)
+		printf("  needs     %s\n", f->vmm);
+	if (f->note)
+		printf("  note      %s\n", f->note);
+	gcpu_feature_aliases(l->t->arch, f->name, text_alias, NULL);
+}
+
+static int one(void *ctx, const struct gcpu_feature_info *f)
+{
+	struct listing *l = ctx;
+	char where[80];
+
+	if (!wanted(l, f))
+		return 0;
+	bits(f, where, sizeof(where));
+	if (l->json)
+		as_json(l, f);
+	else if (l->t->n_words)
+		at_length(l, f);
+	else
+		grid_add(l->grid, (const char *const[]){ f->name, where, f->kind, f->since, f->deflt,
+							 f->meaning });
+	l->shown++;
+	return 0;
+}
+
+static int unknown_word(struct tool *t)
+{
+	char text[300];
+	struct gcpu_request *req = NULL;
+	struct gcpu_error err;
+
+	for (int i = 0; i < t->n_words; i++) {
+		if (strlen(t->words[i]) > 200 || strpbrk(t->words[i], ",=+"))
+			return tool_usage(t, "'%.60s' is not a name", t->words[i]);
+		snprintf(text, sizeof(text), "host,%s", t->words[i]);
+		if (gcpu_request_parse(t->arch, text, &req, &err) == GCPU_ERR_NAME) {
+			err.offset = (size_t)-1;
+			return tool_fail(t, &err, NULL);
+		}
+		gcpu_request_free(req);
+		req = NULL;
+	}
+	return 0;
+}
+
+static int list_hosts(const struct tool *t)
+{
+	struct json j;
+
+	json_start(&j, tool_write, stdout);
+	if (t->json) {
+		json_object(&j, true);
+		json_key_string(&j, "schema", "guestcpu.hosts");
+		json_key_int(&j, "version", 1);
+		json_key(&j, "hosts");
+		json_array(&j, true);
+	}
+	for (unsigned i = 0; gcpu_snapshot_bundled_name(i); i++) {
+		if (t->json)
+			json_string(&j, gcpu_snapshot_bundled_name(i));
+		else
+			printf("%s\n", gcpu_snapshot_bundled_name(i));
+	}
+	if (t->json) {
+		json_close(&j, ']');
+		json_close(&j, '}');
+		json_end(&j);
+	}
+	return EXIT_YES;
+}
+
+static int run(struct tool *t)
+{
+	struct listing l = { t, NULL, NULL, 0 };
+	struct json j;
+	int exit_code = unknown_word(t);
+
+	if (exit_code)
+		return exit_code;
+	if (t->value[OPT_HOSTS])
+		return list_hosts(t);
+	if (t->json) {
+		l.json = &j;
+		json_start(&j, tool_write, stdout);
+		json_object(&j, true);
+		json_key_string(&j, "schema", "guestcpu.features");
+		json_key_int(&j, "version", 1);
+		json_key_string(&j, "arch", gcpu_arch_name(t->arch));
+		json_key(&j, "features");
+		json_array(&j, true);
+	} else {
+		l.grid = grid_new(6);
+		if (!t->n_words)
+			grid_add(l.grid, (const char *const[]){ "NAME", "WHERE", "OFFERED", "SINCE",
+								"DEFAULT", "MEANING" });
+	}
+	gcpu_features(t->arch, one, &l);
+	if (t->json) {
+		json_close(&j, ']');
+		json_close(&j, '}');
+		json_end(&j);
+	} else {
+		grid_print(l.grid, stdout, "");
+	}
+	grid_free(l.grid);
+	return EXIT_YES;
+}
+
+const struct command cmd_features = {
+	.name = "features",
+	.words = "[NAME...]",
+	.help = "the catalogue: every feature with a name, of any architecture",
+	.takes = TAKES(OPT_ALL) | TAKES(OPT_ARCH) | TAKES(OPT_HOSTS) | TAKES(OPT_JSON),
+	.run = run,
+};

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/machine.h"
+#include "tool.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct table {
+	const struct tool *tool;
+	struct grid *grid;
+	unsigned left_out;
+};
+
+static void cell(char *buf, size_t n, bool has, uint64_t v)
+{
+	if (has)
+		snprintf(buf, n, "%llx", (unsigned long long)v);
+	else
+		snprintf(buf, n, "-");
+}
+
+static int result(void *ctx, const struct gcpu_result *r)
+{
+	struct table *t = ctx;
+	char planned[24], kvm[24], guest[24];
+	bool shown = t->tool->value[OPT_ALL] || r->asked || r->verdict == GCPU_VERDICT_OVERRIDDEN ||
+		     r->verdict == GCPU_VERDICT_MISMATCHED;
+
+	if (!shown) {
+		t->left_out++;
+		return 0;
+	}
+	cell(planned, sizeof(planned), true, r->planned);
+	cell(kvm, sizeof(kvm), r->has_kvm, r->kvm);
+	cell(guest, sizeof(guest), r->has_guest, r->guest);
+	grid_add(t->grid, (const char *const[]){ r->name, planned, kvm, guest,
+						 gcpu_verdict_name(r->verdict), r->reason });
+	return 0;
+}
+
+static void progress(void *ctx, unsigned done, unsigned all)
+{
+	(void)ctx;
+	/* a handful of vCPUs takes no time worth a word */
+	if (all > 8 && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%u of %u vCPUs%s", done, all, done == all ? "\r\033[K" : "");
+}
+
+static void head(const struct tool *t, const struct planned *p)
+{
+	printf("%s on %s (%s, Linux %s), %u vCPU%s\n\n", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host",
+	       gcpu_snapshot_name(p->snap), gcpu_snapshot_module(p->snap),
+	       gcpu_snapshot_kernel(p->snap), gcpu_plan_vcpus(p->plan),
+	       gcpu_plan_vcpus(p->plan) == 1 ? "" : "s");
+}
+
+static int finding(void *ctx, const struct gcpu_finding *f)
+{
+	if (strcmp(f->severity, "note") != 0)
+		grid_add(ctx, (const char *const[]){ f->severity, f->text });
+	return 0;
+}
+
+static void as_text(const struct tool *t, const struct planned *p, struct gcpu_view *const *views,
+		    const struct gcpu_error *guest, struct gcpu_summary *sum)
+{
+	struct table table = { t, grid_new(6), 0 };
+	struct grid *findings = grid_new(2);
+
+	head(t, p);
+	grid_add(table.grid, (const char *const[]){ "FEATURE", "PLANNED", "KVM SAYS", "GUEST SEES",
+						    "VERDICT", "REASON" });
+	gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), result, &table, sum);
+	if (grid_rows(table.grid) > 1) {
+		grid_print(table.grid, stdout, "");
+		printf("\n");
+	}
+	gcpu_plan_findings(p->plan, finding, findings);
+	if (grid_rows(findings)) {
+		grid_print(findings, stdout, "");
+		printf("\n");
+	}
+	if (guest->code)
+		printf("guest: %s\n", guest->text);
+	printf("%u matched, %u runtime, %u overridden, %u untested, %u mismatched of %u\n",
+	       sum->matched, sum->runtime, sum->overridden, sum->untested, sum->mismatched,
+	       sum->total);
+	if (table.left_out)
+		printf("%u as planned and not asked for by name: --all shows them\n", table.left_out);
+	grid_free(table.grid);
+	grid_free(findings);
+}
+
+static int verify(struct tool *t, const struct planned *p, struct run_machine *m, unsigned ms)
+{
+	struct gcpu_view *const *views = run_machine_views(m);
+	struct gcpu_error guest, err;
+	struct gcpu_summary sum;
+	int exit_code, status = run_machine_look(m, ms, progress, NULL, &guest, &err);
+	FILE *f;
+
+	if (status)
+		return tool_fail(t, &err, NULL);
+	if (t->json) {
+		f = tool_output(t, &exit_code);
+		if (!f)
+			return exit_code;
+		gcpu_verify_write_json(p->plan, views, gcpu_plan_vcpus(p->plan), &guest, tool_write, f);
+		exit_code = tool_close_output(t, f);
+		if (exit_code)
+			return exit_code;
+		gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), NULL, NULL, &sum);
+	} else {
+		as_text(t, p, views, &guest, &sum);
+	}
+	if (sum.mismatched || sum.contradicted)
+		return EXIT_NO;
+	return guest.code ? EXIT_LACKS : EXIT_YES;
+}
+
+static int run(struct tool *t)
+{
+	struct run_machine *m;
+	struct gcpu_error err;
+	struct planned p;
+	unsigned long ms = 10000;
+	char *end;
+	int exit_code;
+
+	if (t->value[OPT_TIMEOUT]) {
+		ms = strtoul(t->value[OPT_TIMEOUT], &end, 10);
+		if (*end || end == t->value[OPT_TIMEOUT] || !ms || ms > 3600000)
+			return tool_usage(t, "--timeout: '%.40s' is not 1 to 3600000 milliseconds",
+					  t->value[OPT_TIMEOUT]);
+	}
+	exit_code = tool_plan(t, &p);
+	if (exit_code)
+		return exit_code;
+	if (gcpu_plan_refused(p.plan)) {
+		memset(&err, 0, sizeof(err));
+		err.code = GCPU_ERR_REFUSED;
+		err.offset = (size_t)-1;
+		snprintf(err.text, sizeof(err.text), "the plan is refused: guestcpu plan says why");
+		exit_code = tool_fail(t, &err, NULL);
+	} else if (run_machine_new(gcpu_kvm_real(), p.kvm_fd, p.plan, &m, &err)) {
+		exit_code = tool_fail(t, &err, NULL);
+	} else {
+		exit_code = verify(t, &p, m, (unsigned)ms);
+		run_machine_free(m);
+	}
+	tool_planned_free(&p);
+	return exit_code;
+}
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.help = "apply to a throw-away VM, read back, ask the guest, compare",
+	.takes = MACHINE_OPTIONS | TAKES(OPT_ALL) | TAKES(OPT_OUTPUT) | TAKES(OPT_TIMEOUT),
+	.run = run,
+};

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors, hosts and plans as every command needs them. */
+#include "formats/json.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Largest snapshot file that is read. */
+#define FILE_MOST (64UL << 20)
+
+int tool_write(void *file, const char *data, size_t length)
+{
+	return fwrite(data, 1, length, file) == length ? 0 : GCPU_ERR_KVM;
+}
+
+static const struct {
+	int code, exit;
+	const char *name;
+} codes[] = {
+	{ GCPU_ERR_ARGUMENT, EXIT_USAGE, "argument" }, { GCPU_ERR_SYNTAX, EXIT_USAGE, "syntax" },
+	{ GCPU_ERR_NAME, EXIT_USAGE, "name" },	       { GCPU_ERR_VALUE, EXIT_USAGE, "value" },
+	{ GCPU_ERR_MACHINE, EXIT_USAGE, "machine" },   { GCPU_ERR_REFUSED, EXIT_NO, "refused" },
+	{ GCPU_ERR_DOCUMENT, EXIT_USAGE, "document" }, { GCPU_ERR_SCHEMA, EXIT_USAGE, "schema" },
+	{ GCPU_ERR_ARCH, EXIT_USAGE, "arch" },	       { GCPU_ERR_KVM, EXIT_LACKS, "kvm" },
+	{ GCPU_ERR_NO_KVM, EXIT_LACKS, "no-kvm" },     { GCPU_ERR_MEMORY, EXIT_LACKS, "memory" },
+	{ GCPU_ERR_TIMEOUT, EXIT_LACKS, "timeout" },   { GCPU_ERR_INTERNAL, EXIT_FAULT, "internal" },
+};
+
+static void error_json(const struct gcpu_error *err, const char *name)
+{
+	struct json j;
+
+	json_start(&j, tool_write, stdout);
+	json_object(&j, true);
+	json_key_string(&j, "schema", "guestcpu.error");
+	json_key_int(&j, "version", 1);
+	json_key(&j, "error");
+	json_object(&j, true);
+	json_key_string(&j, "code", name);
+	json_key_string(&j, "text", err->text);
+	json_key_string(&j, "expected", err->expected[0] ? err->expected : NULL);
+	json_key(&j, "offset");
+	if (err->offset == (size_t)-1)
+		json_string(&j, NULL);
+	else
+		json_int(&j, (int64_t)err->offset);
+	json_key_int(&j, "length", (int64_t)err->length);
+	json_key_int(&j, "line", (int64_t)err->line);
+	json_key_int(&j, "errno", err->os_error);
+	json_key(&j, "near");
+	json_array(&j, false);
+	for (int i = 0; i < GCPU_ERROR_NEAR && err->near[i][0]; i++)
+		json_string(&j, err->near[i]);
+	json_close(&j, ']');
+	json_close(&j, '}');
+	json_close(&j, '}');
+	json_end(&j);
+}
+
+/* The part of TEXT around the error, and carets below what is meant. */
+static void point_at(const char *text, const struct gcpu_error *err)
+{
+	size_t n = strlen(text), from = err->offset > 40 ? err->offset - 40 : 0;
+	size_t length = err->length ? err->length : 1;
+
+	if (err->offset > n)
+		return;
+	fprintf(stderr, "  %.*s\n  %*s", n - from > 76 ? 76 : (int)(n - from), text + from,
+		(int)(err->offset - from), "");
+	for (size_t i = 0; i < length && i < 76 - (err->offset - from); i++)
+		fputc('^', stderr);
+	fputc('\n', stderr);
+}
+
+int tool_fail(const struct tool *t, const struct gcpu_error *err, const char *text)
+{
+	const char *name = "unknown";
+	int exit_code = EXIT_FAULT;
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (codes[i].code == err->code) {
+			name = codes[i].name;
+			exit_code = codes[i].exit;
+		}
+	}
+	if (t->json) {
+		error_json(err, name);
+		return exit_code;
+	}
+	fprintf(stderr, "guestcpu%s%s: %s\n", t->command ? " " : "",
+		t->command ? t->command->name : "", err->text);
+	if (text && err->offset != (size_t)-1)
+		point_at(text, err);
+	if (err->expected[0])
+		fprintf(stderr, "  expected: %s\n", err->expected);
+	if (err->near[0][0]) {
+		fprintf(stderr, "  nearest:");
+		for (int i = 0; i < GCPU_ERROR_NEAR && err->near[i][0]; i++)
+			fprintf(stderr, "%s %s", i ? "," : "", err->near[i]);
+		fputc('\n', stderr);
+	}
+	if (exit_code == EXIT_USAGE && t->command && err->code == GCPU_ERR_ARGUMENT)
+		fprintf(stderr, "  try: guestcpu %s --help\n", t->command->name);
+	return exit_code;
+}
+
+static int set(struct gcpu_error *err, int code, int os_error, const char *path, const char *what,
+	       const char *expected)
+{
+	memset(err, 0, sizeof(*err));
+	err->code = code;
+	err->os_error = os_error;
+	err->offset = (size_t)-1;
+	snprintf(err->text, sizeof(err->text), "%.160s: %s", path, what);
+	snprintf(err->expected, sizeof(err->expected), "%s", expected);
+	return code;
+}
+
+int tool_open_kvm(const struct tool *t, struct gcpu_error *err)
+{
+	const char *path = t->value[OPT_KVM] ? t->value[OPT_KVM] : "/dev/kvm";
+	const struct gcpu_kvm *kvm = gcpu_kvm_real();
+	int fd = kvm->ops->open(kvm->ctx, path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	if (fd == -EACCES || fd == -EPERM)
+		return set(err, GCPU_ERR_NO_KVM, -fd, path, "not permitted",
+			   "read and write permission (often: membership in the group kvm)");
+	if (fd < 0)
+		return set(err, GCPU_ERR_NO_KVM, -fd, path, strerror(-fd),
+			   "a KVM device (is the kernel's KVM module loaded?)");
+	if (fstat(fd, &st) || !S_ISCHR(st.st_mode)) {
+		kvm->ops->close(kvm->ctx, fd);
+		return set(err, GCPU_ERR_NO_KVM, ENOTTY, path, "not a device", "a KVM device");
+	}
+	return fd;
+}
+
+static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_error *err)
+{
+	FILE *f = fopen(path, "rb");
+	char *text = NULL;
+	size_t n = 0, room = 0;
+
+	if (!f)
+		return set(err, GCPU_ERR_KVM, errno, path, strerror(errno), "a readable file");
+	for (;;) {
+		size_t got;
+
+		if (room - n < 65536) {
+			char *more = room < FILE_MOST ? realloc(text, room += 1 << 20) : NULL;
+
+			if (!more) {
+				free(text);
+				fclose(f);
+				return set(err, GCPU_ERR_MEMORY, 0, path, "too large", "a snapshot");
+			}
+			text = more;
+		}
+		got = fread(text + n, 1, room - n, f);
+		n += got;
+		if (got == 0)
+			break;
+	}
+	if (ferror(f)) {
+		int e = errno;
+
+		free(text);
+		fclose(f);
+		return set(err, GCPU_ERR_KVM, e, path, strerror(e), "a readable file");
+	}
+	fclose(f);
+	*ret = text;
+	*ret_n = n;
+	return 0;
+}
+
+static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_error *err)
+{
+	char *text, note[GCPU_ERROR_TEXT];
+	size_t n;
+	int status = read_file(path, &text, &n, err);
+
+	if (status)
+		return status;
+	status = gcpu_snapshot_parse(text, n, ret, err);
+	free(text);
+	if (status) {
+		snprintf(note, sizeof(note), "%.100s: %.150s", path, err->text);
+		memcpy(err->text, note, sizeof(note));
+		err->offset = (size_t)-1;
+	}
+	return status;
+}
+
+int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit)
+{
+	const char *host = t->value[OPT_HOST] ? t->value[OPT_HOST] : "kvm";
+	struct gcpu_probe_options o = { .size = sizeof(o) };
+	struct gcpu_error err;
+	int status;
+
+	*ret_kvm_fd = -1;
+	if (strcmp(host, "kvm") == 0) {
+		*ret_kvm_fd = tool_open_kvm(t, &err);
+		status = *ret_kvm_fd < 0 ? *ret_kvm_fd : 0;
+		o.no_trial = t->value[OPT_NO_TRIAL] != NULL;
+		o.name = t->value[OPT_NAME];
+		if (status == 0)
+			status = gcpu_snapshot_probe(gcpu_kvm_real(), *ret_kvm_fd, &o, ret, &err);
+		if (status && *ret_kvm_fd >= 0)
+			close(*ret_kvm_fd);
+	} else if (strpbrk(host, "/.")) {
+		status = from_file(host, ret, &err);
+	} else {
+		status = gcpu_snapshot_bundled(host, ret, &err);
+	}
+	if (status) {
+		*ret_exit = tool_fail(t, &err, NULL);
+		return status;
+	}
+	if (t->value[OPT_ARCH] && gcpu_snapshot_arch(*ret) != t->arch) {
+		*ret_exit = tool_usage(t, "%.100s is an %s host, --arch says %s", host,
+				       gcpu_arch_name(gcpu_snapshot_arch(*ret)), t->value[OPT_ARCH]);
+		gcpu_snapshot_free(*ret);
+		return GCPU_ERR_ARCH;
+	}
+	t->arch = gcpu_snapshot_arch(*ret);
+	return 0;
+}
+
+int tool_plan(struct tool *t, struct planned *p)
+{
+	const char *text = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host";
+	struct gcpu_request *req = NULL;
+	struct gcpu_error err;
+	int exit_code = tool_machine(t), status;
+
+	memset(p, 0, sizeof(*p));
+	p->kvm_fd = -1;
+	if (exit_code)
+		return exit_code;
+	if (tool_snapshot(t, &p->snap, &p->kvm_fd, &exit_code))
+		return exit_code;
+	status = gcpu_request_parse(t->arch, text, &req, &err);
+	if (status == 0)
+		status = gcpu_plan_make(p->snap, req, &t->machine, &p->plan, &err);
+	gcpu_request_free(req);
+	if (status == 0)
+		return 0;
+	exit_code = tool_fail(t, &err, text);
+	tool_planned_free(p);
+	return exit_code;
+}
+
+void tool_planned_free(struct planned *p)
+{
+	gcpu_plan_free(p->plan);
+	gcpu_snapshot_free(p->snap);
+	if (p->kvm_fd >= 0)
+		close(p->kvm_fd);
+}
+
+FILE *tool_output(const struct tool *t, int *ret_exit)
+{
+	struct gcpu_error err;
+	FILE *f;
+
+	if (!t->value[OPT_OUTPUT] || strcmp(t->value[OPT_OUTPUT], "-") == 0)
+		return stdout;
+	f = fopen(t->value[OPT_OUTPUT], "w");
+	if (!f) {
+		set(&err, GCPU_ERR_KVM, errno, t->value[OPT_OUTPUT], strerror(errno), "a writable file");
+		*ret_exit = tool_fail(t, &err, NULL);
+	}
+	return f;
+}
+
+int tool_close_output(const struct tool *t, FILE *f)
+{
+	struct gcpu_error err;
+	int bad = ferror(f) || fflush(f);
+
+	if (f != stdout)
+		bad |= fclose(f);
+	if (!bad)
+		return 0;
+	set(&err, GCPU_ERR_KVM, errno, t->value[OPT_OUTPUT] ? t->value[OPT_OUTPUT] : "standard output",
+	    "could not be written", "room and permission");
+	return tool_fail(t, &err, NULL);
+}

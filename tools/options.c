@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line: one table, from which help, parsing and checks come. */
+#include "tool.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct option_fact options[N_OPTIONS] = {
+	[OPT_ALL] = { "--all", 'a', NULL, "show everything, not only what is of interest" },
+	[OPT_ARCH] = { "--arch", 0, "x86|arm64", "architecture (default: this machine's)" },
+	[OPT_CPU] = { "--cpu", 'c', "REQUEST", "CPU to plan, in the grammar of QEMU's -cpu (default: host)" },
+	[OPT_DISABLE_EXITS] = { "--disable-exits", 0, "LIST", "exits to disable: mwait,hlt,pause,cstate,aperfmperf" },
+	[OPT_FORMAT] = { "--format", 'f', "FORMAT", "text, json or cpuid-raw" },
+	[OPT_GIC] = { "--gic", 0, "v3|v2|none", "in-kernel interrupt controller of arm64 (default: v3)" },
+	[OPT_HANDLES] = { "--handles", 0, "LIST", "what the VMM handles: msi-ext-dest-id,map-gpa-range,migration-control" },
+	[OPT_HELP] = { "--help", 'h', NULL, "show help" },
+	[OPT_HOST] = { "--host", 0, "kvm|NAME|FILE", "host to plan for: this KVM, a bundled snapshot, a file (with / or .)" },
+	[OPT_HOSTS] = { "--hosts", 0, NULL, "list the bundled snapshots" },
+	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
+	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
+	[OPT_KVM] = { "--kvm", 0, "PATH", "KVM device (default: /dev/kvm)" },
+	[OPT_KVM_LEAF] = { "--kvm-leaf", 0, "BASE", "where KVM's CPUID leaves go (default: 0x40000000)" },
+	[OPT_NAME] = { "--name", 0, "NAME", "name of the snapshot" },
+	[OPT_NO_TRIAL] = { "--no-trial", 0, NULL, "measure without throw-away vCPUs; plans then know less" },
+	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document there" },
+	[OPT_SMP] = { "--smp", 0, "N,sockets=,dies=,cores=,threads=", "topology; wins over --vcpus" },
+	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
+	[OPT_VCPUS] = { "--vcpus", 0, "N", "number of vCPUs (default: 1)" },
+	[OPT_VERSION] = { "--version", 0, NULL, "show the version" },
+	[OPT_X2APIC_IDS] = { "--x2apic-ids", 0, NULL, "the VMM copes with 32-bit APIC ids" },
+};
+
+int tool_usage(const struct tool *t, const char *format, ...)
+{
+	struct gcpu_error err;
+	va_list ap;
+
+	memset(&err, 0, sizeof(err));
+	err.code = GCPU_ERR_ARGUMENT;
+	err.offset = (size_t)-1;
+	va_start(ap, format);
+	vsnprintf(err.text, sizeof(err.text), format, ap);
+	va_end(ap);
+	return tool_fail(t, &err, NULL);
+}
+
+static int find_option(const char *word, size_t n)
+{
+	for (int i = 0; i < N_OPTIONS; i++) {
+		if (strlen(options[i].name) == n && strncmp(options[i].name, word, n) == 0)
+			return i;
+		if (n == 2 && word[0] == '-' && options[i].letter && word[1] == options[i].letter)
+			return i;
+	}
+	return -1;
+}
+
+static int take_option(struct tool *t, int argc, char **argv, int *i)
+{
+	const char *word = argv[*i], *eq = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+	int o = find_option(word, eq ? (size_t)(eq - word) : strlen(word));
+
+	if (o < 0)
+		return tool_usage(t, "no such option '%.60s'", word);
+	if (!(t->command->takes >> o & 1) && o != OPT_HELP)
+		return tool_usage(t, "'%s' is not an option of guestcpu %s", options[o].name,
+				  t->command->name);
+	if (!options[o].value) {
+		if (eq)
+			return tool_usage(t, "'%s' takes no value", options[o].name);
+		t->value[o] = "";
+		return 0;
+	}
+	if (!eq && *i + 1 >= argc)
+		return tool_usage(t, "'%s' needs %s", options[o].name, options[o].value);
+	t->value[o] = eq ? eq + 1 : argv[++*i];
+	return 0;
+}
+
+int tool_parse(struct tool *t, int argc, char **argv)
+{
+	bool only_words = false;
+	int status = 0;
+
+	/* errors are JSON if JSON was asked for, wherever it stands */
+	for (int i = 0; i < argc && (t->command->takes & TAKES(OPT_JSON)); i++)
+		t->json |= strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0;
+	for (int i = 0; i < argc && status == 0; i++) {
+		if (!only_words && strcmp(argv[i], "--") == 0)
+			only_words = true;
+		else if (!only_words && argv[i][0] == '-' && argv[i][1])
+			status = take_option(t, argc, argv, &i);
+		else if (!t->command->words || t->n_words == 8)
+			status = tool_usage(t, "unexpected word '%.60s'", argv[i]);
+		else
+			t->words[t->n_words++] = argv[i];
+	}
+	if (status)
+		return status;
+	t->arch = gcpu_arch_native();
+	if (t->value[OPT_ARCH]) {
+		t->arch = gcpu_arch_by_name(t->value[OPT_ARCH]);
+		if (!t->arch)
+			return tool_usage(t, "no such architecture '%.40s': x86 or arm64",
+					  t->value[OPT_ARCH]);
+	}
+	return 0;
+}
+
+static int choice(const struct tool *t, enum option o, const char *const names[], int deflt,
+		  int *ret)
+{
+	*ret = deflt;
+	if (!t->value[o])
+		return 0;
+	for (int i = 0; names[i]; i++) {
+		if (strcmp(names[i], t->value[o]) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return tool_usage(t, "%s: no such choice '%.40s', expected %s", options[o].name, t->value[o],
+			  options[o].value);
+}
+
+/* Decimal, or hex with 0x. */
+static bool number(const char *s, size_t n, unsigned long most, unsigned long *ret)
+{
+	char buf[24], *end;
+
+	if (n == 0 || n >= sizeof(buf) || s[0] < '0' || s[0] > '9')
+		return false;
+	memcpy(buf, s, n);
+	buf[n] = 0;
+	*ret = strtoul(buf, &end, 0);
+	return *end == 0 && *ret <= most;
+}
+
+static int names(const struct tool *t, enum option o, int (*by_name)(const char *), uint32_t *ret)
+{
+	const char *s = t->value[o];
+
+	while (s && *s) {
+		size_t n = strcspn(s, ",");
+		char name[40];
+		int bit;
+
+		snprintf(name, sizeof(name), "%.*s", n < 39 ? (int)n : 39, s);
+		bit = by_name(name);
+		if (bit < 0)
+			return tool_usage(t, "%s: no such name '%s', expected some of %s",
+					  options[o].name, name, options[o].help);
+		*ret |= 1U << bit;
+		s += n + (s[n] == ',');
+	}
+	return 0;
+}
+
+static int parse_smp(struct tool *t)
+{
+	static const char *const keys[] = { "cpus=", "sockets=", "dies=", "cores=", "threads=" };
+	struct gcpu_machine *m = &t->machine;
+	unsigned *const where[] = { &m->vcpus, &m->sockets, &m->dies, &m->cores, &m->threads };
+	const char *s = t->value[OPT_SMP];
+	bool counted = false;
+
+	while (s && *s) {
+		size_t n = strcspn(s, ","), skip = 0;
+		unsigned *into = &m->vcpus;
+		unsigned long v;
+
+		for (int i = 0; i < 5; i++) {
+			if (strncmp(s, keys[i], strlen(keys[i])) == 0) {
+				skip = strlen(keys[i]);
+				into = where[i];
+			}
+		}
+		if (!number(s + skip, n - skip, GCPU_MAX_VCPUS, &v) || !v)
+			return tool_usage(t, "--smp: '%.*s' is not a count from 1 to %d",
+					  (int)(n < 40 ? n : 40), s, GCPU_MAX_VCPUS);
+		*into = (unsigned)v;
+		counted |= into == &m->vcpus;
+		s += n + (s[n] == ',');
+	}
+	if (t->value[OPT_SMP] && !counted)
+		m->vcpus = (m->sockets ? m->sockets : 1) * (m->dies ? m->dies : 1) *
+			   (m->cores ? m->cores : 1) * (m->threads ? m->threads : 1);
+	return 0;
+}
+
+int tool_machine(struct tool *t)
+{
+	static const char *const irqchips[] = { "kernel", "split", "user", "none", NULL };
+	static const char *const gics[] = { "none", "v2", "v3", NULL };
+	struct gcpu_machine *m = &t->machine;
+	unsigned long v;
+	int irqchip, gic, status;
+
+	gcpu_machine_init(m);
+	status = choice(t, OPT_IRQCHIP, irqchips, GCPU_IRQCHIP_KERNEL, &irqchip);
+	if (status == 0)
+		status = choice(t, OPT_GIC, gics, GCPU_GIC_V3, &gic);
+	if (status)
+		return status;
+	m->irqchip = (enum gcpu_irqchip)irqchip;
+	m->gic = (enum gcpu_gic)gic;
+	if (t->value[OPT_VCPUS]) {
+		const char *s = t->value[OPT_VCPUS];
+
+		if (!number(s, strlen(s), UINT32_MAX, &v) || !v)
+			return tool_usage(t, "--vcpus: '%.40s' is not a count", s);
+		m->vcpus = (unsigned)v;
+	}
+	if (t->value[OPT_KVM_LEAF]) {
+		const char *s = t->value[OPT_KVM_LEAF];
+
+		if (!number(s, strlen(s), UINT32_MAX, &v))
+			return tool_usage(t, "--kvm-leaf: '%.40s' is not a leaf number", s);
+		m->kvm_leaf = (uint32_t)v;
+	}
+	m->accept_x2apic_ids = t->value[OPT_X2APIC_IDS] != NULL;
+	status = parse_smp(t);
+	if (status == 0)
+		status = names(t, OPT_DISABLE_EXITS, gcpu_exit_by_name, &m->disable_exits);
+	if (status == 0)
+		status = names(t, OPT_HANDLES, gcpu_handle_by_name, &m->handles);
+	return status;
+}

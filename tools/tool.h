@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands share. */
+#ifndef GCPU_TOOLS_TOOL_H
+#define GCPU_TOOLS_TOOL_H
+
+#include <guestcpu/guestcpu.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_LACKS = 3, EXIT_FAULT = 4 };
+
+/* Options, in the order of options[] in options.c. */
+enum option {
+	OPT_ALL,
+	OPT_ARCH,
+	OPT_CPU,
+	OPT_DISABLE_EXITS,
+	OPT_FORMAT,
+	OPT_GIC,
+	OPT_HANDLES,
+	OPT_HELP,
+	OPT_HOST,
+	OPT_HOSTS,
+	OPT_IRQCHIP,
+	OPT_JSON,
+	OPT_KVM,
+	OPT_KVM_LEAF,
+	OPT_NAME,
+	OPT_NO_TRIAL,
+	OPT_OUTPUT,
+	OPT_SMP,
+	OPT_TIMEOUT,
+	OPT_VCPUS,
+	OPT_VERSION,
+	OPT_X2APIC_IDS,
+	N_OPTIONS
+};
+
+struct option_fact {
+	const char *name;  /* "--host" */
+	char letter;	   /* 0: none */
+	const char *value; /* what it takes, or NULL */
+	const char *help;
+};
+extern const struct option_fact options[N_OPTIONS];
+
+struct tool {
+	const struct command *command;
+	const char *value[N_OPTIONS]; /* "" where an option without value was given */
+	const char *words[8];
+	int n_words;
+	bool json;
+	struct gcpu_machine machine;
+	enum gcpu_arch arch;
+};
+
+struct command {
+	const char *name;
+	const char *words; /* operands, or NULL */
+	const char *help;
+	unsigned takes; /* bit per option */
+	int (*run)(struct tool *t);
+};
+extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify;
+extern const struct command *const commands[];
+
+#define TAKES(option) (1U << (option))
+/* Options that describe a machine and what to plan on it. */
+#define MACHINE_OPTIONS                                                                            \
+	(TAKES(OPT_ARCH) | TAKES(OPT_CPU) | TAKES(OPT_DISABLE_EXITS) | TAKES(OPT_GIC) |            \
+	 TAKES(OPT_HANDLES) | TAKES(OPT_HOST) | TAKES(OPT_IRQCHIP) | TAKES(OPT_JSON) |             \
+	 TAKES(OPT_KVM) | TAKES(OPT_KVM_LEAF) | TAKES(OPT_NO_TRIAL) | TAKES(OPT_SMP) |             \
+	 TAKES(OPT_VCPUS) | TAKES(OPT_X2APIC_IDS))
+
+/* Report an error, as JSON on stdout if asked for, else on stderr. TEXT is what
+ * err->offset points into, or NULL. The exit code. */
+int tool_fail(const struct tool *t, const struct gcpu_error *err, const char *text);
+int tool_usage(const struct tool *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Parse the command line; 0 or an exit code. */
+int tool_parse(struct tool *t, int argc, char **argv);
+/* t->machine from the options; 0 or an exit code. */
+int tool_machine(struct tool *t);
+
+/* /dev/kvm or --kvm; a descriptor or a negative gcpu_code. */
+int tool_open_kvm(const struct tool *t, struct gcpu_error *err);
+/* The snapshot that --host names; *ret_kvm_fd is >= 0 if it is this machine's KVM. */
+int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit);
+/* Snapshot, request and plan in one; 0 or an exit code. */
+struct planned {
+	struct gcpu_snapshot *snap;
+	struct gcpu_plan *plan;
+	int kvm_fd;
+};
+int tool_plan(struct tool *t, struct planned *ret);
+void tool_planned_free(struct planned *p);
+
+/* A gcpu_write to a FILE. */
+int tool_write(void *file, const char *data, size_t length);
+/* Where the document goes: -o FILE or stdout. NULL after reporting. */
+FILE *tool_output(const struct tool *t, int *ret_exit);
+int tool_close_output(const struct tool *t, FILE *f);
+
+/* A small table: columns aligned to the longest cell. */
+struct grid;
+struct grid *grid_new(unsigned columns);
+void grid_add(struct grid *g, const char *const cells[]);
+void grid_print(const struct grid *g, FILE *f, const char *indent);
+unsigned grid_rows(const struct grid *g);
+void grid_free(struct grid *g);
+
+#endif
