@@ -20,7 +20,8 @@ if why=$("$tool" probe -o "$snap" 2>&1 >/dev/null); then
 	exit $status
 fi
 
-host=$("$tool" features --hosts | head -n 1)
+case "$(uname -m)" in aarch64) arch=arm64 ;; *) arch=x86 ;; esac
+host=$("$tool" features --hosts | grep "^$arch-" | head -n 1)
 echo "no usable KVM here:"
 echo "$why" | sed 's/^/  /'
 echo "planned against the bundled snapshot $host instead."

@@ -16,14 +16,14 @@ static int reason(void *ctx, const struct gcpu_reason *r)
 	struct telling *t = ctx;
 
 	if (t->json) {
-		json_object(t->json, false);
-		json_key_string(t->json, "field", r->field);
-		json_key_string(t->json, "rule", r->rule);
-		json_key_hex(t->json, "before", r->before);
-		json_key_hex(t->json, "after", r->after);
-		json_key_string(t->json, "sentence", r->sentence);
-		json_key_string(t->json, "source", r->source);
-		json_close(t->json, '}');
+		jw_object(t->json, false);
+		jw_key_string(t->json, "field", r->field);
+		jw_key_string(t->json, "rule", r->rule);
+		jw_key_hex(t->json, "before", r->before);
+		jw_key_hex(t->json, "after", r->after);
+		jw_key_string(t->json, "sentence", r->sentence);
+		jw_key_string(t->json, "source", r->source);
+		jw_close(t->json, '}');
 		return 0;
 	}
 	if (!t->field || strcmp(t->field, r->field) != 0) {
@@ -44,15 +44,15 @@ static int one_word(struct tool *t, const struct planned *p, const char *word, s
 	int status;
 
 	if (j) {
-		json_object(j, true);
-		json_key_string(j, "name", word);
-		json_key(j, "on");
+		jw_object(j, true);
+		jw_key_string(j, "name", word);
+		jw_key(j, "on");
 		if (id)
-			json_bool(j, gcpu_plan_has(p->plan, id));
+			jw_bool(j, gcpu_plan_has(p->plan, id));
 		else
-			json_string(j, NULL);
-		json_key(j, "steps");
-		json_array(j, true);
+			jw_string(j, NULL);
+		jw_key(j, "steps");
+		jw_array(j, true);
 	} else if (id) {
 		printf("%s: %s\n", word, gcpu_plan_has(p->plan, id) ? "on" : "off");
 	} else {
@@ -60,8 +60,8 @@ static int one_word(struct tool *t, const struct planned *p, const char *word, s
 	}
 	status = gcpu_plan_explain(p->plan, word, reason, &telling, &err);
 	if (j) {
-		json_close(j, ']');
-		json_close(j, '}');
+		jw_close(j, ']');
+		jw_close(j, '}');
 	} else if (status == 0 && !telling.n) {
 		printf("  this KVM does not offer it, and nothing asked for it\n");
 	}
@@ -78,7 +78,7 @@ static int check_words(struct tool *t, const struct planned *p)
 	for (int i = 0; i < t->n_words; i++) {
 		struct json sink;
 
-		json_start(&sink, tool_write, stdout);
+		jw_start(&sink, tool_write, stdout);
 		sink.out.status = 1; /* writes nothing */
 		sink.depth = 1;
 		quiet.json = &sink;
@@ -98,21 +98,21 @@ static int run(struct tool *t)
 		return exit_code;
 	exit_code = check_words(t, &p);
 	if (!exit_code && t->json) {
-		json_start(&j, tool_write, stdout);
-		json_object(&j, true);
-		json_key_string(&j, "schema", "guestcpu.explain");
-		json_key_int(&j, "version", 1);
-		json_key_string(&j, "arch", gcpu_arch_name(t->arch));
-		json_key_string(&j, "request", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host");
-		json_key(&j, "features");
-		json_array(&j, true);
+		jw_start(&j, tool_write, stdout);
+		jw_object(&j, true);
+		jw_key_string(&j, "schema", "guestcpu.explain");
+		jw_key_int(&j, "version", 1);
+		jw_key_string(&j, "arch", gcpu_arch_name(t->arch));
+		jw_key_string(&j, "request", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host");
+		jw_key(&j, "features");
+		jw_array(&j, true);
 	}
 	for (int i = 0; !exit_code && i < t->n_words; i++)
 		one_word(t, &p, t->words[i], t->json ? &j : NULL);
 	if (!exit_code && t->json) {
-		json_close(&j, ']');
-		json_close(&j, '}');
-		json_end(&j);
+		jw_close(&j, ']');
+		jw_close(&j, '}');
+		jw_end(&j);
 	}
 	tool_planned_free(&p);
 	return exit_code;

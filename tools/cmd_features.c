@@ -38,10 +38,10 @@ static int json_alias(void *ctx, const char *alias, const char *tag)
 {
 	struct json *j = ctx;
 
-	json_object(j, false);
-	json_key_string(j, "name", alias);
-	json_key_string(j, "tag", tag);
-	json_close(j, '}');
+	jw_object(j, false);
+	jw_key_string(j, "name", alias);
+	jw_key_string(j, "tag", tag);
+	jw_close(j, '}');
 	return 0;
 }
 
@@ -49,40 +49,40 @@ static void as_json(struct listing *l, const struct gcpu_feature_info *f)
 {
 	struct json *j = l->json;
 
-	json_object(j, false);
-	json_key_string(j, "name", f->name);
-	json_key_int(j, "id", f->id);
-	json_key_string(j, "word", f->word);
-	json_key_int(j, "lsb", f->lsb);
-	json_key_int(j, "width", f->width);
-	json_key(j, "at_least");
+	jw_object(j, false);
+	jw_key_string(j, "name", f->name);
+	jw_key_int(j, "id", f->id);
+	jw_key_string(j, "word", f->word);
+	jw_key_int(j, "lsb", f->lsb);
+	jw_key_int(j, "width", f->width);
+	jw_key(j, "at_least");
 	if (f->at_least)
-		json_hex(j, f->value);
+		jw_hex(j, f->value);
 	else
-		json_string(j, NULL);
-	json_key_string(j, "owner", f->owner);
-	json_key_string(j, "kind", f->kind);
-	json_key_string(j, "since", f->since);
-	json_key_string(j, "default", f->deflt);
-	json_key_string(j, "meaning", f->meaning);
-	json_key(j, "aliases");
-	json_array(j, false);
+		jw_string(j, NULL);
+	jw_key_string(j, "owner", f->owner);
+	jw_key_string(j, "kind", f->kind);
+	jw_key_string(j, "since", f->since);
+	jw_key_string(j, "default", f->deflt);
+	jw_key_string(j, "meaning", f->meaning);
+	jw_key(j, "aliases");
+	jw_array(j, false);
 	gcpu_feature_aliases(l->t->arch, f->name, json_alias, j);
-	json_close(j, ']');
-	json_key(j, "msrs");
-	json_array(j, false);
+	jw_close(j, ']');
+	jw_key(j, "msrs");
+	jw_array(j, false);
 	for (unsigned i = 0; i < f->n_msrs; i++)
-		json_hex(j, f->msrs[i]);
-	json_close(j, ']');
-	json_key(j, "hypercalls");
-	json_array(j, false);
+		jw_hex(j, f->msrs[i]);
+	jw_close(j, ']');
+	jw_key(j, "hypercalls");
+	jw_array(j, false);
 	for (unsigned i = 0; i < f->n_hypercalls; i++)
-		json_int(j, f->hypercalls[i]);
-	json_close(j, ']');
-	json_key_string(j, "gate", f->gate);
-	json_key_string(j, "vmm", f->vmm);
-	json_key_string(j, "note", f->note);
-	json_close(j, '}');
+		jw_int(j, f->hypercalls[i]);
+	jw_close(j, ']');
+	jw_key_string(j, "gate", f->gate);
+	jw_key_string(j, "vmm", f->vmm);
+	jw_key_string(j, "note", f->note);
+	jw_close(j, '}');
 }
 
 static int text_alias(void *ctx, const char *alias, const char *tag)
@@ -155,24 +155,24 @@ static int list_hosts(const struct tool *t)
 {
 	struct json j;
 
-	json_start(&j, tool_write, stdout);
+	jw_start(&j, tool_write, stdout);
 	if (t->json) {
-		json_object(&j, true);
-		json_key_string(&j, "schema", "guestcpu.hosts");
-		json_key_int(&j, "version", 1);
-		json_key(&j, "hosts");
-		json_array(&j, true);
+		jw_object(&j, true);
+		jw_key_string(&j, "schema", "guestcpu.hosts");
+		jw_key_int(&j, "version", 1);
+		jw_key(&j, "hosts");
+		jw_array(&j, true);
 	}
 	for (unsigned i = 0; gcpu_snapshot_bundled_name(i); i++) {
 		if (t->json)
-			json_string(&j, gcpu_snapshot_bundled_name(i));
+			jw_string(&j, gcpu_snapshot_bundled_name(i));
 		else
 			printf("%s\n", gcpu_snapshot_bundled_name(i));
 	}
 	if (t->json) {
-		json_close(&j, ']');
-		json_close(&j, '}');
-		json_end(&j);
+		jw_close(&j, ']');
+		jw_close(&j, '}');
+		jw_end(&j);
 	}
 	return EXIT_YES;
 }
@@ -189,13 +189,13 @@ static int run(struct tool *t)
 		return list_hosts(t);
 	if (t->json) {
 		l.json = &j;
-		json_start(&j, tool_write, stdout);
-		json_object(&j, true);
-		json_key_string(&j, "schema", "guestcpu.features");
-		json_key_int(&j, "version", 1);
-		json_key_string(&j, "arch", gcpu_arch_name(t->arch));
-		json_key(&j, "features");
-		json_array(&j, true);
+		jw_start(&j, tool_write, stdout);
+		jw_object(&j, true);
+		jw_key_string(&j, "schema", "guestcpu.features");
+		jw_key_int(&j, "version", 1);
+		jw_key_string(&j, "arch", gcpu_arch_name(t->arch));
+		jw_key(&j, "features");
+		jw_array(&j, true);
 	} else {
 		l.grid = grid_new(6);
 		if (!t->n_words)
@@ -204,9 +204,9 @@ static int run(struct tool *t)
 	}
 	gcpu_features(t->arch, one, &l);
 	if (t->json) {
-		json_close(&j, ']');
-		json_close(&j, '}');
-		json_end(&j);
+		jw_close(&j, ']');
+		jw_close(&j, '}');
+		jw_end(&j);
 	} else {
 		grid_print(l.grid, stdout, "");
 	}

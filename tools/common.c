@@ -35,31 +35,31 @@ static void error_json(const struct gcpu_error *err, const char *name)
 {
 	struct json j;
 
-	json_start(&j, tool_write, stdout);
-	json_object(&j, true);
-	json_key_string(&j, "schema", "guestcpu.error");
-	json_key_int(&j, "version", 1);
-	json_key(&j, "error");
-	json_object(&j, true);
-	json_key_string(&j, "code", name);
-	json_key_string(&j, "text", err->text);
-	json_key_string(&j, "expected", err->expected[0] ? err->expected : NULL);
-	json_key(&j, "offset");
+	jw_start(&j, tool_write, stdout);
+	jw_object(&j, true);
+	jw_key_string(&j, "schema", "guestcpu.error");
+	jw_key_int(&j, "version", 1);
+	jw_key(&j, "error");
+	jw_object(&j, true);
+	jw_key_string(&j, "code", name);
+	jw_key_string(&j, "text", err->text);
+	jw_key_string(&j, "expected", err->expected[0] ? err->expected : NULL);
+	jw_key(&j, "offset");
 	if (err->offset == (size_t)-1)
-		json_string(&j, NULL);
+		jw_string(&j, NULL);
 	else
-		json_int(&j, (int64_t)err->offset);
-	json_key_int(&j, "length", (int64_t)err->length);
-	json_key_int(&j, "line", (int64_t)err->line);
-	json_key_int(&j, "errno", err->os_error);
-	json_key(&j, "near");
-	json_array(&j, false);
+		jw_int(&j, (int64_t)err->offset);
+	jw_key_int(&j, "length", (int64_t)err->length);
+	jw_key_int(&j, "line", (int64_t)err->line);
+	jw_key_int(&j, "errno", err->os_error);
+	jw_key(&j, "near");
+	jw_array(&j, false);
 	for (int i = 0; i < GCPU_ERROR_NEAR && err->near[i][0]; i++)
-		json_string(&j, err->near[i]);
-	json_close(&j, ']');
-	json_close(&j, '}');
-	json_close(&j, '}');
-	json_end(&j);
+		jw_string(&j, err->near[i]);
+	jw_close(&j, ']');
+	jw_close(&j, '}');
+	jw_close(&j, '}');
+	jw_end(&j);
 }
 
 /* The part of TEXT around the error, and carets below what is meant. */

@@ -76,14 +76,14 @@ int gcpu_plan_make(const struct gcpu_snapshot *snap, const struct gcpu_request *
 	struct gcpu_plan *p;
 	int status;
 
-	if (!snap || !req || !ret_plan || (machine && machine->size != sizeof(*machine)))
+	if (!snap || !req || !ret_plan)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no snapshot, request or result");
 	if (req->arch->id != snap->arch)
 		return error_set(err, GCPU_ERR_ARCH, "the request is for %s, the host is %s",
 				 req->arch->facts->name, gcpu_arch_name(snap->arch));
 	gcpu_machine_init(&m);
-	if (machine)
-		m = *machine;
+	if (machine && !options_copy(&m, sizeof(m), machine, machine->size))
+		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_machine has a wrong size");
 	status = machine_check(snap, &m, err);
 	if (status)
 		return status;

@@ -81,6 +81,8 @@ struct gcpu_plan {
 struct arch {
 	enum gcpu_arch id;
 	const struct facts *facts;
+	/* There is a model that begins with nothing. */
+	bool has_base;
 	/* KVM refuses to change bits that it has no field for. */
 	bool unknown_fixed;
 	/* Raw offer: what the snapshot says, into plan->offer. */

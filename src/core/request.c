@@ -30,15 +30,16 @@ static int fail_at(struct gcpu_error *err, const char *text, struct span at, int
 	return code;
 }
 
-static void model_names(const struct facts *f, struct gcpu_error *err)
+static void model_names(const struct arch *a, struct gcpu_error *err)
 {
+	const struct facts *f = a->facts;
 	char *out;
 	size_t room = sizeof(err->expected);
 
 	if (!err)
 		return;
 	out = err->expected;
-	strcpy(out, "a model: host, max, base");
+	strcpy(out, a->has_base ? "a model: host, max, base" : "a model: host, max");
 	for (unsigned i = 0; i < f->n_models; i++) {
 		const char *name = f->models[i].name;
 
@@ -54,6 +55,8 @@ static int parse_model(struct gcpu_request *r, struct span m, struct gcpu_error 
 	const struct facts *f = r->arch->facts;
 
 	for (size_t i = 0; i < sizeof(model_kinds) / sizeof(model_kinds[0]); i++) {
+		if (model_kinds[i].kind == MODEL_BASE && !r->arch->has_base)
+			continue;
 		if (name_same(m.s, m.n, model_kinds[i].name)) {
 			r->model = model_kinds[i].kind;
 			return 0;
@@ -73,7 +76,7 @@ static int parse_model(struct gcpu_request *r, struct span m, struct gcpu_error 
 	}
 	fail_at(err, r->text, m, m.n ? GCPU_ERR_NAME : GCPU_ERR_SYNTAX,
 		m.n ? "no such model" : "no model", "");
-	model_names(f, err);
+	model_names(r->arch, err);
 	return m.n ? GCPU_ERR_NAME : GCPU_ERR_SYNTAX;
 }
 

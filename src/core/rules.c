@@ -283,6 +283,8 @@ void plan_parents(struct gcpu_plan *p)
 /* What a trial on this KVM said about the values that were chosen. */
 void plan_trial(struct gcpu_plan *p)
 {
+	unsigned forced[2] = { 0, 0 };
+
 	for (unsigned i = 0; p->arch->trial && i < p->facts->n_fields; i++) {
 		const struct field_fact *f = &p->facts->fields[i];
 		uint64_t value = field_get(p, p->value, i), force = value;
@@ -302,8 +304,17 @@ void plan_trial(struct gcpu_plan *p)
 			continue;
 		rule = field_is_off(f, value) ? RULE_FORCED_ON : RULE_FORCED_OFF;
 		plan_record(p, i, rule, value, force);
+		forced[rule == RULE_FORCED_ON] += p->fields[i].said != SAID_VALUE;
 		if (p->fields[i].said == SAID_VALUE)
 			plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", f->name,
 				  p->facts->rules[rule].sentence);
 	}
+	if (forced[1])
+		plan_find(p, RULE_FORCED_ON, -1, SEVERITY_NOTE,
+			  "%u features that are off here are on in every guest of this KVM (seen by trial)",
+			  forced[1]);
+	if (forced[0])
+		plan_find(p, RULE_FORCED_OFF, -1, SEVERITY_NOTE,
+			  "%u features that are on here are off in every guest of this KVM (seen by trial)",
+			  forced[0]);
 }

@@ -144,6 +144,19 @@ void list_free(struct list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+bool options_copy(void *ours, size_t room, const void *theirs, size_t size)
+{
+	const unsigned char *bytes = theirs;
+
+	if (size < sizeof(size_t))
+		return false;
+	for (size_t i = room; i < size; i++)
+		if (bytes[i])
+			return false;
+	memcpy(ours, theirs, size < room ? size : room);
+	return true;
+}
+
 char *text_copy(const char *text, size_t n)
 {
 	char *copy = malloc(n + 1);

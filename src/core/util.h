@@ -33,6 +33,10 @@ void *list_add(struct list *list, size_t size);
 void list_free(struct list *list);
 #define LIST_AT(list, type, i) (((type *)(list)->items) + (i))
 
+/* Take a caller's option struct of SIZE bytes into ours of ROOM: a shorter one is
+ * from an older caller, a longer one from a newer, whose new members must be 0. */
+bool options_copy(void *ours, size_t room, const void *theirs, size_t size);
+
 /* A copy of at most N bytes as a string; NULL if memory is exhausted. */
 char *text_copy(const char *text, size_t n);
 

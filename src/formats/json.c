@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void json_start(struct json *j, gcpu_write write, void *ctx)
+void jw_start(struct json *j, gcpu_write write, void *ctx)
 {
 	memset(j, 0, sizeof(*j));
 	j->out.write = write;
@@ -80,17 +80,17 @@ static void open_level(struct json *j, const char *bracket, bool lines)
 	j->lines[j->depth] = lines;
 }
 
-void json_object(struct json *j, bool lines)
+void jw_object(struct json *j, bool lines)
 {
 	open_level(j, "{", lines);
 }
 
-void json_array(struct json *j, bool lines)
+void jw_array(struct json *j, bool lines)
 {
 	open_level(j, "[", lines);
 }
 
-void json_close(struct json *j, char bracket)
+void jw_close(struct json *j, char bracket)
 {
 	char text[2] = { bracket, 0 };
 	bool on_line = j->lines[j->depth] && j->filled[j->depth];
@@ -102,13 +102,13 @@ void json_close(struct json *j, char bracket)
 	put(j, text);
 }
 
-int json_end(struct json *j)
+int jw_end(struct json *j)
 {
 	put(j, "\n");
 	return j->out.status;
 }
 
-void json_key(struct json *j, const char *key)
+void jw_key(struct json *j, const char *key)
 {
 	before(j);
 	quoted(j, key);
@@ -116,7 +116,7 @@ void json_key(struct json *j, const char *key)
 	j->after_key = true;
 }
 
-void json_string(struct json *j, const char *text)
+void jw_string(struct json *j, const char *text)
 {
 	before(j);
 	if (text)
@@ -125,44 +125,44 @@ void json_string(struct json *j, const char *text)
 		put(j, "null");
 }
 
-void json_hex(struct json *j, uint64_t value)
+void jw_hex(struct json *j, uint64_t value)
 {
 	before(j);
 	sink_format(&j->out, "\"0x%llx\"", (unsigned long long)value);
 }
 
-void json_int(struct json *j, int64_t value)
+void jw_int(struct json *j, int64_t value)
 {
 	before(j);
 	sink_format(&j->out, "%lld", (long long)value);
 }
 
-void json_bool(struct json *j, bool value)
+void jw_bool(struct json *j, bool value)
 {
 	before(j);
 	put(j, value ? "true" : "false");
 }
 
-void json_key_string(struct json *j, const char *key, const char *text)
+void jw_key_string(struct json *j, const char *key, const char *text)
 {
-	json_key(j, key);
-	json_string(j, text);
+	jw_key(j, key);
+	jw_string(j, text);
 }
 
-void json_key_hex(struct json *j, const char *key, uint64_t value)
+void jw_key_hex(struct json *j, const char *key, uint64_t value)
 {
-	json_key(j, key);
-	json_hex(j, value);
+	jw_key(j, key);
+	jw_hex(j, value);
 }
 
-void json_key_int(struct json *j, const char *key, int64_t value)
+void jw_key_int(struct json *j, const char *key, int64_t value)
 {
-	json_key(j, key);
-	json_int(j, value);
+	jw_key(j, key);
+	jw_int(j, value);
 }
 
-void json_key_bool(struct json *j, const char *key, bool value)
+void jw_key_bool(struct json *j, const char *key, bool value)
 {
-	json_key(j, key);
-	json_bool(j, value);
+	jw_key(j, key);
+	jw_bool(j, value);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A streaming JSON writer: nesting, commas and escapes; layout by the caller. */
+/* A streaming JSON writer: nesting, commas and escapes; layout by the caller.
+ * jw_ and not json_: a static link has jansson's names beside these. */
 #ifndef GCPU_FORMATS_JSON_H
 #define GCPU_FORMATS_JSON_H
 
@@ -15,24 +16,24 @@ struct json {
 	bool after_key;
 };
 
-void json_start(struct json *j, gcpu_write write, void *ctx);
+void jw_start(struct json *j, gcpu_write write, void *ctx);
 /* Ends the document with a newline; the first failure of the writer. */
-int json_end(struct json *j);
+int jw_end(struct json *j);
 
-void json_key(struct json *j, const char *key);
-void json_object(struct json *j, bool lines);
-void json_array(struct json *j, bool lines);
-void json_close(struct json *j, char bracket);
+void jw_key(struct json *j, const char *key);
+void jw_object(struct json *j, bool lines);
+void jw_array(struct json *j, bool lines);
+void jw_close(struct json *j, char bracket);
 
-void json_string(struct json *j, const char *text); /* NULL: null */
-void json_hex(struct json *j, uint64_t value);	    /* "0x1" */
-void json_int(struct json *j, int64_t value);
-void json_bool(struct json *j, bool value);
+void jw_string(struct json *j, const char *text); /* NULL: null */
+void jw_hex(struct json *j, uint64_t value);	    /* "0x1" */
+void jw_int(struct json *j, int64_t value);
+void jw_bool(struct json *j, bool value);
 
-void json_key_string(struct json *j, const char *key, const char *text);
-void json_key_hex(struct json *j, const char *key, uint64_t value);
-void json_key_int(struct json *j, const char *key, int64_t value);
-void json_key_bool(struct json *j, const char *key, bool value);
+void jw_key_string(struct json *j, const char *key, const char *text);
+void jw_key_hex(struct json *j, const char *key, uint64_t value);
+void jw_key_int(struct json *j, const char *key, int64_t value);
+void jw_key_bool(struct json *j, const char *key, bool value);
 
 /* SHA-256 of what is written to it. */
 struct sha256 {

@@ -9,15 +9,15 @@
 
 static void write_entry(struct json *j, const struct gcpu_cpuid *e)
 {
-	json_object(j, false);
-	json_key_hex(j, "leaf", e->leaf);
-	json_key_hex(j, "subleaf", e->subleaf);
-	json_key_int(j, "flags", e->flags);
-	json_key_hex(j, "eax", e->eax);
-	json_key_hex(j, "ebx", e->ebx);
-	json_key_hex(j, "ecx", e->ecx);
-	json_key_hex(j, "edx", e->edx);
-	json_close(j, '}');
+	jw_object(j, false);
+	jw_key_hex(j, "leaf", e->leaf);
+	jw_key_hex(j, "subleaf", e->subleaf);
+	jw_key_int(j, "flags", e->flags);
+	jw_key_hex(j, "eax", e->eax);
+	jw_key_hex(j, "ebx", e->ebx);
+	jw_key_hex(j, "ecx", e->ecx);
+	jw_key_hex(j, "edx", e->edx);
+	jw_close(j, '}');
 }
 
 static struct gcpu_cpuid *table_of(const struct gcpu_plan *p, unsigned vcpu, size_t *ret_n)
@@ -40,11 +40,11 @@ static int write_cpuid(struct json *j, const struct gcpu_plan *p)
 
 	if (!e)
 		return GCPU_ERR_MEMORY;
-	json_key(j, "cpuid");
-	json_array(j, true);
+	jw_key(j, "cpuid");
+	jw_array(j, true);
 	for (size_t i = 0; i < n; i++)
 		write_entry(j, &e[i]);
-	json_close(j, ']');
+	jw_close(j, ']');
 	free(e);
 	return 0;
 }
@@ -53,19 +53,19 @@ static int write_cpuid(struct json *j, const struct gcpu_plan *p)
 static void write_set_values(struct json *j, const struct gcpu_plan *p, const char *call,
 			     const char *key, const char *index)
 {
-	json_key(j, key);
-	json_array(j, true);
+	jw_key(j, key);
+	jw_array(j, true);
 	for (size_t i = 0; i < p->recipe.n; i++) {
 		const struct gcpu_step *s = LIST_AT(&p->recipe, struct gcpu_step, i);
 
 		if (strcmp(s->call, call) != 0)
 			continue;
-		json_object(j, false);
-		json_key_hex(j, index, s->args[0].value);
-		json_key_hex(j, "value", s->args[1].value);
-		json_close(j, '}');
+		jw_object(j, false);
+		jw_key_hex(j, index, s->args[0].value);
+		jw_key_hex(j, "value", s->args[1].value);
+		jw_close(j, '}');
 	}
-	json_close(j, ']');
+	jw_close(j, ']');
 }
 
 static bool is_written(const struct gcpu_plan *p, uint64_t id)
@@ -81,39 +81,39 @@ static bool is_written(const struct gcpu_plan *p, uint64_t id)
 
 static void write_registers(struct json *j, const struct gcpu_plan *p)
 {
-	json_key(j, "registers");
-	json_array(j, true);
+	jw_key(j, "registers");
+	jw_array(j, true);
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		const struct word_fact *w = &p->facts->words[i];
 
 		if (ADDR_SPACE(w->addr) != SPACE_REG || !snapshot_reg(p->snap, w->addr))
 			continue;
-		json_object(j, false);
-		json_key_string(j, "name", w->name);
-		json_key_hex(j, "id", w->addr);
-		json_key_hex(j, "value", p->value[i]);
-		json_key_bool(j, "write", is_written(p, w->addr));
-		json_close(j, '}');
+		jw_object(j, false);
+		jw_key_string(j, "name", w->name);
+		jw_key_hex(j, "id", w->addr);
+		jw_key_hex(j, "value", p->value[i]);
+		jw_key_bool(j, "write", is_written(p, w->addr));
+		jw_close(j, '}');
 	}
-	json_close(j, ']');
+	jw_close(j, ']');
 }
 
 static void write_init(struct json *j, const struct gcpu_plan *p)
 {
-	json_key(j, "vcpu_init");
-	json_object(j, false);
+	jw_key(j, "vcpu_init");
+	jw_object(j, false);
 	for (size_t i = 0; i < p->recipe.n; i++) {
 		const struct gcpu_step *s = LIST_AT(&p->recipe, struct gcpu_step, i);
 
 		if (strcmp(s->call, "KVM_ARM_VCPU_INIT") != 0)
 			continue;
-		json_key_int(j, "target", (int64_t)s->args[0].value);
-		json_key(j, "features");
-		json_array(j, false);
-		json_hex(j, s->args[1].value);
-		json_close(j, ']');
+		jw_key_int(j, "target", (int64_t)s->args[0].value);
+		jw_key(j, "features");
+		jw_array(j, false);
+		jw_hex(j, s->args[1].value);
+		jw_close(j, ']');
 	}
-	json_close(j, '}');
+	jw_close(j, '}');
 }
 
 static int write_vcpus(struct json *j, const struct gcpu_plan *p)
@@ -122,8 +122,8 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 	struct gcpu_cpuid *first = table_of(p, 0, &n);
 	int status = first ? 0 : GCPU_ERR_MEMORY;
 
-	json_key(j, "vcpus");
-	json_array(j, true);
+	jw_key(j, "vcpus");
+	jw_array(j, true);
 	for (unsigned v = 0; v < p->machine.vcpus && status == 0; v++) {
 		struct gcpu_cpuid *e = table_of(p, v, &m);
 
@@ -131,22 +131,22 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 			status = GCPU_ERR_MEMORY;
 			break;
 		}
-		json_object(j, false);
-		json_key_int(j, "index", v);
-		json_key_int(j, "id", p->vcpu_ids[v]);
-		json_key(j, "cpuid");
-		json_array(j, false);
+		jw_object(j, false);
+		jw_key_int(j, "index", v);
+		jw_key_int(j, "id", p->vcpu_ids[v]);
+		jw_key(j, "cpuid");
+		jw_array(j, false);
 		for (size_t i = 0; i < m; i++)
 			if (memcmp(&e[i], &first[i], sizeof(e[i])) != 0)
 				write_entry(j, &e[i]);
-		json_close(j, ']');
-		json_key(j, "registers");
-		json_array(j, false);
-		json_close(j, ']');
-		json_close(j, '}');
+		jw_close(j, ']');
+		jw_key(j, "registers");
+		jw_array(j, false);
+		jw_close(j, ']');
+		jw_close(j, '}');
 		free(e);
 	}
-	json_close(j, ']');
+	jw_close(j, ']');
 	free(first);
 	return status;
 }
@@ -156,34 +156,34 @@ static void write_step(struct json *j, const struct gcpu_step *s)
 	static const char *const phases[] = { "process", "vm", "all-vcpus", "vm-once", "vcpu" };
 	bool cap = strcmp(s->call, "KVM_ENABLE_CAP") == 0;
 
-	json_object(j, false);
-	json_key_string(j, "phase", phases[s->phase]);
-	json_key_string(j, "scope", s->scope);
-	json_key_string(j, "call", s->call);
-	json_key(j, "args");
-	json_object(j, false);
+	jw_object(j, false);
+	jw_key_string(j, "phase", phases[s->phase]);
+	jw_key_string(j, "scope", s->scope);
+	jw_key_string(j, "call", s->call);
+	jw_key(j, "args");
+	jw_object(j, false);
 	for (unsigned i = 0; i < s->n_args; i++) {
 		const struct gcpu_step_arg *a = &s->args[i];
 
 		if (cap && i == 0) {
-			json_key_int(j, "cap", (int64_t)a->value);
-			json_key_string(j, "name", a->text);
+			jw_key_int(j, "cap", (int64_t)a->value);
+			jw_key_string(j, "name", a->text);
 		} else if (cap) {
-			json_key(j, "args");
-			json_array(j, false);
-			json_int(j, (int64_t)a->value);
-			json_close(j, ']');
+			jw_key(j, "args");
+			jw_array(j, false);
+			jw_int(j, (int64_t)a->value);
+			jw_close(j, ']');
 		} else if (strcmp(a->name, "target") == 0 || strcmp(a->name, "nent") == 0) {
-			json_key_int(j, a->name, (int64_t)a->value);
+			jw_key_int(j, a->name, (int64_t)a->value);
 		} else {
-			json_key_hex(j, a->name, a->value);
+			jw_key_hex(j, a->name, a->value);
 			if (a->text)
-				json_key_string(j, "name", a->text);
+				jw_key_string(j, "name", a->text);
 		}
 	}
-	json_close(j, '}');
-	json_key_string(j, "why", s->why);
-	json_close(j, '}');
+	jw_close(j, '}');
+	jw_key_string(j, "why", s->why);
+	jw_close(j, '}');
 }
 
 static bool shown_off(const struct gcpu_plan *p, unsigned field)
@@ -196,46 +196,46 @@ static bool shown_off(const struct gcpu_plan *p, unsigned field)
 
 static void write_features(struct json *j, const struct gcpu_plan *p)
 {
-	json_key(j, "features");
-	json_object(j, true);
+	jw_key(j, "features");
+	jw_object(j, true);
 	for (int on = 1; on >= 0; on--) {
-		json_key(j, on ? "on" : "off");
-		json_array(j, false);
+		jw_key(j, on ? "on" : "off");
+		jw_array(j, false);
 		for (unsigned i = 0; i < p->facts->n_fields; i++) {
 			const struct field_fact *f = &p->facts->fields[i];
 			bool is_on = !field_is_off(f, field_get(p, p->value, i));
 
 			if ((f->owner & OWNER_CHOSEN) && is_on == (on == 1) &&
 			    (on || shown_off(p, i)))
-				json_string(j, f->name);
+				jw_string(j, f->name);
 		}
-		json_close(j, ']');
+		jw_close(j, ']');
 	}
-	json_key(j, "unavailable");
-	json_array(j, true);
+	jw_key(j, "unavailable");
+	jw_array(j, true);
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
 		if (!p->fields[i].unavailable)
 			continue;
-		json_object(j, false);
-		json_key_string(j, "name", p->facts->fields[i].name);
-		json_key_string(j, "reason", p->facts->rules[p->fields[i].why].sentence);
-		json_close(j, '}');
+		jw_object(j, false);
+		jw_key_string(j, "name", p->facts->fields[i].name);
+		jw_key_string(j, "reason", p->facts->rules[p->fields[i].why].sentence);
+		jw_close(j, '}');
 	}
-	json_close(j, ']');
-	json_close(j, '}');
+	jw_close(j, ']');
+	jw_close(j, '}');
 }
 
 static int write_finding(void *ctx, const struct gcpu_finding *f)
 {
 	struct json *j = ctx;
 
-	json_object(j, false);
-	json_key_string(j, "id", f->id);
-	json_key_string(j, "severity", f->severity);
-	json_key_string(j, "feature", f->feature);
-	json_key_string(j, "text", f->text);
-	json_key_string(j, "source", f->source);
-	json_close(j, '}');
+	jw_object(j, false);
+	jw_key_string(j, "id", f->id);
+	jw_key_string(j, "severity", f->severity);
+	jw_key_string(j, "feature", f->feature);
+	jw_key_string(j, "text", f->text);
+	jw_key_string(j, "source", f->source);
+	jw_close(j, '}');
 	return 0;
 }
 
@@ -244,46 +244,46 @@ static void write_machine(struct json *j, const struct gcpu_machine *m)
 	static const char *const irqchips[] = { "kernel", "split", "user", "none" };
 	static const char *const gics[] = { "none", "v2", "v3" };
 
-	json_key(j, "machine");
-	json_object(j, false);
-	json_key_string(j, "irqchip", irqchips[m->irqchip]);
-	json_key_string(j, "gic", gics[m->gic]);
-	json_key_int(j, "vcpus", m->vcpus);
-	json_key_int(j, "sockets", m->sockets);
-	json_key_int(j, "dies", m->dies);
-	json_key_int(j, "cores", m->cores);
-	json_key_int(j, "threads", m->threads);
-	json_key(j, "disable_exits");
-	json_array(j, false);
+	jw_key(j, "machine");
+	jw_object(j, false);
+	jw_key_string(j, "irqchip", irqchips[m->irqchip]);
+	jw_key_string(j, "gic", gics[m->gic]);
+	jw_key_int(j, "vcpus", m->vcpus);
+	jw_key_int(j, "sockets", m->sockets);
+	jw_key_int(j, "dies", m->dies);
+	jw_key_int(j, "cores", m->cores);
+	jw_key_int(j, "threads", m->threads);
+	jw_key(j, "disable_exits");
+	jw_array(j, false);
 	for (unsigned i = 0; i < gcpu_n_exits; i++)
 		if (m->disable_exits >> gcpu_exits[i].number & 1)
-			json_string(j, gcpu_exits[i].name);
-	json_close(j, ']');
-	json_key(j, "handles");
-	json_array(j, false);
+			jw_string(j, gcpu_exits[i].name);
+	jw_close(j, ']');
+	jw_key(j, "handles");
+	jw_array(j, false);
 	for (unsigned i = 0; i < gcpu_n_handles; i++)
 		if (m->handles >> gcpu_handles[i].number & 1)
-			json_string(j, gcpu_handles[i].name);
-	json_close(j, ']');
-	json_key_bool(j, "x2apic_ids", m->accept_x2apic_ids != 0);
-	json_key_hex(j, "kvm_leaf", m->kvm_leaf ? m->kvm_leaf : KVM_LEAF_BASE);
-	json_close(j, '}');
+			jw_string(j, gcpu_handles[i].name);
+	jw_close(j, ']');
+	jw_key_bool(j, "x2apic_ids", m->accept_x2apic_ids != 0);
+	jw_key_hex(j, "kvm_leaf", m->kvm_leaf ? m->kvm_leaf : KVM_LEAF_BASE);
+	jw_close(j, '}');
 }
 
 void plan_write_head(struct json *j, const struct gcpu_plan *p, const char *schema)
 {
-	json_key_string(j, "schema", schema);
-	json_key_int(j, "version", 1);
-	json_key_string(j, "arch", p->facts->name);
-	json_key_string(j, "request", p->request);
-	json_key(j, "host");
-	json_object(j, false);
-	json_key_string(j, "name", gcpu_snapshot_name(p->snap));
-	json_key_string(j, "hash", gcpu_snapshot_hash(p->snap));
-	json_key_string(j, "vendor", gcpu_snapshot_vendor(p->snap));
-	json_key_string(j, "kernel", gcpu_snapshot_kernel(p->snap));
-	json_key_string(j, "module", gcpu_snapshot_module(p->snap));
-	json_close(j, '}');
+	jw_key_string(j, "schema", schema);
+	jw_key_int(j, "version", 1);
+	jw_key_string(j, "arch", p->facts->name);
+	jw_key_string(j, "request", p->request);
+	jw_key(j, "host");
+	jw_object(j, false);
+	jw_key_string(j, "name", gcpu_snapshot_name(p->snap));
+	jw_key_string(j, "hash", gcpu_snapshot_hash(p->snap));
+	jw_key_string(j, "vendor", gcpu_snapshot_vendor(p->snap));
+	jw_key_string(j, "kernel", gcpu_snapshot_kernel(p->snap));
+	jw_key_string(j, "module", gcpu_snapshot_module(p->snap));
+	jw_close(j, '}');
 	write_machine(j, &p->machine);
 }
 
@@ -294,28 +294,28 @@ int gcpu_plan_write_json(const struct gcpu_plan *p, gcpu_write write, void *ctx)
 
 	if (!p || !write)
 		return GCPU_ERR_ARGUMENT;
-	json_start(&j, write, ctx);
-	json_object(&j, true);
+	jw_start(&j, write, ctx);
+	jw_object(&j, true);
 	plan_write_head(&j, p, "guestcpu.plan");
-	json_key_bool(&j, "refused", p->refused);
+	jw_key_bool(&j, "refused", p->refused);
 	status = write_cpuid(&j, p);
 	write_set_values(&j, p, "KVM_SET_MSRS", "msrs", "index");
 	write_registers(&j, p);
 	write_init(&j, p);
 	if (status == 0)
 		status = write_vcpus(&j, p);
-	json_key(&j, "recipe");
-	json_array(&j, true);
+	jw_key(&j, "recipe");
+	jw_array(&j, true);
 	for (size_t i = 0; i < p->recipe.n; i++)
 		write_step(&j, LIST_AT(&p->recipe, struct gcpu_step, i));
-	json_close(&j, ']');
+	jw_close(&j, ']');
 	write_features(&j, p);
-	json_key(&j, "findings");
-	json_array(&j, true);
+	jw_key(&j, "findings");
+	jw_array(&j, true);
 	gcpu_plan_findings(p, write_finding, &j);
-	json_close(&j, ']');
-	json_close(&j, '}');
-	return status ? status : json_end(&j);
+	jw_close(&j, ']');
+	jw_close(&j, '}');
+	return status ? status : jw_end(&j);
 }
 
 int gcpu_plan_write_cpuid_raw(const struct gcpu_plan *p, gcpu_write write, void *ctx)

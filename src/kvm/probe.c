@@ -178,16 +178,15 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 			struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err)
 {
 	struct probe p = { kvm, kvm_fd, true, true, NULL, err };
-	const char *name = NULL;
+	struct gcpu_probe_options o = { .size = sizeof(o) };
 	int status;
 
-	if (!kvm || !ret_snapshot || (options && options->size != sizeof(*options)))
+	if (!kvm || !ret_snapshot)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no backend or result");
-	if (options) {
-		p.trial = !options->no_trial;
-		p.all_cpus = !options->one_cpu;
-		name = options->name;
-	}
+	if (options && !options_copy(&o, sizeof(o), options, options->size))
+		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_probe_options has a wrong size");
+	p.trial = !o.no_trial;
+	p.all_cpus = !o.one_cpu;
 	p.snap = snapshot_new(gcpu_arch_native());
 	if (!p.snap)
 		return error_memory(err);
@@ -195,7 +194,7 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 	if (status == 0)
 		status = p.snap->arch == GCPU_ARCH_X86 ? probe_x86(&p) : probe_arm64(&p);
 	if (status == 0)
-		status = set_name(&p, name);
+		status = set_name(&p, o.name);
 	if (status == 0 && snapshot_seal(p.snap))
 		status = error_memory(err);
 	if (status) {

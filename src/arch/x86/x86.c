@@ -79,6 +79,7 @@ static bool trial_word(const struct gcpu_plan *p, uint64_t addr, uint64_t value,
 const struct arch gcpu_arch_x86 = {
 	.id = GCPU_ARCH_X86,
 	.facts = &gcpu_facts_x86,
+	.has_base = true,
 	.offer = offer,
 	.raw = raw,
 	.trial = trial,
