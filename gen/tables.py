@@ -94,7 +94,7 @@ def parse_word(where, text):
 
 CLASSES = {"fields": 1, "structure": 2, "pair": 3, "identity": 4, "derived": 5, "copy": 6, "zero": 7}
 OWNERS = {"chosen": 1, "derived": 2, "runtime": 4, "identity": 8}
-ORDERS = ["flag", "absence", "lower", "higher", "higher0", "set", "exact", "safe", "pair"]
+ORDERS = ["flag", "absence", "lower", "higher", "higher0", "set", "exact", "safe", "pair", "prefix"]
 MIGRATE = ["le", "eq", "ge", "any"]
 KINDS = ["hw", "emulated", "synth", "pass", "vendor", "alias", "pv", "vmm", "runtime", "none"]
 DEFAULTS = ["auto", "asked", "any"]

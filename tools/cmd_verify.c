@@ -119,6 +119,19 @@ static int verify(struct tool *t, const struct planned *p, struct run_machine *m
 	return guest.code ? EXIT_LACKS : EXIT_YES;
 }
 
+/* A plan for another host is tried on this machine's KVM. */
+static int open_here(struct tool *t, struct planned *p)
+{
+	struct gcpu_error err;
+
+	if (t->arch != gcpu_arch_native())
+		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here",
+				  gcpu_arch_name(gcpu_arch_native()), gcpu_arch_name(t->arch));
+	if (p->kvm_fd < 0)
+		p->kvm_fd = tool_open_kvm(t, &err);
+	return p->kvm_fd < 0 ? tool_fail(t, &err, NULL) : 0;
+}
+
 static int run(struct tool *t)
 {
 	struct run_machine *m;
@@ -137,6 +150,11 @@ static int run(struct tool *t)
 	exit_code = tool_plan(t, &p);
 	if (exit_code)
 		return exit_code;
+	exit_code = open_here(t, &p);
+	if (exit_code) {
+		tool_planned_free(&p);
+		return exit_code;
+	}
 	if (gcpu_plan_refused(p.plan)) {
 		memset(&err, 0, sizeof(err));
 		err.code = GCPU_ERR_REFUSED;

@@ -11,11 +11,11 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_ARCH] = { "--arch", 0, "x86|arm64", "architecture (default: this machine's)" },
 	[OPT_CPU] = { "--cpu", 'c', "REQUEST", "CPU to plan, in the grammar of QEMU's -cpu (default: host)" },
 	[OPT_DISABLE_EXITS] = { "--disable-exits", 0, "LIST", "exits to disable: mwait,hlt,pause,cstate,aperfmperf" },
-	[OPT_FORMAT] = { "--format", 'f', "FORMAT", "text, json or cpuid-raw" },
+	[OPT_FORMAT] = { "--format", 'f', "text|json|cpuid-raw", "form of the output (default: text)" },
 	[OPT_GIC] = { "--gic", 0, "v3|v2|none", "in-kernel interrupt controller of arm64 (default: v3)" },
 	[OPT_HANDLES] = { "--handles", 0, "LIST", "what the VMM handles: msi-ext-dest-id,map-gpa-range,migration-control" },
 	[OPT_HELP] = { "--help", 'h', NULL, "show help" },
-	[OPT_HOST] = { "--host", 0, "kvm|NAME|FILE", "host to plan for: this KVM, a bundled snapshot, a file (with / or .)" },
+	[OPT_HOST] = { "--host", 0, "kvm|NAME|FILE", "this KVM (default), a bundled snapshot, or a file (with / or .)" },
 	[OPT_HOSTS] = { "--hosts", 0, NULL, "list the bundled snapshots" },
 	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
 	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
@@ -23,8 +23,8 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_KVM_LEAF] = { "--kvm-leaf", 0, "BASE", "where KVM's CPUID leaves go (default: 0x40000000)" },
 	[OPT_NAME] = { "--name", 0, "NAME", "name of the snapshot" },
 	[OPT_NO_TRIAL] = { "--no-trial", 0, NULL, "measure without throw-away vCPUs; plans then know less" },
-	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document there" },
-	[OPT_SMP] = { "--smp", 0, "N,sockets=,dies=,cores=,threads=", "topology; wins over --vcpus" },
+	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document to FILE" },
+	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,cores=,threads=; wins over --vcpus" },
 	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
 	[OPT_VCPUS] = { "--vcpus", 0, "N", "number of vCPUs (default: 1)" },
 	[OPT_VERSION] = { "--version", 0, NULL, "show the version" },
@@ -78,21 +78,32 @@ static int take_option(struct tool *t, int argc, char **argv, int *i)
 	return 0;
 }
 
+bool tool_asks_json(const char *word, const char *next)
+{
+	if (strcmp(word, "--json") == 0 || strcmp(word, "-j") == 0 ||
+	    strcmp(word, "--format=json") == 0)
+		return true;
+	return (strcmp(word, "--format") == 0 || strcmp(word, "-f") == 0) && next &&
+	       strcmp(next, "json") == 0;
+}
+
 int tool_parse(struct tool *t, int argc, char **argv)
 {
 	bool only_words = false;
 	int status = 0;
 
 	/* errors are JSON if JSON was asked for, wherever it stands */
-	for (int i = 0; i < argc && (t->command->takes & TAKES(OPT_JSON)); i++)
-		t->json |= strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0;
+	for (int i = 0; i < argc; i++)
+		t->json |= tool_asks_json(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
 	for (int i = 0; i < argc && status == 0; i++) {
 		if (!only_words && strcmp(argv[i], "--") == 0)
 			only_words = true;
 		else if (!only_words && argv[i][0] == '-' && argv[i][1])
 			status = take_option(t, argc, argv, &i);
-		else if (!t->command->words || t->n_words == 8)
+		else if (!t->command->words)
 			status = tool_usage(t, "unexpected word '%.60s'", argv[i]);
+		else if (t->n_words == WORDS_MOST)
+			status = tool_usage(t, "more than %d names, at '%.60s'", WORDS_MOST, argv[i]);
 		else
 			t->words[t->n_words++] = argv[i];
 	}
@@ -133,7 +144,7 @@ static bool number(const char *s, size_t n, unsigned long most, unsigned long *r
 		return false;
 	memcpy(buf, s, n);
 	buf[n] = 0;
-	*ret = strtoul(buf, &end, 0);
+	*ret = strtoul(buf, &end, s[0] == '0' && (buf[1] == 'x' || buf[1] == 'X') ? 16 : 10);
 	return *end == 0 && *ret <= most;
 }
 
@@ -149,44 +160,60 @@ static int names(const struct tool *t, enum option o, int (*by_name)(const char 
 		snprintf(name, sizeof(name), "%.*s", n < 39 ? (int)n : 39, s);
 		bit = by_name(name);
 		if (bit < 0)
-			return tool_usage(t, "%s: no such name '%s', expected some of %s",
-					  options[o].name, name, options[o].help);
+			return tool_usage(t, "%s: no such name '%s'; %s", options[o].name, name,
+					  options[o].help);
 		*ret |= 1U << bit;
 		s += n + (s[n] == ',');
 	}
 	return 0;
 }
 
-static int parse_smp(struct tool *t)
+/* One item of --smp, N bytes at S: a count, or key=count. */
+static int smp_item(struct tool *t, const char *s, size_t n, bool *counted)
 {
-	static const char *const keys[] = { "cpus=", "sockets=", "dies=", "cores=", "threads=" };
+	static const char *const keys[] = { "cpus", "sockets", "dies", "cores", "threads" };
 	struct gcpu_machine *m = &t->machine;
 	unsigned *const where[] = { &m->vcpus, &m->sockets, &m->dies, &m->cores, &m->threads };
+	const char *eq = memchr(s, '=', n);
+	size_t skip = eq ? (size_t)(eq - s) + 1 : 0;
+	int shown = (int)(n < 40 ? n : 40), k = eq ? -1 : 0;
+	unsigned long v;
+
+	for (int i = 0; eq && i < 5; i++)
+		if (strlen(keys[i]) == skip - 1 && strncmp(s, keys[i], skip - 1) == 0)
+			k = i;
+	if (k < 0)
+		return tool_usage(t, "--smp: no such key in '%.*s': cpus, sockets, dies, cores, threads",
+				  shown, s);
+	if (!number(s + skip, n - skip, GCPU_MAX_VCPUS, &v) || !v)
+		return tool_usage(t, "--smp: '%.*s' is not a count from 1 to %d", shown, s,
+				  GCPU_MAX_VCPUS);
+	*where[k] = (unsigned)v;
+	*counted |= k == 0;
+	return 0;
+}
+
+static int parse_smp(struct tool *t)
+{
+	struct gcpu_machine *m = &t->machine;
 	const char *s = t->value[OPT_SMP];
 	bool counted = false;
+	int status = 0;
 
-	while (s && *s) {
-		size_t n = strcspn(s, ","), skip = 0;
-		unsigned *into = &m->vcpus;
-		unsigned long v;
+	while (s && status == 0) {
+		size_t n = strcspn(s, ",");
 
-		for (int i = 0; i < 5; i++) {
-			if (strncmp(s, keys[i], strlen(keys[i])) == 0) {
-				skip = strlen(keys[i]);
-				into = where[i];
-			}
-		}
-		if (!number(s + skip, n - skip, GCPU_MAX_VCPUS, &v) || !v)
-			return tool_usage(t, "--smp: '%.*s' is not a count from 1 to %d",
-					  (int)(n < 40 ? n : 40), s, GCPU_MAX_VCPUS);
-		*into = (unsigned)v;
-		counted |= into == &m->vcpus;
-		s += n + (s[n] == ',');
+		status = smp_item(t, s, n, &counted);
+		s = s[n] ? s + n + 1 : NULL;
 	}
-	if (t->value[OPT_SMP] && !counted)
-		m->vcpus = (m->sockets ? m->sockets : 1) * (m->dies ? m->dies : 1) *
-			   (m->cores ? m->cores : 1) * (m->threads ? m->threads : 1);
-	return 0;
+	if (status == 0 && t->value[OPT_SMP] && !counted) {
+		/* 4096^4 fits; more than any KVM allows is refused with the plan */
+		uint64_t all = (m->sockets ? m->sockets : 1ULL) * (m->dies ? m->dies : 1) *
+			       (m->cores ? m->cores : 1) * (m->threads ? m->threads : 1);
+
+		m->vcpus = all > UINT32_MAX ? UINT32_MAX : (unsigned)all;
+	}
+	return status;
 }
 
 int tool_machine(struct tool *t)

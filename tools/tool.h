@@ -44,10 +44,12 @@ struct option_fact {
 };
 extern const struct option_fact options[N_OPTIONS];
 
+#define WORDS_MOST 8
+
 struct tool {
 	const struct command *command;
 	const char *value[N_OPTIONS]; /* "" where an option without value was given */
-	const char *words[8];
+	const char *words[WORDS_MOST];
 	int n_words;
 	bool json;
 	struct gcpu_machine machine;
@@ -77,6 +79,8 @@ extern const struct command *const commands[];
 int tool_fail(const struct tool *t, const struct gcpu_error *err, const char *text);
 int tool_usage(const struct tool *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Is WORD (with the one after it, or NULL) a wish for JSON? */
+bool tool_asks_json(const char *word, const char *next);
 /* Parse the command line; 0 or an exit code. */
 int tool_parse(struct tool *t, int argc, char **argv);
 /* t->machine from the options; 0 or an exit code. */
@@ -100,6 +104,11 @@ int tool_write(void *file, const char *data, size_t length);
 /* Where the document goes: -o FILE or stdout. NULL after reporting. */
 FILE *tool_output(const struct tool *t, int *ret_exit);
 int tool_close_output(const struct tool *t, FILE *f);
+
+/* Write what came from outside: control characters and what is no UTF-8 as '?'. */
+void tool_print(FILE *f, const char *text);
+/* "REQUEST on NAME (MODULE, Linux KERNEL)". */
+void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap);
 
 /* A small table: columns aligned to the longest cell. */
 struct grid;

@@ -48,6 +48,7 @@ enum field_order {
 	ORDER_EXACT,
 	ORDER_SAFE,
 	ORDER_PAIR,
+	ORDER_PREFIX,
 };
 
 enum field_migrate { MIGRATE_LE, MIGRATE_EQ, MIGRATE_GE, MIGRATE_ANY };

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The algebra of one field: less, within, meet; from its row alone. */
+/* The algebra of one field: less, within, below; from its row alone. */
 #include "plan.h"
+
+const char *field_known_as(const struct gcpu_plan *p, unsigned field)
+{
+	const struct field_state *s = &p->fields[field];
+	const struct feature_fact *said = &p->facts->features[s->said_as];
+
+	return s->said == SAID_VALUE && said->n == 1 ? said->name : p->facts->fields[field].name;
+}
 
 uint64_t field_mask(const struct field_fact *f)
 {
@@ -43,12 +51,22 @@ static int64_t as_signed(const struct field_fact *f, uint64_t value)
 	return f->is_signed && (value & sign) ? (int64_t)(value | ~field_mask(f)) : (int64_t)value;
 }
 
+/* All bits up to the highest one of VALUE. */
+static uint64_t prefix_mask(uint64_t value)
+{
+	for (unsigned shift = 1; shift < 64; shift *= 2)
+		value |= value >> shift;
+	return value;
+}
+
 bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer)
 {
 	switch (f->order) {
 	case ORDER_FLAG:
 	case ORDER_SET:
 		return (value & ~offer) == 0;
+	case ORDER_PREFIX:
+		return value == (offer & prefix_mask(value));
 	case ORDER_ABSENCE:
 		return (offer & ~value) == 0;
 	case ORDER_LOWER:
@@ -68,7 +86,7 @@ bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least)
 {
 	if (f->order == ORDER_SAFE)
 		return value == least || (value != f->safe && value >= least);
-	if (f->order == ORDER_SET)
+	if (f->order == ORDER_SET || f->order == ORDER_PREFIX)
 		return (least & ~value) == 0;
 	return as_signed(f, value) >= as_signed(f, least);
 }
@@ -77,7 +95,7 @@ uint64_t field_below(const struct field_fact *f, uint64_t least)
 {
 	uint64_t below = (least - 1) & field_mask(f);
 
-	if (f->order == ORDER_SAFE || f->order == ORDER_SET)
+	if (f->order == ORDER_SAFE || f->order == ORDER_SET || f->order == ORDER_PREFIX)
 		return field_off(f);
 	/* Level 0 of an unsigned field has nothing below it. */
 	if (!f->is_signed && least == 0)

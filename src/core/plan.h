@@ -31,6 +31,7 @@ struct field_state {
 	bool unavailable;  /* asked for and not given */
 	uint16_t why;	   /* rule behind `unavailable` */
 	uint64_t asked;	   /* value asked for, where said */
+	uint16_t said_as;  /* feature by which it was said */
 };
 
 enum model_kind { MODEL_HOST, MODEL_MAX, MODEL_BASE, MODEL_NAMED };
@@ -133,6 +134,9 @@ void name_nearest(const struct arch *a, const char *name, size_t length, bool al
 /* Do TEXT[0..N) and the C string mean the same name? */
 bool name_same(const char *text, size_t n, const char *other);
 
+/* The name under which the user knows a field: as he said it, else its own. */
+const char *field_known_as(const struct gcpu_plan *p, unsigned field);
+
 /* resolving */
 void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t before, uint64_t after);
 /* Change a field of plan->value and record why. */
@@ -141,6 +145,8 @@ void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity,
 	__attribute__((format(printf, 5, 6)));
 void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);
 void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
+bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field);
+bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field);
 void plan_parents(struct gcpu_plan *p);
 void plan_trial(struct gcpu_plan *p);
 int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcpu_error *err);

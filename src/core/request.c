@@ -124,6 +124,21 @@ static const struct field_fact *item_field(const struct facts *f, const struct r
 	return ff && ff->n == 1 && ff->id < 4096 ? &f->fields[f->targets[ff->first].field] : NULL;
 }
 
+/* Off, or a number, may be below what the architecture allows. */
+static int check_least(struct gcpu_request *r, const struct request_item *it, struct span at,
+		       struct gcpu_error *err)
+{
+	const struct field_fact *ff = item_field(r->arch->facts, it);
+	bool off = it->is_switch && !it->value;
+
+	if (!ff || ff->is_signed || (it->is_switch && !off) ||
+	    (off ? field_off(ff) : it->value) >= ff->min)
+		return 0;
+	fail_at(err, r->text, at, GCPU_ERR_VALUE, "below the least legal value:", "");
+	error_expected(err, "0x%llx or more", (unsigned long long)ff->min);
+	return GCPU_ERR_VALUE;
+}
+
 static int parse_value(struct gcpu_request *r, struct request_item *it, struct span v,
 		       struct gcpu_error *err)
 {
@@ -218,6 +233,8 @@ static int parse_item(struct gcpu_request *r, struct span item, struct gcpu_erro
 		value.n = item.n - name.n - 1;
 		status = parse_value(r, &it, value, err);
 	}
+	if (status == 0)
+		status = check_least(r, &it, item, err);
 	if (status)
 		return status;
 	slot = list_add(&r->items, sizeof(it));

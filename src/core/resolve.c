@@ -105,6 +105,7 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 		}
 		by[t->field] = it;
 		s->said = SAID_VALUE;
+		s->said_as = (uint16_t)it->feature;
 		s->asked = v;
 	}
 	return 0;
@@ -211,14 +212,15 @@ static unsigned why_not(const struct gcpu_plan *p, unsigned field)
 		if (s->field == field && p->facts->rules[s->rule].effect == EFFECT_WITHDRAW)
 			return s->rule;
 	}
-	/* Rules that would have offered it say why in their sentence. */
-	for (unsigned i = 0; i < p->facts->n_rules; i++) {
-		const struct rule_fact *r = &p->facts->rules[i];
-
-		for (unsigned k = 0; r->effect == EFFECT_OFFER && k < r->n_targets; k++)
-			if (p->facts->rule_targets[r->first_target + k] == field)
-				return i;
-	}
+	/* A rule that takes it away, although there was nothing to take; else one
+	 * that would have offered it: they say why in their sentence. */
+	for (unsigned i = 0; i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].effect == EFFECT_WITHDRAW && plan_rule_is_about(p, i, field) &&
+		    plan_rule_holds(p, i, field))
+			return i;
+	for (unsigned i = 0; i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field))
+			return i;
 	if (!field_is_off(f, field_get(p, p->offer, field)))
 		return RULE_LESS_OFFERED;
 	return f->kind == KIND_NONE ? RULE_NEVER_OFFERED : RULE_NOT_OFFERED;
@@ -257,7 +259,7 @@ static void report_unavailable(struct gcpu_plan *p)
 
 		if (s->unavailable && (check || s->said == SAID_VALUE))
 			plan_find(p, s->why, (int)i, SEVERITY_WARNING, "%s: %s",
-				  p->facts->fields[i].name, r->sentence);
+				  field_known_as(p, i), r->sentence);
 	}
 }
 

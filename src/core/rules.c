@@ -125,6 +125,21 @@ static bool rule_holds(const struct gcpu_plan *p, const struct rule_fact *r, int
 	return true;
 }
 
+bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field)
+{
+	const struct rule_fact *r = &p->facts->rules[rule];
+
+	for (unsigned i = 0; i < r->n_targets; i++)
+		if (p->facts->rule_targets[r->first_target + i] == field)
+			return true;
+	return false;
+}
+
+bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field)
+{
+	return rule_holds(p, &p->facts->rules[rule], (int)field);
+}
+
 static void offer_put(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule)
 {
 	uint64_t before = field_get(p, p->offer, field);
@@ -200,7 +215,7 @@ static void run_rule(struct gcpu_plan *p, unsigned rule)
 			plan_find(p, rule, -1, r->severity, NULL);
 		else
 			plan_find(p, rule, field, r->severity, "%s: %s",
-				  p->facts->fields[field].name, r->sentence);
+				  field_known_as(p, (unsigned)field), r->sentence);
 	}
 }
 
@@ -306,7 +321,7 @@ void plan_trial(struct gcpu_plan *p)
 		plan_record(p, i, rule, value, force);
 		forced[rule == RULE_FORCED_ON] += p->fields[i].said != SAID_VALUE;
 		if (p->fields[i].said == SAID_VALUE)
-			plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", f->name,
+			plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", field_known_as(p, i),
 				  p->facts->rules[rule].sentence);
 	}
 	if (forced[1])

@@ -62,6 +62,7 @@ enum snap_tables {
 	SNAP_VARIES,	  /* mask of bits that differ between host CPUs, native */
 	SNAP_TRIAL_ZEROS, /* read back after setting every feature word to 0 */
 	SNAP_TRIAL_ONES,  /* ... to all ones */
+	SNAP_TRIAL_BARE, /* ... leaving out every leaf without feature words */
 	SNAP_TABLES
 };
 

@@ -42,28 +42,46 @@ static void before(struct json *j)
 	j->filled[j->depth] = true;
 }
 
+/* Bytes of the UTF-8 sequence that TEXT begins with; 0 if it is none. */
+static unsigned sequence(const unsigned char *text)
+{
+	unsigned n = text[0] < 0x80 ? 1 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2 :
+		     (text[0] & 0xf0) == 0xe0 ? 3 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4 : 0;
+
+	for (unsigned i = 1; i < n; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* overlong, surrogate, above U+10FFFF */
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* Always valid: what is no UTF-8 becomes U+FFFD. */
 static void quoted(struct json *j, const char *text)
 {
-	const char *start = text;
-
 	put(j, "\"");
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (*text) {
+		const char *start = text;
+		unsigned n = 0;
 		char esc[8];
 
-		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
-			continue;
+		while (*text && (unsigned char)*text >= 0x20 && *text != '"' && *text != '\\' &&
+		       *text != 0x7f && (n = sequence((const unsigned char *)text)) != 0)
+			text += n;
 		sink_text(&j->out, start, (size_t)(text - start));
-		start = text + 1;
-		if (c == '"' || c == '\\')
-			snprintf(esc, sizeof(esc), "\\%c", c);
-		else if (c >= 0x80)
-			snprintf(esc, sizeof(esc), "%c", c);
+		if (!*text)
+			break;
+		if (*text == '"' || *text == '\\')
+			snprintf(esc, sizeof(esc), "\\%c", *text);
+		else if ((unsigned char)*text >= 0x80)
+			snprintf(esc, sizeof(esc), "\xef\xbf\xbd");
 		else
-			snprintf(esc, sizeof(esc), "\\u%04x", c);
+			snprintf(esc, sizeof(esc), "\\u%04x", (unsigned)*text);
 		put(j, esc);
+		text++;
 	}
-	sink_text(&j->out, start, (size_t)(text - start));
 	put(j, "\"");
 }
 

@@ -4,6 +4,7 @@
 #include "json.h"
 #include "plan_write.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,19 +101,26 @@ static void write_registers(struct json *j, const struct gcpu_plan *p)
 
 static void write_init(struct json *j, const struct gcpu_plan *p)
 {
-	jw_key(j, "vcpu_init");
-	jw_object(j, false);
+	const struct gcpu_step *init = NULL;
+
 	for (size_t i = 0; i < p->recipe.n; i++) {
 		const struct gcpu_step *s = LIST_AT(&p->recipe, struct gcpu_step, i);
 
-		if (strcmp(s->call, "KVM_ARM_VCPU_INIT") != 0)
-			continue;
-		jw_key_int(j, "target", (int64_t)s->args[0].value);
-		jw_key(j, "features");
-		jw_array(j, false);
-		jw_hex(j, s->args[1].value);
-		jw_close(j, ']');
+		if (strcmp(s->call, "KVM_ARM_VCPU_INIT") == 0)
+			init = s;
 	}
+	jw_key(j, "vcpu_init");
+	jw_object(j, false);
+	jw_key(j, "target");
+	if (init)
+		jw_int(j, (int64_t)init->args[0].value);
+	else
+		jw_string(j, NULL);
+	jw_key(j, "features");
+	jw_array(j, false);
+	if (init)
+		jw_hex(j, init->args[1].value);
+	jw_close(j, ']');
 	jw_close(j, '}');
 }
 
@@ -151,10 +159,44 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 	return status;
 }
 
+/* Counts and numbers of capabilities are numbers, the rest is hex. */
+static void write_arg_value(struct json *j, const struct gcpu_step_arg *a, bool cap)
+{
+	if (cap || strcmp(a->name, "target") == 0 || strcmp(a->name, "nent") == 0)
+		jw_int(j, (int64_t)a->value);
+	else
+		jw_hex(j, a->value);
+}
+
+/* "features[0]" is the array "features"; the first name of a value is "name",
+ * that of a further argument X is "X_name". */
+static void write_args(struct json *j, const struct gcpu_step *s)
+{
+	bool cap = strcmp(s->call, "KVM_ENABLE_CAP") == 0, named = false;
+
+	for (unsigned i = 0; i < s->n_args; i++) {
+		const struct gcpu_step_arg *a = &s->args[i];
+		char key[48];
+		bool array = strlen(a->name) > 3 && strcmp(a->name + strlen(a->name) - 3, "[0]") == 0;
+
+		snprintf(key, sizeof(key), "%.*s", (int)(strlen(a->name) - (array ? 3 : 0)), a->name);
+		jw_key(j, key);
+		if (array)
+			jw_array(j, false);
+		write_arg_value(j, a, cap);
+		if (array)
+			jw_close(j, ']');
+		if (!a->text && !(cap && i == 0))
+			continue;
+		snprintf(key, sizeof(key), "%.40s_name", a->name);
+		jw_key_string(j, named ? key : "name", a->text);
+		named = true;
+	}
+}
+
 static void write_step(struct json *j, const struct gcpu_step *s)
 {
 	static const char *const phases[] = { "process", "vm", "all-vcpus", "vm-once", "vcpu" };
-	bool cap = strcmp(s->call, "KVM_ENABLE_CAP") == 0;
 
 	jw_object(j, false);
 	jw_key_string(j, "phase", phases[s->phase]);
@@ -162,36 +204,24 @@ static void write_step(struct json *j, const struct gcpu_step *s)
 	jw_key_string(j, "call", s->call);
 	jw_key(j, "args");
 	jw_object(j, false);
-	for (unsigned i = 0; i < s->n_args; i++) {
-		const struct gcpu_step_arg *a = &s->args[i];
-
-		if (cap && i == 0) {
-			jw_key_int(j, "cap", (int64_t)a->value);
-			jw_key_string(j, "name", a->text);
-		} else if (cap) {
-			jw_key(j, "args");
-			jw_array(j, false);
-			jw_int(j, (int64_t)a->value);
-			jw_close(j, ']');
-		} else if (strcmp(a->name, "target") == 0 || strcmp(a->name, "nent") == 0) {
-			jw_key_int(j, a->name, (int64_t)a->value);
-		} else {
-			jw_key_hex(j, a->name, a->value);
-			if (a->text)
-				jw_key_string(j, "name", a->text);
-		}
-	}
+	write_args(j, s);
 	jw_close(j, '}');
 	jw_key_string(j, "why", s->why);
 	jw_close(j, '}');
 }
 
-static bool shown_off(const struct gcpu_plan *p, unsigned field)
+/* On: the guest has it. Off: it has not, but could, or somebody spoke of it. */
+static bool listed(const struct gcpu_plan *p, const struct feature_fact *ff, bool on)
 {
-	const struct field_fact *f = &p->facts->fields[field];
+	const struct target_fact *t = &p->facts->targets[ff->first];
+	const struct field_fact *f = &p->facts->fields[t->field];
+	uint64_t offer = field_get(p, p->offer, t->field);
+	bool level = t->at_least && f->width > 1;
+	bool offered = level ? field_reaches(f, offer, t->value) : !field_is_off(f, offer);
 
-	return !field_is_off(f, field_get(p, p->offer, field)) ||
-	       p->fields[field].said == SAID_VALUE;
+	if (!(f->owner & OWNER_CHOSEN) || gcpu_plan_has(p, ff->id) != on)
+		return false;
+	return on || offered || p->fields[t->field].said == SAID_VALUE;
 }
 
 static void write_features(struct json *j, const struct gcpu_plan *p)
@@ -201,14 +231,9 @@ static void write_features(struct json *j, const struct gcpu_plan *p)
 	for (int on = 1; on >= 0; on--) {
 		jw_key(j, on ? "on" : "off");
 		jw_array(j, false);
-		for (unsigned i = 0; i < p->facts->n_fields; i++) {
-			const struct field_fact *f = &p->facts->fields[i];
-			bool is_on = !field_is_off(f, field_get(p, p->value, i));
-
-			if ((f->owner & OWNER_CHOSEN) && is_on == (on == 1) &&
-			    (on || shown_off(p, i)))
-				jw_string(j, f->name);
-		}
+		for (unsigned i = 0; i < p->facts->n_features; i++)
+			if (p->facts->features[i].id && listed(p, &p->facts->features[i], on == 1))
+				jw_string(j, p->facts->features[i].name);
 		jw_close(j, ']');
 	}
 	jw_key(j, "unavailable");
@@ -217,7 +242,7 @@ static void write_features(struct json *j, const struct gcpu_plan *p)
 		if (!p->fields[i].unavailable)
 			continue;
 		jw_object(j, false);
-		jw_key_string(j, "name", p->facts->fields[i].name);
+		jw_key_string(j, "name", field_known_as(p, i));
 		jw_key_string(j, "reason", p->facts->rules[p->fields[i].why].sentence);
 		jw_close(j, '}');
 	}

@@ -10,7 +10,7 @@
 enum { TABLE_MOST = 4096, LIST_MOST = 16384, U32_MOST = 0xffffffff };
 
 static const char *const table_keys[SNAP_TABLES] = {
-	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones",
+	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones", "bare",
 };
 
 static void *add(struct reader *r, struct list *l, size_t size)
@@ -82,7 +82,9 @@ static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s
 		}
 		read_leave(r, at);
 	}
-	refuse_duplicates(r, &s->cpuid[t]);
+	/* what a trial read back is kept as KVM gave it: the first one answers */
+	if (t <= SNAP_VARIES)
+		refuse_duplicates(r, &s->cpuid[t]);
 	read_leave(r, mark);
 }
 
@@ -207,6 +209,7 @@ static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	s->enforce_pv_error = (int)read_int(r, o, "enforce_pv_errno", 0, 4095);
 	read_table(r, o, s, SNAP_TRIAL_ZEROS, true);
 	read_table(r, o, s, SNAP_TRIAL_ONES, true);
+	read_table(r, o, s, SNAP_TRIAL_BARE, true);
 	read_leave(r, mark);
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const table_keys[SNAP_TABLES] = {
-	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones",
+	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones", "bare",
 };
 
 static void write_table(struct json *j, const struct gcpu_snapshot *s, enum snap_tables t)
@@ -123,6 +123,7 @@ static void write_x86(struct json *j, const struct gcpu_snapshot *s)
 	jw_key_int(j, "enforce_pv_errno", s->enforce_pv_error);
 	write_table(j, s, SNAP_TRIAL_ZEROS);
 	write_table(j, s, SNAP_TRIAL_ONES);
+	write_table(j, s, SNAP_TRIAL_BARE);
 	jw_close(j, '}');
 }
 

@@ -356,21 +356,66 @@ static int filled(const struct gcpu_snapshot *s, uint32_t fill, struct list *ret
 	return 0;
 }
 
-static int try_table(struct probe *p, uint32_t fill, enum snap_tables into)
+/* Set a table on a vCPU of its own and read back what is in force. */
+static int try_table(struct probe *p, const struct snap_cpuid *e, size_t n, enum snap_tables into)
 {
-	struct list table = { 0 };
 	int vm = -1, vcpu = probe_vcpu(p, &vm), status;
 
 	if (vcpu < 0)
 		return vcpu;
-	status = filled(p->snap, fill, &table);
-	if (status == 0)
-		status = call_set_cpuid(p->kvm, vcpu, table.items, table.n);
+	status = call_set_cpuid(p->kvm, vcpu, e, n);
 	if (status == 0)
 		status = call_get_cpuid(p->kvm, vcpu, GK_GET_CPUID2, &p->snap->cpuid[into]);
-	list_free(&table);
 	probe_close(p, vcpu);
 	probe_close(p, vm);
+	return status;
+}
+
+static int try_filled(struct probe *p, uint32_t fill, enum snap_tables into)
+{
+	struct list table = { 0 };
+	int status = filled(p->snap, fill, &table);
+
+	if (status == 0)
+		status = try_table(p, table.items, table.n, into);
+	list_free(&table);
+	return status;
+}
+
+static bool has_features(const struct snap_cpuid *e)
+{
+	const struct facts *f = &gcpu_facts_x86;
+
+	for (unsigned w = 0; w < f->n_words; w++)
+		if (f->words[w].klass == CLASS_FIELDS && ADDR_SPACE(f->words[w].addr) == SPACE_CPUID &&
+		    ADDR_LEAF(f->words[w].addr) == e->leaf &&
+		    ADDR_SUBLEAF(f->words[w].addr) == e->subleaf)
+			return true;
+	return false;
+}
+
+/* What does KVM add by itself to a table that has only maxima and feature words? */
+static int try_bare(struct probe *p)
+{
+	struct list table = { 0 }, bare = { 0 };
+	int status = filled(p->snap, 0, &table);
+
+	for (size_t i = 0; i < table.n && status == 0; i++) {
+		const struct snap_cpuid *e = LIST_AT(&table, struct snap_cpuid, i);
+		struct snap_cpuid *out;
+
+		if ((e->leaf & 0x0fffffffU) != 0 && !has_features(e))
+			continue;
+		out = list_add(&bare, sizeof(*out));
+		if (out)
+			*out = *e;
+		else
+			status = -ENOMEM;
+	}
+	if (status == 0)
+		status = try_table(p, bare.items, bare.n, SNAP_TRIAL_BARE);
+	list_free(&table);
+	list_free(&bare);
 	return status;
 }
 
@@ -413,9 +458,11 @@ int probe_x86(struct probe *p)
 	if (!p->trial)
 		return 0;
 	if (status == 0)
-		status = try_table(p, 0, SNAP_TRIAL_ZEROS);
+		status = try_filled(p, 0, SNAP_TRIAL_ZEROS);
 	if (status == 0)
-		status = try_table(p, ~0U, SNAP_TRIAL_ONES);
+		status = try_filled(p, ~0U, SNAP_TRIAL_ONES);
+	if (status == 0)
+		status = try_bare(p);
 	if (status)
 		return fail(p, status, "trial of CPUID tables on a throw-away vCPU");
 	p->snap->has_trial = true;

@@ -14,6 +14,9 @@ static int put(struct gcpu_view *v, uint64_t addr, uint64_t value)
 
 	if (!w)
 		return -ENOMEM;
+	/* of two entries for one leaf the guest gets the first */
+	if (w->has_kvm)
+		return 0;
 	w->kvm = value;
 	w->has_kvm = true;
 	return 0;

@@ -58,21 +58,23 @@ static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uin
 	return true;
 }
 
-/* Words without a choice were tried with the value that KVM itself reports:
- * what came back is what it puts in force. */
+/* Words without a choice were tried with the value that KVM itself reports, and
+ * left out: what came back that was not given, or against what was given, is
+ * what this KVM puts in force. */
 static bool trial_word(const struct gcpu_plan *p, uint64_t addr, uint64_t value, uint64_t *ret_force)
 {
-	bool in_zeros, in_ones, given;
-	uint64_t zeros, ones, was;
+	bool in_zeros, in_ones, in_bare, given;
+	uint64_t zeros, ones, bare, was;
 
-	(void)value;
 	if (!p->snap->has_trial || ADDR_SPACE(addr) != SPACE_CPUID)
 		return false;
 	was = raw_word(p, SNAP_SUPPORTED, addr, &given);
 	zeros = raw_word(p, SNAP_TRIAL_ZEROS, addr, &in_zeros);
 	ones = raw_word(p, SNAP_TRIAL_ONES, addr, &in_ones);
-	*ret_force = ones;
-	/* forced: the same whatever was given, or something that was not given */
+	bare = raw_word(p, SNAP_TRIAL_BARE, addr, &in_bare);
+	*ret_force = in_bare ? bare : ones;
+	if (in_bare)
+		return bare != value;
 	return zeros == ones && (!given || ones != was || !in_ones);
 }
 
