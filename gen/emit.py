@@ -138,7 +138,7 @@ def emit_features(arches):
         for f in sorted((f for f in a["features"] if f["id"]), key=lambda f: f["id"]):
             name = f"GCPU_{a['name'].upper()}_{c_name(f['name'])}"
             if name in seen:
-                refuse(f["name"], f"two features become {name}")
+                refuse(f["where"], f"two features become {name}")
             seen.add(name)
             meaning = a["fields"][f["targets"][0][0]]["meaning"]
             text += f"\t{name} = {f['id']}, /**< {f['name']}: {meaning} */\n"
@@ -177,7 +177,8 @@ def emit_enums(arches, lists):
 
 def emit_hosts(folder):
     text = HEAD + '#include "facts.h"\n\n'
-    hosts = sorted(n for n in os.listdir(folder) if n.endswith(".json"))
+    # git keeps no empty folder
+    hosts = sorted(n for n in os.listdir(folder) if n.endswith(".json")) if os.path.isdir(folder) else []
     entries = []
     for i, n in enumerate(hosts):
         with open(os.path.join(folder, n), "rb") as f:

@@ -8,7 +8,7 @@ import sys
 from emit import emit_arch, emit_enums, emit_features, emit_hosts
 from links import (read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
                    read_requires, read_rules, read_runtime)
-from tables import Refused, read_fields, read_words, refuse
+from tables import Refused, normal, read_fields, read_words, refuse
 
 
 def read_arch(data, arch, lists):
@@ -22,15 +22,15 @@ def read_arch(data, arch, lists):
     features, names = read_names(folder, fields)
     own = dict(lists, props=read_properties(folder))
     for p in own["props"]:
-        if p["name"] in names:
-            refuse(names[p["name"]][0], f"'{p['name']}' is a property and a feature")
+        if normal(p["name"]) in names:
+            refuse(p["where"], f"'{p['name']}' is a feature at {names[normal(p['name'])][0]} already")
     rules = read_rules(f"{data}/kvm/rules.txt", fields, own, True)
     rules += read_rules(f"{folder}/rules.txt", fields, own, False)
     seen = {}
     for r in rules:
-        if r["id"] in seen:
-            refuse(r["where"], f"rule {r['id']} is at {seen[r['id']]} already")
-        seen[r["id"]] = r["where"]
+        if normal(r["id"]) in seen:
+            refuse(r["where"], f"rule {r['id']} is at {seen[normal(r['id'])]} already")
+        seen[normal(r["id"])] = r["where"]
     return dict(name=arch, words=words, ranges=ranges, fields=fields, features=features,
                 names=names, rules=rules, props=own["props"],
                 requires=read_requires(folder, fields), models=read_models(folder, fields),
@@ -38,7 +38,7 @@ def read_arch(data, arch, lists):
 
 
 def main(data, out):
-    lists = {"cap": read_numbers(f"{data}/kvm/caps.txt"),
+    lists = {"cap": read_numbers(f"{data}/kvm/caps.txt", 65535),
              "exits": read_numbers(f"{data}/kvm/exits.txt"),
              "handles": read_numbers(f"{data}/kvm/handles.txt"),
              "params": read_params(f"{data}/kvm/params.txt")}

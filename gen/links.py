@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The tables that refer to fields: names, parents, rules, models, capabilities."""
 
-from tables import normal, number, refuse, rows, parse_word, RELEASE
+from tables import named, normal, number, refuse, rows, parse_word
 
 STAGES = ["builtin", "offer", "default", "plan"]
 EFFECTS = ["record", "offer", "withdraw", "set", "clear", "want", "warn"]
+NEED_FIELDS = ["offer", "withdraw", "set", "clear", "want"]
+TAGS = ["qemu", "libvirt", "linux", "arm", "db"]
 SEVERITIES = ["-", "note", "warning", "error"]
 ATOMS = {
     # word: argument kind
@@ -34,13 +36,13 @@ def read_names(folder, fields):
     features, names = [], {}
 
     def add(where, name, feature, tag):
-        if normal(name) in names:
+        if normal(named(where, name)) in names:
             refuse(where, f"name '{name}' is taken at {names[normal(name)][0]}")
         names[normal(name)] = (where, feature, tag, name)
 
     for i, f in enumerate(fields):
         full = 1 if f["order"] <= 1 else None
-        features.append(dict(id=f["id"], name=f["name"], targets=[(i, full)], group=False))
+        features.append(dict(id=f["id"], name=f["name"], targets=[(i, full)], group=False, where=f["where"]))
         add(f["where"], f["name"], i, "-")
     seen = {}
     for where, c in rows(f"{folder}/features.txt", 5, optional=True):
@@ -49,12 +51,14 @@ def read_names(folder, fields):
             refuse(where, f"id {ident} is at {seen[ident]} already")
         seen[ident] = where
         i = field_index(where, c[2], fields)
-        features.append(dict(id=ident, name=c[1], targets=[(i, number(where, c[3], 0, 2**63))],
-                             group=False))
+        least = number(where, c[3], 0, 2**fields[i]["width"] - 1)
+        features.append(dict(id=ident, name=c[1], targets=[(i, least)], group=False, where=where))
         add(where, c[1], len(features) - 1, "-")
         for alias in [] if c[4] == "-" else c[4].split(","):
             add(where, alias.strip(), len(features) - 1, "linux")
     for where, (alias, target, tag) in rows(f"{folder}/aliases.txt", 3):
+        if tag not in TAGS:
+            refuse(where, f"no such tag '{tag}', expected one of {' '.join(TAGS)}")
         parts = [field_index(where, t.strip(), fields) for t in target.split("+ ")] \
             if " + " in target else None
         if parts is None:
@@ -63,7 +67,7 @@ def read_names(folder, fields):
                 refuse(where, f"no field or feature '{target}'")
             add(where, alias, names[key][1], tag)
             continue
-        features.append(dict(id=0, name=alias, group=True,
+        features.append(dict(id=0, name=alias, group=True, where=where,
                              targets=[(p, features[p]["targets"][0][1]) for p in parts]))
         add(where, alias, len(features) - 1, tag)
     return features, names
@@ -110,7 +114,7 @@ def parse_atom(where, text, fields, lists):
             refuse(where, f"no such property '{arg}'")
         value = names.index(arg)
     elif kind == "number":
-        value = number(where, arg)
+        value = number(where, arg, 0, 2**32 - 1)
     elif kind == "text":
         string = arg
     return dict(op=list(ATOMS).index(word), negate=negate, value=value, text=string)
@@ -119,7 +123,7 @@ def parse_atom(where, text, fields, lists):
 def read_rules(path, fields, lists, common):
     out = []
     for where, c in rows(path, 8, optional=True):
-        if any(r["id"] == c[0] for r in out):
+        if any(normal(r["id"]) == normal(named(where, c[0])) for r in out):
             refuse(where, f"rule {c[0]} twice")
         for col, known in ((1, STAGES), (2, EFFECTS), (5, SEVERITIES)):
             if c[col] not in known:
@@ -127,6 +131,8 @@ def read_rules(path, fields, lists, common):
         targets = [] if c[3] == "-" else [field_index(where, t, fields) for t in c[3].split()]
         if common and targets:
             refuse(where, "a rule for every architecture names no field")
+        if c[2] in NEED_FIELDS and not targets:
+            refuse(where, f"a rule that does '{c[2]}' names the fields")
         atoms = [] if c[4] == "-" else [parse_atom(where, a, fields, lists) for a in c[4].split()]
         if len(c[6]) > 200:
             refuse(where, "the sentence is longer than 200 characters")
@@ -136,11 +142,11 @@ def read_rules(path, fields, lists, common):
     return out
 
 
-def read_numbers(path, columns=4):
+def read_numbers(path, most=31):
     out = []
-    for where, c in rows(path, columns):
-        n = number(where, c[0], 0, 2**32 - 1)
-        if any(o["number"] == n or o["name"] == c[1] for o in out):
+    for where, c in rows(path, 4):
+        n = number(where, c[0], 0, most)
+        if any(o["number"] == n or normal(o["name"]) == normal(named(where, c[1])) for o in out):
             refuse(where, f"{c[1]} or {n} twice")
         out.append(dict(number=n, name=c[1], on=c[2], meaning=c[3]))
     return sorted(out, key=lambda o: o["number"])
@@ -151,7 +157,9 @@ def read_properties(folder):
     for where, c in rows(f"{folder}/properties.txt", 4):
         if c[1] != "bool" or c[2] not in ("on", "off"):
             refuse(where, "a property is 'bool' with default on or off")
-        out.append(dict(name=c[0], default=c[2] == "on", meaning=c[3]))
+        if any(normal(p["name"]) == normal(named(where, c[0])) for p in out):
+            refuse(where, f"property {c[0]} twice")
+        out.append(dict(name=c[0], default=c[2] == "on", meaning=c[3], where=where))
     return out
 
 
@@ -162,6 +170,8 @@ def read_models(folder, fields):
         feats = [field_index(where, f, fields) for f in c[8].split()]
         if len(set(feats)) != len(feats):
             refuse(where, "a feature twice")
+        if normal(named(where, c[0])) in ENUMS["model"] + [normal(m["name"]) for m in out]:
+            refuse(where, f"model {c[0]} twice")
         out.append(dict(name=c[0], vendor=c[1], nums=nums, model_id=c[7], features=feats))
     return out
 
@@ -170,9 +180,13 @@ def read_pv(folder, fields):
     out = []
     for where, c in rows(f"{folder}/pv.txt", 6, optional=True):
         msrs = [] if c[1] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[1].split()]
-        calls = [] if c[2] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[2].split()]
-        out.append(dict(field=field_index(where, c[0], fields), msrs=msrs, calls=calls,
-                        gate=c[3], vmm=c[4], note=c[5]))
+        calls = [] if c[2] == "-" else [number(where, m, 0, 63) for m in c[2].split()]
+        field = field_index(where, c[0], fields)
+        if len(msrs) > 4 or len(calls) > 2:
+            refuse(where, "at most four MSRs and two hypercalls in one row")
+        if any(o["field"] == field for o in out):
+            refuse(where, f"{c[0]} twice")
+        out.append(dict(field=field, msrs=msrs, calls=calls, gate=c[3], vmm=c[4], note=c[5]))
     return out
 
 
@@ -182,6 +196,8 @@ def read_gates(folder, fields):
     for where, (word, field, _) in rows(f"{folder}/gates.txt", 3, optional=True):
         form, value = parse_word(where, word)
         msr = form == "words"
+        if not word.startswith("MSR." if msr else "CPUID."):
+            refuse(where, "a gate is for an MSR, or for a whole leaf with sub-leaf '*'")
         key = (value[0][0] & 0xFFFFFFFF) if msr else value[0]
         if any(o["msr"] == msr and o["key"] == key for o in out):
             refuse(where, f"{word} twice")
@@ -192,6 +208,7 @@ def read_gates(folder, fields):
 def read_params(path):
     out = []
     for where, c in rows(path, 3):
+        named(where, c[0]), named(where, c[1])
         if c[:2] in [o[:2] for o in out]:
             refuse(where, f"{c[0]} {c[1]} twice")
         out.append(c)
@@ -210,4 +227,4 @@ def read_runtime(folder, fields):
         f["runtime"] = reason
     for f in fields:
         if f["owner"] & 4 and not f.get("runtime"):
-            refuse(path, f"no row for {f['name']}")
+            refuse(f["where"], f"{f['name']} has no row in runtime.txt")

@@ -13,12 +13,23 @@ def refuse(where, text):
     raise Refused(f"{where}: {text}")
 
 
+def read_text(path):
+    try:
+        with open(path, "rb") as f:
+            data = f.read()
+    except FileNotFoundError:
+        refuse(f"{path}:1", "there is no such table")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as e:
+        refuse(f"{path}:{data.count(bytes([10]), 0, e.start) + 1}", "not UTF-8")
+
+
 def rows(path, columns, optional=False):
     """Rows of a table as lists of columns, each with its place in the file."""
     if optional and not os.path.exists(path):
         return []
-    with open(path, encoding="utf-8") as f:
-        lines = f.read().split("\n")
+    lines = read_text(path).split("\n")
     if not lines[0].startswith("# SPDX-License-Identifier: MIT"):
         refuse(f"{path}:1", "the first line must be the licence")
     if len(lines) < 2 or not lines[1].startswith("# Provenance:"):
@@ -35,18 +46,28 @@ def rows(path, columns, optional=False):
             refuse(where, "an empty column; '-' means none")
         if '"' in line or "\\" in line:
             refuse(where, "quotes and backslashes are not allowed")
+        if not line.isprintable():
+            refuse(where, "a character that cannot be printed")
+        if "*/" in line or "??" in line:
+            refuse(where, "'*/' and '??' mean something else in C")
         out.append((where, cells))
     return out
 
 
 def number(where, text, lo=0, hi=2**64 - 1):
-    try:
-        value = int(text, 0)
-    except ValueError:
-        refuse(where, f"'{text}' is not a number")
+    if not re.fullmatch("0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,19}", text):
+        refuse(where, f"'{text:.40}' is not a number")
+    value = int(text, 0)
     if not lo <= value <= hi:
         refuse(where, f"{text} is out of range {lo}..{hi}")
     return value
+
+
+def named(where, name):
+    """A name becomes part of a C identifier, and of a request."""
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        refuse(where, f"'{name:.40}' is not a name: letters, digits, '.', '_' and '-'")
+    return name
 
 
 def normal(name):
@@ -86,7 +107,7 @@ def parse_word(where, text):
         lim = [3, 7, 15, 15, 7]
         op = [number(where, p, 0, m) for p, m in zip(parts[2:], lim)]
         enc = op[0] << 14 | op[1] << 11 | op[2] << 7 | op[3] << 3 | op[4]
-        return "words", [(0x6030000000130000 | enc, parts[1])]
+        return "words", [(0x6030000000130000 | enc, named(where, parts[1]))]
     if space in ("INIT", "SVE") and len(parts) == 2:
         return "words", [(SPACES[space] << 60 | number(where, parts[1], 0, 7), text)]
     refuse(where, f"'{text}' is not a word address")
@@ -102,7 +123,7 @@ WIDTH = {"CPUID": 32, "MSR": 64, "REG": 64, "INIT": 32, "SVE": 64}
 
 
 def read_words(folder):
-    words, ranges, seen = [], [], {}
+    words, ranges, seen, names = [], [], {}, {}
     for where, (word, klass, meaning) in rows(f"{folder}/words.txt", 3):
         base, _, kind = klass.partition(":")
         if base not in CLASSES:
@@ -120,7 +141,9 @@ def read_words(folder):
         for addr, name in value:
             if addr in seen:
                 refuse(where, f"word {name} is at {seen[addr]} already")
-            seen[addr] = where
+            if normal(name) in names:
+                refuse(where, f"name {name} is at {names[normal(name)]} already")
+            seen[addr] = names[normal(name)] = where
             words.append(dict(addr=addr, name=name, klass=base, kind=kind, meaning=meaning,
                               space=word.split(".")[0], fields=[], where=where))
     words.sort(key=lambda w: w["addr"])
@@ -149,7 +172,7 @@ def choose(where, text, known, what):
     return known.index(text)
 
 
-RELEASE = re.compile(r"(<=)?\d+\.\d+(\.\d+)?$")
+RELEASE = re.compile(r"(<=)?[0-9]+\.[0-9]+(\.[0-9]+)?\Z")
 
 
 def read_fields(folder, words):
@@ -159,7 +182,7 @@ def read_fields(folder, words):
         ident = number(where, c[0], 1, 4095)
         if ident in ids:
             refuse(where, f"id {ident} is at {ids[ident]} already")
-        if normal(c[1]) in names:
+        if normal(named(where, c[1])) in names:
             refuse(where, f"name {c[1]} is at {names[normal(c[1])]} already")
         ids[ident] = names[normal(c[1])] = where
         form, value = parse_word(where, field_word(c[2], words))
@@ -187,6 +210,9 @@ def read_fields(folder, words):
         field.update(parse_order(where, c[5]))
         if ORDERS[field["order"]] in ("flag", "absence") and field["width"] != 1:
             refuse(where, "a flag is one bit wide")
+        for value in (field["absent"], field["min"], field["safe"] or 0):
+            if value >> field["width"]:
+                refuse(where, f"{value:#x} does not fit into {field['width']} bits")
         word["fields"].append(field)
         fields.append(field)
     check_fields(words, fields)
@@ -206,10 +232,11 @@ def field_word(text, words):
 
 
 def check_fields(words, fields):
-    top = max(f["id"] for f in fields)
-    missing = sorted(set(range(1, top + 1)) - {f["id"] for f in fields})
-    if missing:
-        refuse(fields[0]["where"].rsplit(":", 1)[0], f"gap in the ids at {missing[0]}")
+    last = 0
+    for f in sorted(fields, key=lambda f: f["id"]):
+        if f["id"] != last + 1:
+            refuse(f["where"], f"gap in the ids at {last + 1}")
+        last = f["id"]
     for w in words:
         used = 0
         for f in w["fields"]:

@@ -50,7 +50,16 @@ if [ "$(id -u)" != 0 ]; then
 	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
 	exit 3
 fi
-echo "installing:$missing"
 apt-get update -q >/dev/null
+wanted=
+for p in $missing; do
+	if apt-cache show "$p" >/dev/null 2>&1; then
+		wanted="$wanted $p"
+	else
+		echo "no package $p here: what needs it says so and is skipped" >&2
+	fi
+done
+[ -n "$wanted" ] || exit 0
+echo "installing:$wanted"
 # shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null
+DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $wanted >/dev/null

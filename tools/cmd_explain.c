@@ -14,6 +14,9 @@ struct telling {
 static int reason(void *ctx, const struct gcpu_reason *r)
 {
 	struct telling *t = ctx;
+	bool hex = r->before > 9 || r->after > 9;
+	char change[48];
+	int n;
 
 	if (t->json) {
 		jw_object(t->json, false);
@@ -30,8 +33,10 @@ static int reason(void *ctx, const struct gcpu_reason *r)
 		printf("  %s\n", r->field);
 		t->field = r->field;
 	}
-	printf("    %llx -> %llx  %s\n               %s (%s)\n", (unsigned long long)r->before,
-	       (unsigned long long)r->after, r->sentence, r->rule, r->source);
+	snprintf(change, sizeof(change), hex ? "0x%llx -> 0x%llx" : "%llu -> %llu",
+		 (unsigned long long)r->before, (unsigned long long)r->after);
+	n = printf("    %s  ", change);
+	printf("%s\n%*s%s (%s)\n", r->sentence, n, "", r->rule, r->source);
 	t->n++;
 	return 0;
 }
@@ -54,7 +59,7 @@ static int one_word(struct tool *t, const struct planned *p, const char *word, s
 		jw_key(j, "steps");
 		jw_array(j, true);
 	} else if (id) {
-		printf("%s: %s\n", word, gcpu_plan_has(p->plan, id) ? "on" : "off");
+		printf("%s: planned %s\n", word, gcpu_plan_has(p->plan, id) ? "on" : "off");
 	} else {
 		printf("%s\n", word);
 	}

@@ -12,15 +12,24 @@ struct listing {
 	unsigned shown;
 };
 
+struct sought {
+	enum gcpu_arch arch;
+	const char *word;
+};
+
+static bool names_it(enum gcpu_arch arch, const char *word, const struct gcpu_feature_info *f)
+{
+	if (f->id)
+		return gcpu_feature_by_name(arch, word) == f->id;
+	return strcasecmp(word, f->name) == 0;
+}
+
 static bool wanted(const struct listing *l, const struct gcpu_feature_info *f)
 {
 	if (!l->t->n_words)
 		return l->t->value[OPT_ALL] || strncmp(f->owner, "chosen", 6) == 0;
 	for (int i = 0; i < l->t->n_words; i++)
-		if (gcpu_feature_by_name(l->t->arch, l->t->words[i]) == f->id && f->id)
-			return true;
-	for (int i = 0; i < l->t->n_words; i++)
-		if (!f->id && strcasecmp(l->t->words[i], f->name) == 0)
+		if (names_it(l->t->arch, l->t->words[i], f))
 			return true;
 	return false;
 }
@@ -131,14 +140,23 @@ static int one(void *ctx, const struct gcpu_feature_info *f)
 	return 0;
 }
 
+static int is_it(void *ctx, const struct gcpu_feature_info *f)
+{
+	const struct sought *s = ctx;
+
+	return names_it(s->arch, s->word, f);
+}
+
 static int unknown_word(struct tool *t)
 {
 	char text[300];
 	struct gcpu_request *req = NULL;
 	struct gcpu_error err;
+	struct sought sought = { t->arch, NULL };
 
 	for (int i = 0; i < t->n_words; i++) {
-		if (strlen(t->words[i]) > 200 || strpbrk(t->words[i], ",=+"))
+		if (strlen(t->words[i]) > 200 || t->words[i][0] == '-' ||
+		    strpbrk(t->words[i], ",=+"))
 			return tool_usage(t, "'%.60s' is not a name", t->words[i]);
 		snprintf(text, sizeof(text), "host,%s", t->words[i]);
 		if (gcpu_request_parse(t->arch, text, &req, &err) == GCPU_ERR_NAME) {
@@ -147,6 +165,10 @@ static int unknown_word(struct tool *t)
 		}
 		gcpu_request_free(req);
 		req = NULL;
+		sought.word = t->words[i];
+		if (gcpu_features(t->arch, is_it, &sought) == 0)
+			return tool_usage(t, "'%s' is a property of requests, not a feature",
+					  t->words[i]);
 	}
 	return 0;
 }

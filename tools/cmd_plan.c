@@ -5,15 +5,100 @@
 
 struct lines {
 	struct grid *grid;
-	bool recipe_json;
+	const struct tool *tool;
+	const struct asked *asked;
 	unsigned n;
 };
+
+/* What the request says by name, and what has become of it. */
+struct asked {
+	struct grid *grid;
+	char why[300]; /* sentences of the rules that came after the user's word */
+	uint64_t value;
+	unsigned n;
+	/* sentences that stand in the table need not be repeated below it */
+	struct {
+		const char *field, *sentence;
+	} told[64];
+	unsigned n_told;
+};
+
+static int reason(void *ctx, const struct gcpu_reason *r)
+{
+	struct asked *a = ctx;
+	size_t n = strlen(a->why);
+
+	a->n++;
+	if (strncmp(r->rule, "forced-", 7) != 0)
+		a->value = r->after;
+	if (strcmp(r->rule, "user-word") == 0) {
+		a->why[0] = 0;
+		return 0;
+	}
+	if (!strstr(a->why, r->sentence))
+		snprintf(a->why + n, sizeof(a->why) - n, "%s%s", n ? "; " : "", r->sentence);
+	if (a->n_told < sizeof(a->told) / sizeof(a->told[0])) {
+		a->told[a->n_told].field = r->field;
+		a->told[a->n_told++].sentence = r->sentence;
+	}
+	return 0;
+}
+
+static void asked_item(const struct planned *p, enum gcpu_arch arch, const char *item, size_t n,
+		       struct asked *a)
+{
+	const char *eq = memchr(item, '=', n);
+	bool sign = *item == '+' || *item == '-';
+	size_t length = (eq ? (size_t)(eq - item) : n) - sign;
+	bool number = eq && eq[1] >= '0' && eq[1] <= '9';
+	char name[64], state[24];
+	unsigned id;
+
+	if (length >= sizeof(name))
+		return;
+	memcpy(name, item + sign, length);
+	name[length] = 0;
+	id = gcpu_feature_by_name(arch, name);
+	a->why[0] = 0;
+	a->n = 0;
+	if (gcpu_plan_explain(p->plan, name, reason, a, NULL) || !a->n)
+		return; /* a property, or a group of none */
+	if (number)
+		snprintf(state, sizeof(state), "0x%llx", (unsigned long long)a->value);
+	else
+		snprintf(state, sizeof(state), "%s",
+			 (id ? gcpu_plan_has(p->plan, id) : a->value != 0) ? "on" : "off");
+	grid_add(a->grid, (const char *const[]){ name, state, a->why });
+}
+
+static void print_asked(const struct tool *t, const struct planned *p, struct asked *a)
+{
+	const char *s = t->value[OPT_CPU] ? strchr(t->value[OPT_CPU], ',') : NULL;
+
+	a->grid = grid_new(3);
+	while (s) {
+		size_t n = strcspn(++s, ",");
+
+		asked_item(p, t->arch, s, n, a);
+		s = s[n] ? s + n : NULL;
+	}
+	if (grid_rows(a->grid)) {
+		printf("\nasked for\n");
+		grid_print(a->grid, stdout, "  ");
+	}
+	grid_free(a->grid);
+}
 
 static int finding(void *ctx, const struct gcpu_finding *f)
 {
 	struct lines *l = ctx;
+	const struct asked *a = l->asked;
 
-	grid_add(l->grid, (const char *const[]){ f->severity, f->text, f->source });
+	for (unsigned i = 0; f->feature && i < a->n_told; i++)
+		if (strcmp(a->told[i].field, f->feature) == 0 && strstr(f->text, a->told[i].sentence))
+			return 0;
+	grid_add(l->grid, (const char *const[]){ f->severity, f->text,
+						 l->tool->value[OPT_ALL] ? f->source : NULL });
 	l->n++;
 	return 0;
 }
@@ -56,11 +141,11 @@ static int feature(void *ctx, const struct gcpu_feature_info *f)
 	return 0;
 }
 
-static void print_findings(const struct gcpu_plan *plan)
+static void print_findings(const struct tool *t, const struct planned *p, const struct asked *asked)
 {
-	struct lines l = { grid_new(3), false, 0 };
+	struct lines l = { grid_new(3), t, asked, 0 };
 
-	gcpu_plan_findings(plan, finding, &l);
+	gcpu_plan_findings(p->plan, finding, &l);
 	if (l.n) {
 		printf("\nfindings\n");
 		grid_print(l.grid, stdout, "  ");
@@ -70,7 +155,7 @@ static void print_findings(const struct gcpu_plan *plan)
 
 static void print_recipe(const struct gcpu_plan *plan)
 {
-	struct lines l = { grid_new(4), false, 0 };
+	struct lines l = { grid_new(4), NULL, NULL, 0 };
 
 	gcpu_plan_recipe(plan, step, &l);
 	printf("\nrecipe\n");
@@ -81,16 +166,17 @@ static void print_recipe(const struct gcpu_plan *plan)
 static void as_text(const struct tool *t, const struct planned *p)
 {
 	struct count c = { p->plan, 0, grid_new(2) };
+	struct asked asked = { 0 };
 
 	gcpu_features(t->arch, feature, &c);
-	printf("%s on %s (%s, Linux %s)\n", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host",
-	       gcpu_snapshot_name(p->snap), gcpu_snapshot_module(p->snap),
-	       gcpu_snapshot_kernel(p->snap));
+	tool_print_head(t, p->snap);
+	printf("\n");
 	if (t->value[OPT_ALL]) {
 		printf("\nfeatures\n");
 		grid_print(c.grid, stdout, "  ");
 	}
-	print_findings(p->plan);
+	print_asked(t, p, &asked);
+	print_findings(t, p, &asked);
 	if (t->value[OPT_ALL])
 		print_recipe(p->plan);
 	printf("\n%s: %u features on, %u vCPU%s\n",
@@ -99,32 +185,41 @@ static void as_text(const struct tool *t, const struct planned *p)
 	grid_free(c.grid);
 }
 
+/* The document to -o FILE or standard output; 0 or an exit code. */
+static int document(const struct tool *t, const struct planned *p, bool raw)
+{
+	int exit_code, status;
+	FILE *f = tool_output(t, &exit_code);
+
+	if (!f)
+		return exit_code;
+	status = raw ? gcpu_plan_write_cpuid_raw(p->plan, tool_write, f) :
+		       gcpu_plan_write_json(p->plan, tool_write, f);
+	exit_code = tool_close_output(t, f);
+	return status && !exit_code ? EXIT_LACKS : exit_code;
+}
+
 static int run(struct tool *t)
 {
 	const char *format = t->value[OPT_FORMAT] ? t->value[OPT_FORMAT] : t->json ? "json" : "text";
+	bool text = strcmp(format, "text") == 0, raw = strcmp(format, "cpuid-raw") == 0;
 	struct planned p;
-	int exit_code, status = 0;
-	FILE *f;
+	int exit_code;
 
-	t->json |= strcmp(format, "json") == 0;
-	if (strcmp(format, "text") && strcmp(format, "json") && strcmp(format, "cpuid-raw"))
-		return tool_usage(t, "no such format '%.40s': %s", format, options[OPT_FORMAT].value);
+	if (!text && !raw && strcmp(format, "json"))
+		return tool_usage(t, "no such format '%.40s', expected %s", format,
+				  options[OPT_FORMAT].value);
 	exit_code = tool_plan(t, &p);
 	if (exit_code)
 		return exit_code;
-	if (strcmp(format, "text") == 0) {
+	if (raw && t->arch != GCPU_ARCH_X86)
+		exit_code = tool_usage(t, "cpuid-raw is for x86: this host is %s",
+				       gcpu_arch_name(t->arch));
+	/* a summary for people and the document for programs, in one run */
+	if (!exit_code && (!text || tool_to_file(t)))
+		exit_code = document(t, &p, raw);
+	if (!exit_code && text)
 		as_text(t, &p);
-	} else {
-		f = tool_output(t, &exit_code);
-		if (f)
-			status = strcmp(format, "json") == 0 ?
-					 gcpu_plan_write_json(p.plan, tool_write, f) :
-					 gcpu_plan_write_cpuid_raw(p.plan, tool_write, f);
-		if (f)
-			exit_code = tool_close_output(t, f);
-		if (status && !exit_code)
-			exit_code = EXIT_LACKS;
-	}
 	if (!exit_code && gcpu_plan_refused(p.plan))
 		exit_code = EXIT_NO;
 	tool_planned_free(&p);

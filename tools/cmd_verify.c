@@ -9,33 +9,39 @@
 struct table {
 	const struct tool *tool;
 	struct grid *grid;
+	bool asked; /* now those that were asked for */
 	unsigned left_out;
 };
 
 static void cell(char *buf, size_t n, bool has, uint64_t v)
 {
 	if (has)
-		snprintf(buf, n, "%llx", (unsigned long long)v);
+		snprintf(buf, n, v > 9 ? "0x%llx" : "%llu", (unsigned long long)v);
 	else
 		snprintf(buf, n, "-");
 }
 
-static int result(void *ctx, const struct gcpu_result *r)
+static void row(struct grid *grid, const struct gcpu_result *r)
 {
-	struct table *t = ctx;
 	char planned[24], kvm[24], guest[24];
-	bool shown = t->tool->value[OPT_ALL] || r->asked || r->verdict == GCPU_VERDICT_OVERRIDDEN ||
-		     r->verdict == GCPU_VERDICT_MISMATCHED;
 
-	if (!shown) {
-		t->left_out++;
-		return 0;
-	}
 	cell(planned, sizeof(planned), true, r->planned);
 	cell(kvm, sizeof(kvm), r->has_kvm, r->kvm);
 	cell(guest, sizeof(guest), r->has_guest, r->guest);
-	grid_add(t->grid, (const char *const[]){ r->name, planned, kvm, guest,
-						 gcpu_verdict_name(r->verdict), r->reason });
+	grid_add(grid, (const char *const[]){ r->name, planned, kvm, guest,
+					      gcpu_verdict_name(r->verdict), r->reason });
+}
+
+/* What was asked for by name, in the first pass; the rest worth showing in the second. */
+static int result(void *ctx, const struct gcpu_result *r)
+{
+	struct table *t = ctx;
+	bool news = r->verdict == GCPU_VERDICT_OVERRIDDEN || r->verdict == GCPU_VERDICT_MISMATCHED;
+
+	if (t->asked == r->asked && (t->asked || news || t->tool->value[OPT_ALL]))
+		row(t->grid, r);
+	else if (!t->asked && !r->asked)
+		t->left_out++;
 	return 0;
 }
 
@@ -49,10 +55,8 @@ static void progress(void *ctx, unsigned done, unsigned all)
 
 static void head(const struct tool *t, const struct planned *p)
 {
-	printf("%s on %s (%s, Linux %s), %u vCPU%s\n\n", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host",
-	       gcpu_snapshot_name(p->snap), gcpu_snapshot_module(p->snap),
-	       gcpu_snapshot_kernel(p->snap), gcpu_plan_vcpus(p->plan),
-	       gcpu_plan_vcpus(p->plan) == 1 ? "" : "s");
+	tool_print_head(t, p->snap);
+	printf(", %u vCPU%s\n\n", gcpu_plan_vcpus(p->plan), gcpu_plan_vcpus(p->plan) == 1 ? "" : "s");
 }
 
 static int finding(void *ctx, const struct gcpu_finding *f)
@@ -65,12 +69,14 @@ static int finding(void *ctx, const struct gcpu_finding *f)
 static void as_text(const struct tool *t, const struct planned *p, struct gcpu_view *const *views,
 		    const struct gcpu_error *guest, struct gcpu_summary *sum)
 {
-	struct table table = { t, grid_new(6), 0 };
+	struct table table = { t, grid_new(6), true, 0 };
 	struct grid *findings = grid_new(2);
 
 	head(t, p);
 	grid_add(table.grid, (const char *const[]){ "FEATURE", "PLANNED", "KVM SAYS", "GUEST SEES",
 						    "VERDICT", "REASON" });
+	gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), result, &table, sum);
+	table.asked = false;
 	gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), result, &table, sum);
 	if (grid_rows(table.grid) > 1) {
 		grid_print(table.grid, stdout, "");
@@ -102,7 +108,7 @@ static int verify(struct tool *t, const struct planned *p, struct run_machine *m
 
 	if (status)
 		return tool_fail(t, &err, NULL);
-	if (t->json) {
+	if (t->json || tool_to_file(t)) {
 		f = tool_output(t, &exit_code);
 		if (!f)
 			return exit_code;
@@ -110,13 +116,26 @@ static int verify(struct tool *t, const struct planned *p, struct run_machine *m
 		exit_code = tool_close_output(t, f);
 		if (exit_code)
 			return exit_code;
-		gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), NULL, NULL, &sum);
-	} else {
-		as_text(t, p, views, &guest, &sum);
 	}
+	if (t->json)
+		gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), NULL, NULL, &sum);
+	else
+		as_text(t, p, views, &guest, &sum);
 	if (sum.mismatched || sum.contradicted)
 		return EXIT_NO;
 	return guest.code ? EXIT_LACKS : EXIT_YES;
+}
+
+/* The first error is the reason. */
+static int refusal(void *ctx, const struct gcpu_finding *f)
+{
+	struct gcpu_error *err = ctx;
+
+	if (strcmp(f->severity, "error") != 0)
+		return 0;
+	snprintf(err->text, sizeof(err->text), "the plan is refused: %s", f->text);
+	snprintf(err->expected, sizeof(err->expected), "a plan; guestcpu plan lists all findings");
+	return 1;
 }
 
 /* A plan for another host is tried on this machine's KVM. */
@@ -160,6 +179,7 @@ static int run(struct tool *t)
 		err.code = GCPU_ERR_REFUSED;
 		err.offset = (size_t)-1;
 		snprintf(err.text, sizeof(err.text), "the plan is refused: guestcpu plan says why");
+		gcpu_plan_findings(p.plan, refusal, &err);
 		exit_code = tool_fail(t, &err, NULL);
 	} else if (run_machine_new(gcpu_kvm_real(), p.kvm_fd, p.plan, &m, &err)) {
 		exit_code = tool_fail(t, &err, NULL);

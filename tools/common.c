@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors, hosts and plans as every command needs them. */
 #include "formats/json.h"
+#include "kvm/abi.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -62,17 +63,80 @@ static void error_json(const struct gcpu_error *err, const char *name)
 	jw_end(&j);
 }
 
+/* Controls, and what turns or hides other text: a terminal must not see them. */
+static bool printable(const char *text, unsigned n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	if (n < 2)
+		return n == 1 && s[0] >= 0x20 && s[0] != 0x7f;
+	if (s[0] == 0xc2)
+		return s[1] >= 0xa0;
+	if (s[0] == 0xe2 && s[1] == 0x80)
+		return !(s[2] >= 0x8b && s[2] <= 0x8f) && !(s[2] >= 0xa8 && s[2] <= 0xae);
+	if (s[0] == 0xe2 && s[1] == 0x81)
+		return s[2] < 0xa0 || s[2] > 0xaf;
+	return !(s[0] == 0xef && s[1] == 0xbb && s[2] == 0xbf);
+}
+
+void tool_print(FILE *f, const char *text)
+{
+	while (*text) {
+		unsigned n = jw_sequence(text);
+
+		if (!printable(text, n))
+			fputc('?', f);
+		else
+			fwrite(text, 1, n, f);
+		text += n ? n : 1;
+	}
+}
+
+void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap)
+{
+	const char *request = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host";
+	char start[200];
+
+	snprintf(start, sizeof(start), "%s", request);
+	tool_print(stdout, start);
+	fputs(strlen(request) < sizeof(start) ? " on " : "... on ", stdout);
+	tool_print(stdout, gcpu_snapshot_name(snap));
+	fputs(" (", stdout);
+	tool_print(stdout, gcpu_snapshot_module(snap));
+	fputs(", Linux ", stdout);
+	tool_print(stdout, gcpu_snapshot_kernel(snap));
+	fputc(')', stdout);
+}
+
+/* How wide the first N bytes of TEXT are as tool_print() shows them. */
+static size_t columns(const char *text, size_t n)
+{
+	size_t wide = 0;
+
+	for (size_t i = 0; i < n; wide++) {
+		unsigned step = jw_sequence(text + i);
+
+		i += step ? step : 1;
+	}
+	return wide;
+}
+
 /* The part of TEXT around the error, and carets below what is meant. */
 static void point_at(const char *text, const struct gcpu_error *err)
 {
-	size_t n = strlen(text), from = err->offset > 40 ? err->offset - 40 : 0;
-	size_t length = err->length ? err->length : 1;
+	size_t from = err->offset > 40 ? err->offset - 40 : 0, length = err->length;
+	char part[77];
 
-	if (err->offset > n)
+	if (!*text || err->offset > strlen(text))
 		return;
-	fprintf(stderr, "  %.*s\n  %*s", n - from > 76 ? 76 : (int)(n - from), text + from,
-		(int)(err->offset - from), "");
-	for (size_t i = 0; i < length && i < 76 - (err->offset - from); i++)
+	snprintf(part, sizeof(part), "%s", text + from);
+	if (length > strlen(part) - (err->offset - from))
+		length = strlen(part) - (err->offset - from);
+	fputs("  ", stderr);
+	tool_print(stderr, part);
+	fprintf(stderr, "\n  %*s", (int)columns(part, err->offset - from), "");
+	length = columns(part + (err->offset - from), length);
+	for (size_t i = 0; i < (length ? length : 1); i++)
 		fputc('^', stderr);
 	fputc('\n', stderr);
 }
@@ -92,12 +156,16 @@ int tool_fail(const struct tool *t, const struct gcpu_error *err, const char *te
 		error_json(err, name);
 		return exit_code;
 	}
-	fprintf(stderr, "guestcpu%s%s: %s\n", t->command ? " " : "",
-		t->command ? t->command->name : "", err->text);
+	fprintf(stderr, "guestcpu%s%s: ", t->command ? " " : "", t->command ? t->command->name : "");
+	tool_print(stderr, err->text);
+	fputc('\n', stderr);
 	if (text && err->offset != (size_t)-1)
 		point_at(text, err);
-	if (err->expected[0])
-		fprintf(stderr, "  expected: %s\n", err->expected);
+	if (err->expected[0]) {
+		fputs("  expected: ", stderr);
+		tool_print(stderr, err->expected);
+		fputc('\n', stderr);
+	}
 	if (err->near[0][0]) {
 		fprintf(stderr, "  nearest:");
 		for (int i = 0; i < GCPU_ERROR_NEAR && err->near[i][0]; i++)
@@ -137,6 +205,10 @@ int tool_open_kvm(const struct tool *t, struct gcpu_error *err)
 	if (fstat(fd, &st) || !S_ISCHR(st.st_mode)) {
 		kvm->ops->close(kvm->ctx, fd);
 		return set(err, GCPU_ERR_NO_KVM, ENOTTY, path, "not a device", "a KVM device");
+	}
+	if (kvm->ops->ioctl(kvm->ctx, fd, GK_GET_API_VERSION, 0) < 0) {
+		kvm->ops->close(kvm->ctx, fd);
+		return set(err, GCPU_ERR_NO_KVM, ENOTTY, path, "a device, but not KVM's", "a KVM device");
 	}
 	return fd;
 }
@@ -266,12 +338,17 @@ void tool_planned_free(struct planned *p)
 		close(p->kvm_fd);
 }
 
+bool tool_to_file(const struct tool *t)
+{
+	return t->value[OPT_OUTPUT] && strcmp(t->value[OPT_OUTPUT], "-") != 0;
+}
+
 FILE *tool_output(const struct tool *t, int *ret_exit)
 {
 	struct gcpu_error err;
 	FILE *f;
 
-	if (!t->value[OPT_OUTPUT] || strcmp(t->value[OPT_OUTPUT], "-") == 0)
+	if (!tool_to_file(t))
 		return stdout;
 	f = fopen(t->value[OPT_OUTPUT], "w");
 	if (!f) {
@@ -283,6 +360,7 @@ FILE *tool_output(const struct tool *t, int *ret_exit)
 
 int tool_close_output(const struct tool *t, FILE *f)
 {
+	struct tool plain = *t;
 	struct gcpu_error err;
 	int bad = ferror(f) || fflush(f);
 
@@ -292,5 +370,6 @@ int tool_close_output(const struct tool *t, FILE *f)
 		return 0;
 	set(&err, GCPU_ERR_KVM, errno, t->value[OPT_OUTPUT] ? t->value[OPT_OUTPUT] : "standard output",
 	    "could not be written", "room and permission");
-	return tool_fail(t, &err, NULL);
+	plain.json = t->json && f != stdout; /* where stdout fails, stderr is left */
+	return tool_fail(&plain, &err, NULL);
 }

@@ -69,7 +69,7 @@ static void print_row(const struct grid *g, unsigned row, const int *widths, FIL
 		const char *cell = cells[c] ? cells[c] : "";
 
 		if (c + 1 == last)
-			fputs(cell, f);
+			tool_print(f, cell);
 		else
 			fprintf(f, "%-*s  ", widths[c], cell);
 	}

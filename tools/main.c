@@ -9,15 +9,18 @@
 const struct command *const commands[] = { &cmd_probe,	 &cmd_features, &cmd_plan,
 					   &cmd_explain, &cmd_verify,	NULL };
 
+/* The options of C, or those that stand without a command. */
 static void print_options(const struct command *c)
 {
+	unsigned takes = c ? c->takes | TAKES(OPT_HELP) : TAKES(OPT_HELP) | TAKES(OPT_VERSION);
+
 	struct grid *g = grid_new(2);
 
 	for (int i = 0; i < N_OPTIONS; i++) {
 		char name[80];
 		const char *cells[2] = { name, options[i].help };
 
-		if (!(c->takes >> i & 1) && i != OPT_HELP)
+		if (!(takes >> i & 1))
 			continue;
 		snprintf(name, sizeof(name), "%c%c%s %s%s%s", options[i].letter ? '-' : ' ',
 			 options[i].letter ? options[i].letter : ' ', options[i].letter ? "," : " ",
@@ -45,6 +48,8 @@ static int help(const struct command *c)
 		grid_add(g, (const char *const[]){ commands[i]->name, commands[i]->help });
 	grid_print(g, stdout, "  ");
 	grid_free(g);
+	printf("\noptions:\n");
+	print_options(NULL);
 	printf("\n'guestcpu COMMAND --help' lists the options of a command.\n"
 	       "Exit codes: 0 yes or done, 1 no or refused, 2 usage, 3 the environment lacks\n"
 	       "something, 4 internal fault.\n");
@@ -63,33 +68,60 @@ static int run(const struct command *c, int argc, char **argv)
 		return status;
 	if (t.value[OPT_HELP])
 		return help(c);
-	return c->run(&t);
+	status = c->run(&t);
+	if (status <= EXIT_NO && (ferror(stdout) || fflush(stdout))) {
+		fprintf(stderr, "guestcpu %s: standard output could not be written\n", c->name);
+		return EXIT_LACKS;
+	}
+	return status;
+}
+
+static int no_command(int argc, char **argv)
+{
+	struct gcpu_error err;
+	struct tool t;
+	size_t n = 0;
+
+	memset(&t, 0, sizeof(t));
+	memset(&err, 0, sizeof(err));
+	err.code = GCPU_ERR_ARGUMENT;
+	err.offset = (size_t)-1;
+	for (int i = 1; i < argc; i++)
+		t.json |= tool_asks_json(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+	snprintf(err.text, sizeof(err.text), "no such command '%.60s'", argv[1]);
+	for (int i = 0; commands[i]; i++)
+		n += (size_t)snprintf(err.expected + n, sizeof(err.expected) - n, "%s%s",
+				      i ? ", " : "", commands[i]->name);
+	return tool_fail(&t, &err, NULL);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (int i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
+	const struct command *c;
 
 	if (!word) {
 		help(NULL);
 		return EXIT_USAGE;
 	}
-	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-		for (int i = 0; argc > 2 && commands[i]; i++)
-			if (strcmp(commands[i]->name, argv[2]) == 0)
-				return help(commands[i]);
-		return help(NULL);
-	}
 	if (strcmp(word, "--version") == 0) {
 		printf("guestcpu %s\n", GUESTCPU_VERSION);
 		return EXIT_YES;
 	}
-	for (int i = 0; commands[i]; i++)
-		if (strcmp(commands[i]->name, word) == 0)
-			return run(commands[i], argc - 2, argv + 2);
-	fprintf(stderr, "guestcpu: no such command '%.60s'\n  expected:", word);
-	for (int i = 0; commands[i]; i++)
-		fprintf(stderr, "%s %s", i ? "," : "", commands[i]->name);
-	fputc('\n', stderr);
-	return EXIT_USAGE;
+	if (strcmp(word, "help") == 0 && argc > 2) {
+		c = find_command(argv[2]);
+		return c ? help(c) : no_command(argc - 1, argv + 1);
+	}
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+		return help(NULL);
+	c = find_command(word);
+	return c ? run(c, argc - 2, argv + 2) : no_command(argc, argv);
 }

@@ -101,6 +101,8 @@ void tool_planned_free(struct planned *p);
 
 /* A gcpu_write to a FILE. */
 int tool_write(void *file, const char *data, size_t length);
+/* Does the document go to a file, -o FILE? */
+bool tool_to_file(const struct tool *t);
 /* Where the document goes: -o FILE or stdout. NULL after reporting. */
 FILE *tool_output(const struct tool *t, int *ret_exit);
 int tool_close_output(const struct tool *t, FILE *f);

@@ -90,6 +90,7 @@ struct gcpu_step {
 	} args[4];
 	const char *why;     /**< one sentence */
 };
+/** Visit the steps, in the order in which they are due; non-zero from VISIT stops and is returned. */
 int gcpu_plan_recipe(const struct gcpu_plan *plan, int (*visit)(void *ctx, const struct gcpu_step *),
 		     void *ctx);
 

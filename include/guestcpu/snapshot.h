@@ -61,6 +61,7 @@ const char *gcpu_snapshot_bundled_name(unsigned index);
 /** NULL is allowed and nothing is done. */
 void gcpu_snapshot_free(struct gcpu_snapshot *snapshot);
 
+/** Architecture of the host that was measured. */
 enum gcpu_arch gcpu_snapshot_arch(const struct gcpu_snapshot *snapshot);
 /** Owned by the snapshot. */
 const char *gcpu_snapshot_name(const struct gcpu_snapshot *snapshot);

@@ -92,3 +92,11 @@ int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 	}
 	return 0;
 }
+
+unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name)
+{
+	const struct arch *a = arch_of(arch);
+	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+
+	return n ? a->facts->features[n->feature].id : 0;
+}

@@ -131,10 +131,14 @@ void name_nearest(const struct arch *a, const char *name, size_t length, bool al
 		strncpy(err->near[i], near.name[i], GCPU_ERROR_NAME - 1);
 }
 
-unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name)
+void name_nearest_host(const char *name, struct gcpu_error *err)
 {
-	const struct arch *a = arch_of(arch);
-	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+	struct near near = { { 0 }, { NULL } };
 
-	return n ? a->facts->features[n->feature].id : 0;
+	if (!err)
+		return;
+	for (unsigned i = 0; i < gcpu_n_hosts; i++)
+		near_try(&near, name, strlen(name), gcpu_hosts[i].name);
+	for (int i = 0; i < GCPU_ERROR_NEAR && near.name[i]; i++)
+		strncpy(err->near[i], near.name[i], GCPU_ERROR_NAME - 1);
 }

@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct arch *arch_of(enum gcpu_arch id)
-{
-	if (id == gcpu_arch_x86.id)
-		return &gcpu_arch_x86;
-	if (id == gcpu_arch_arm64.id)
-		return &gcpu_arch_arm64;
-	return NULL;
-}
-
 static int allocate(struct gcpu_plan *p, const struct gcpu_request *req)
 {
 	const struct facts *f = p->facts;

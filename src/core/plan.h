@@ -131,6 +131,8 @@ const struct name_fact *name_find(const struct facts *f, const char *name, size_
 /* Fill err->near with the closest names (features, and properties and models if ALL). */
 void name_nearest(const struct arch *a, const char *name, size_t length, bool all,
 		  struct gcpu_error *err);
+/* The same with the names of bundled snapshots. */
+void name_nearest_host(const char *name, struct gcpu_error *err);
 /* Do TEXT[0..N) and the C string mean the same name? */
 bool name_same(const char *text, size_t n, const char *other);
 

@@ -154,6 +154,7 @@ static int parse_value(struct gcpu_request *r, struct request_item *it, struct s
 	}
 	if (!wide)
 		return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not a switch:", "on or off");
+	it->is_switch = false;
 	if (!parse_number(v, &it->value))
 		return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not a number:",
 			       "a number (0x for hex), on or off");

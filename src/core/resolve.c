@@ -5,34 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t before, uint64_t after)
-{
-	struct plan_step *s = list_add(&p->steps, sizeof(*s));
-
-	if (!s) {
-		p->memory = true;
-		return;
-	}
-	s->field = (uint16_t)field;
-	s->rule = (uint16_t)rule;
-	s->before = before;
-	s->after = after;
-}
-
-void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule)
-{
-	uint64_t before = field_get(p, p->value, field);
-
-	field_put(p, p->value, field, value);
-	plan_record(p, field, rule, before, value);
-}
-
-void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule)
-{
-	p->fields[field].unavailable = true;
-	p->fields[field].why = (uint16_t)rule;
-}
-
 /* What an item makes of one field that it names. */
 static uint64_t item_value(const struct gcpu_plan *p, const struct request_item *it,
 			   const struct target_fact *t)
@@ -64,19 +36,22 @@ static bool contradicts(const struct gcpu_plan *p, const struct request_item *a,
 {
 	const struct feature_fact *fa = &p->facts->features[a->feature];
 	const struct feature_fact *fb = &p->facts->features[b->feature];
-	const struct target_fact *t;
-	bool reaches;
+	const struct target_fact *t, *on, *off;
 
 	if (fa == fb || !fa->id || !fb->id || (fa->id < 4096 && fb->id < 4096))
 		return false;
 	if (fa->id < 4096)
 		return contradicts(p, b, a, field, vb, va);
 	t = &p->facts->targets[fa->first];
-	reaches = field_reaches(&p->facts->fields[field], vb, t->value);
 	if (fb->id < 4096)
-		return reaches != (a->value != 0);
-	return va != vb && (a->value != 0) != (b->value != 0) &&
-	       reaches != (a->value != 0);
+		return field_reaches(&p->facts->fields[field], vb, t->value) != (a->value != 0);
+	/* two features of one field: one at least at its level, the other below its own */
+	on = a->value ? t : &p->facts->targets[fb->first];
+	off = a->value ? &p->facts->targets[fb->first] : t;
+	if ((a->value != 0) == (b->value != 0))
+		return false;
+	return !field_reaches(&p->facts->fields[field],
+			      field_below(&p->facts->fields[field], off->value), on->value);
 }
 
 static int collect_item(struct gcpu_plan *p, const struct request_item *it,
@@ -103,6 +78,10 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 			error_expected(err, "one of them, or the same meaning in both");
 			return GCPU_ERR_VALUE;
 		}
+		/* a feature that the value before already agrees with moves nothing */
+		if (by[t->field] && ff->id >= 4096 && by[t->field]->feature != it->feature &&
+		    field_reaches(&p->facts->fields[t->field], s->asked, t->value) == (it->value != 0))
+			continue;
 		by[t->field] = it;
 		s->said = SAID_VALUE;
 		s->said_as = (uint16_t)it->feature;
@@ -221,6 +200,10 @@ static unsigned why_not(const struct gcpu_plan *p, unsigned field)
 	for (unsigned i = 0; i < p->facts->n_rules; i++)
 		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field))
 			return i;
+	for (unsigned i = 0; f->order == ORDER_ABSENCE && i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].effect == EFFECT_WARN && plan_rule_is_about(p, i, field) &&
+		    plan_rule_holds(p, i, field))
+			return i;
 	if (!field_is_off(f, field_get(p, p->offer, field)))
 		return RULE_LESS_OFFERED;
 	return f->kind == KIND_NONE ? RULE_NEVER_OFFERED : RULE_NOT_OFFERED;
@@ -257,7 +240,7 @@ static void report_unavailable(struct gcpu_plan *p)
 		const struct field_state *s = &p->fields[i];
 		const struct rule_fact *r = &p->facts->rules[s->why];
 
-		if (s->unavailable && (check || s->said == SAID_VALUE))
+		if (s->unavailable && check)
 			plan_find(p, s->why, (int)i, SEVERITY_WARNING, "%s: %s",
 				  field_known_as(p, i), r->sentence);
 	}

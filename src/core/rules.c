@@ -2,33 +2,7 @@
 /* Carries out the rows of rules.txt, and the parents of requires.txt. */
 #include "plan.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format,
-	       ...)
-{
-	struct plan_finding *f = list_add(&p->findings, sizeof(*f));
-	char buf[GCPU_ERROR_TEXT];
-	va_list ap;
-
-	if (!f) {
-		p->memory = true;
-		return;
-	}
-	f->rule = (uint16_t)rule;
-	f->field = field;
-	f->severity = (uint8_t)severity;
-	if (!format)
-		return;
-	va_start(ap, format);
-	vsnprintf(buf, sizeof(buf), format, ap);
-	va_end(ap);
-	f->text = text_copy(buf, strlen(buf));
-	if (!f->text)
-		p->memory = true;
-}
 
 static bool raw_set(const struct gcpu_plan *p, enum snap_tables table, int field)
 {
@@ -257,11 +231,15 @@ static void drop_child(struct gcpu_plan *p, const struct require_fact *r)
 {
 	const struct field_fact *child = &p->facts->fields[r->child];
 	const char *parent = p->facts->fields[r->parent[0]].name;
-	bool offered = is_on(p, p->offer, r->parent[0]) && !p->fields[r->parent[0]].denied;
+	const struct field_state *above = &p->fields[r->parent[0]];
+	/* a parent that was itself dropped passes its reason on */
+	bool offered = is_on(p, p->offer, r->parent[0]) &&
+		       !(above->denied && above->why == RULE_PARENT_MISSING);
 	unsigned rule = offered ? RULE_PARENT_OFF : RULE_PARENT_MISSING;
 
 	plan_set(p, r->child, field_off(child), rule);
 	p->fields[r->child].denied = true;
+	p->fields[r->child].why = (uint16_t)rule;
 	if (!(child->owner & OWNER_CHOSEN))
 		return;
 	if (said(p, r->child, 1)) {

@@ -62,6 +62,16 @@ static void error_clear(struct gcpu_error *err, int code)
 	err->offset = (size_t)-1;
 }
 
+/* Errors quote what came in; a sentence is one line whatever that was. */
+__attribute__((format(printf, 2, 0)))
+static void sentence(char out[GCPU_ERROR_TEXT], const char *format, va_list ap)
+{
+	vsnprintf(out, GCPU_ERROR_TEXT, format, ap);
+	for (; *out; out++)
+		if ((unsigned char)*out < 0x20 || *out == 0x7f)
+			*out = '?';
+}
+
 int error_set(struct gcpu_error *err, int code, const char *format, ...)
 {
 	va_list ap;
@@ -70,7 +80,7 @@ int error_set(struct gcpu_error *err, int code, const char *format, ...)
 		return code;
 	error_clear(err, code);
 	va_start(ap, format);
-	vsnprintf(err->text, sizeof(err->text), format, ap);
+	sentence(err->text, format, ap);
 	va_end(ap);
 	return code;
 }
@@ -78,22 +88,24 @@ int error_set(struct gcpu_error *err, int code, const char *format, ...)
 int error_os(struct gcpu_error *err, int os_error, const char *format, ...)
 {
 	const char *name = errno_name(os_error);
+	/* whoever ran out of it, the caller can do the same about it */
+	int code = os_error == ENOMEM ? GCPU_ERR_MEMORY : GCPU_ERR_KVM;
 	va_list ap;
 	size_t n;
 
 	if (!err)
-		return GCPU_ERR_KVM;
-	error_clear(err, GCPU_ERR_KVM);
+		return code;
+	error_clear(err, code);
 	err->os_error = os_error;
 	va_start(ap, format);
-	vsnprintf(err->text, sizeof(err->text), format, ap);
+	sentence(err->text, format, ap);
 	va_end(ap);
 	n = strlen(err->text);
 	if (name)
 		snprintf(err->text + n, sizeof(err->text) - n, ": %s", name);
 	else
 		snprintf(err->text + n, sizeof(err->text) - n, ": errno %d", os_error);
-	return GCPU_ERR_KVM;
+	return code;
 }
 
 int error_memory(struct gcpu_error *err)
@@ -108,7 +120,7 @@ void error_expected(struct gcpu_error *err, const char *format, ...)
 	if (!err)
 		return;
 	va_start(ap, format);
-	vsnprintf(err->expected, sizeof(err->expected), format, ap);
+	sentence(err->expected, format, ap);
 	va_end(ap);
 }
 

@@ -13,7 +13,8 @@
 /* Fill *err (may be NULL) and return CODE. */
 int error_set(struct gcpu_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The same for an operation that failed with -errno. */
+/* The same for an operation that failed with an errno: GCPU_ERR_MEMORY for
+ * ENOMEM, else GCPU_ERR_KVM. */
 int error_os(struct gcpu_error *err, int os_error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int error_memory(struct gcpu_error *err);

@@ -42,18 +42,18 @@ static void before(struct json *j)
 	j->filled[j->depth] = true;
 }
 
-/* Bytes of the UTF-8 sequence that TEXT begins with; 0 if it is none. */
-static unsigned sequence(const unsigned char *text)
+unsigned jw_sequence(const char *text)
 {
-	unsigned n = text[0] < 0x80 ? 1 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2 :
-		     (text[0] & 0xf0) == 0xe0 ? 3 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4 : 0;
+	const unsigned char *s = (const unsigned char *)text;
+	unsigned n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 :
+		     (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
 
 	for (unsigned i = 1; i < n; i++)
-		if ((text[i] & 0xc0) != 0x80)
+		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	/* overlong, surrogate, above U+10FFFF */
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return n;
 }
@@ -68,7 +68,7 @@ static void quoted(struct json *j, const char *text)
 		char esc[8];
 
 		while (*text && (unsigned char)*text >= 0x20 && *text != '"' && *text != '\\' &&
-		       *text != 0x7f && (n = sequence((const unsigned char *)text)) != 0)
+		       *text != 0x7f && (n = jw_sequence(text)) != 0)
 			text += n;
 		sink_text(&j->out, start, (size_t)(text - start));
 		if (!*text)

@@ -35,6 +35,9 @@ void jw_key_hex(struct json *j, const char *key, uint64_t value);
 void jw_key_int(struct json *j, const char *key, int64_t value);
 void jw_key_bool(struct json *j, const char *key, bool value);
 
+/* Bytes of the UTF-8 sequence that TEXT begins with; 0 if it is none. */
+unsigned jw_sequence(const char *text);
+
 /* SHA-256 of what is written to it. */
 struct sha256 {
 	uint32_t state[8];

@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { TABLE_MOST = 4096, LIST_MOST = 16384, U32_MOST = 0xffffffff };
+/* As much of a sub-leaf as the address of a word has room for. */
+enum { SUBLEAF_MOST = 0x3fffff };
 
 static const char *const table_keys[SNAP_TABLES] = {
 	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones", "bare",
@@ -73,7 +75,7 @@ static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s
 			read_fail(r, "not an object", "a CPUID entry");
 		if (e) {
 			e->leaf = (uint32_t)read_hex(r, o, "leaf", U32_MOST);
-			e->subleaf = (uint32_t)read_hex(r, o, "subleaf", U32_MOST);
+			e->subleaf = (uint32_t)read_hex(r, o, "subleaf", SUBLEAF_MOST);
 			e->flags = (uint32_t)read_int(r, o, "flags", 0, 7);
 			e->regs[0] = (uint32_t)read_hex(r, o, "eax", U32_MOST);
 			e->regs[1] = (uint32_t)read_hex(r, o, "ebx", U32_MOST);
@@ -413,8 +415,7 @@ int gcpu_snapshot_bundled(const char *name, struct gcpu_snapshot **ret_snapshot,
 			return gcpu_snapshot_parse(gcpu_hosts[i].text, gcpu_hosts[i].length,
 						   ret_snapshot, err);
 	error_set(err, GCPU_ERR_NAME, "no bundled snapshot '%.60s'", name);
-	for (unsigned i = 0; err && i < gcpu_n_hosts && i < GCPU_ERROR_NEAR; i++)
-		strncpy(err->near[i], gcpu_hosts[i].name, GCPU_ERROR_NAME - 1);
+	name_nearest_host(name, err);
 	error_expected(err, "a name (guestcpu features --hosts lists them) or a file with a '/' or a '.'");
 	return GCPU_ERR_NAME;
 }

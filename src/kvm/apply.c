@@ -143,8 +143,6 @@ static int carry_out(const struct target *t, const struct gcpu_step *s, struct g
 		status = calls[i].carry_out(t, s);
 		if (status >= 0)
 			return 0;
-		if (status == -ENOMEM)
-			return error_memory(err);
 		if (s->phase == GCPU_PHASE_VCPU || s->phase == GCPU_PHASE_ALL_VCPUS)
 			return error_os(err, -status, "vCPU %u: %s%s%s (%s)", t->vcpu, s->call,
 					s->n_args && s->args[0].text ? " " : "",

@@ -51,8 +51,8 @@ static int read_text(const struct probe *p, const char *path, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* Value of "KEY : value" in /proc/cpuinfo, where there is such a line. */
-static char *cpuinfo(const char *text, const char *key)
+/* Value of "KEY : value" in /proc/cpuinfo, NULL where there is no such line. */
+static int cpuinfo(const char *text, const char *key, char **ret)
 {
 	size_t n = strlen(key);
 
@@ -64,11 +64,12 @@ static char *cpuinfo(const char *text, const char *key)
 		if (colon && strncmp(text, key, n) == 0 && strspn(text + n, " \t") ==
 							      (size_t)(colon - text) - n) {
 			colon += colon + 1 < end ? 2 : 1;
-			return text_copy(colon, (size_t)(end - colon));
+			*ret = text_copy(colon, (size_t)(end - colon));
+			return *ret ? 0 : -ENOMEM;
 		}
 		text = *end ? end + 1 : end;
 	}
-	return NULL;
+	return 0;
 }
 
 static int host_files(struct probe *p)
@@ -81,8 +82,9 @@ static int host_files(struct probe *p)
 		return status;
 	status = read_text(p, "/proc/cpuinfo", &text);
 	if (status == 0) {
-		s->brand = cpuinfo(text, "model name");
-		s->microcode = cpuinfo(text, "microcode");
+		status = cpuinfo(text, "model name", &s->brand);
+		if (status == 0)
+			status = cpuinfo(text, "microcode", &s->microcode);
 		free(text);
 	}
 	return status == -ENOMEM ? status : 0;
@@ -102,14 +104,17 @@ static int module_params(struct probe *p)
 			return status;
 		if (status < 0)
 			continue;
-		if (!p->snap->module && strcmp(f->module, "kvm") != 0)
-			p->snap->module = text_copy(f->module, strlen(f->module));
 		out = list_add(&p->snap->params, sizeof(*out));
 		if (!out) {
 			free(value);
 			return -ENOMEM;
 		}
 		out->value = value;
+		if (!p->snap->module && strcmp(f->module, "kvm") != 0) {
+			p->snap->module = text_copy(f->module, strlen(f->module));
+			if (!p->snap->module)
+				return -ENOMEM;
+		}
 		out->module = text_copy(f->module, strlen(f->module));
 		out->name = text_copy(f->name, strlen(f->name));
 		if (!out->module || !out->name)
@@ -145,11 +150,12 @@ static int common(struct probe *p)
 		return error_set(p->err, GCPU_ERR_NO_KVM, "KVM has API version %d, not %d", version,
 				 GK_API_VERSION);
 	status = host_files(p);
-	if (status == 0)
-		status = module_params(p);
-	if (status == 0)
-		status = capabilities(p, p->kvm_fd, &p->snap->caps_system);
 	if (status)
+		return error_os(p->err, -status, "reading /proc");
+	status = module_params(p);
+	if (status)
+		return error_os(p->err, -status, "reading /sys/module");
+	if (capabilities(p, p->kvm_fd, &p->snap->caps_system))
 		return error_memory(p->err);
 	vm = probe_vm(p);
 	if (vm < 0)

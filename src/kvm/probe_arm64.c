@@ -15,8 +15,6 @@
 
 static int fail(struct probe *p, int status, const char *what)
 {
-	if (status == -ENOMEM)
-		return error_memory(p->err);
 	return error_os(p->err, -status, "%s", what);
 }
 
@@ -48,6 +46,9 @@ static int try_init(struct probe *p, uint32_t features)
 	status = call_vcpu_init(p->kvm, vcpu, p->snap->target, features);
 	probe_close(p, vcpu);
 	probe_close(p, vm);
+	/* a lack of memory is no measurement, here and below */
+	if (status == -ENOMEM)
+		return status;
 	out = list_add(&p->snap->inits, sizeof(*out));
 	if (!out)
 		return -ENOMEM;
@@ -107,6 +108,8 @@ static int add_reg(struct probe *p, int vcpu, uint64_t id)
 	if (!reg_words(id))
 		return 0;
 	status = call_get_reg(p->kvm, vcpu, id, r->value);
+	if (status == -ENOMEM)
+		return status;
 	if (status < 0)
 		r->error = -status;
 	else
@@ -240,6 +243,8 @@ static int try_nibble(struct probe *p, int vcpu, const struct snap_reg *r, unsig
 		uint64_t want = (r->value[0] & ~(15ULL << lsb)) | v << lsb, got[8] = { 0 };
 		int status = call_set_reg(p->kvm, vcpu, r->id, &want);
 
+		if (status == -ENOMEM)
+			return status;
 		if (status < 0) {
 			if (!n->error)
 				n->error = -status;
@@ -273,6 +278,24 @@ static int try_values(struct probe *p, int vcpu)
 	return 0;
 }
 
+/* On a VM of its own, with memory tagging where there is any: it moves registers. */
+static int full_vcpu(const struct probe *p, int *ret_vm)
+{
+	int vm = probe_vm(p), vcpu = 0;
+
+	if (vm < 0)
+		return vm;
+	if (gcpu_snapshot_capability(p->snap, CAP_ARM_MTE) > 0)
+		vcpu = call_enable_cap(p->kvm, vm, CAP_ARM_MTE, 0);
+	if (vcpu >= 0)
+		vcpu = call_number(p->kvm, vm, GK_CREATE_VCPU, 0);
+	if (vcpu < 0)
+		probe_close(p, vm);
+	else
+		*ret_vm = vm;
+	return vcpu;
+}
+
 static int measure(struct probe *p, int vm, int vcpu)
 {
 	struct gcpu_snapshot *s = p->snap;
@@ -296,7 +319,7 @@ static int measure(struct probe *p, int vm, int vcpu)
 		return 0;
 	status = try_values(p, vcpu);
 	s->has_trial = status == 0;
-	return status ? fail(p, status, "trial of ID register values") : 0;
+	return status ? fail(p, status, "KVM_SET_ONE_REG and KVM_GET_ONE_REG of a trial") : 0;
 }
 
 static int vendor(struct probe *p)
@@ -329,11 +352,11 @@ int probe_arm64(struct probe *p)
 	p->snap->target = init.target;
 	status = try_inits(p);
 	if (status)
-		return fail(p, status, "KVM_CREATE_VM or KVM_CREATE_VCPU");
+		return fail(p, status, "KVM_CREATE_VM, KVM_CREATE_VCPU or KVM_ARM_VCPU_INIT");
 	p->snap->init_features = full_features(p->snap);
-	vcpu = probe_vcpu(p, &vm);
+	vcpu = full_vcpu(p, &vm);
 	if (vcpu < 0)
-		return fail(p, vcpu, "KVM_CREATE_VCPU");
+		return fail(p, vcpu, "KVM_CREATE_VM, KVM_ENABLE_CAP or KVM_CREATE_VCPU");
 	status = measure(p, vm, vcpu);
 	probe_close(p, vcpu);
 	probe_close(p, vm);

@@ -15,8 +15,6 @@
 
 static int fail(struct probe *p, int status, const char *what)
 {
-	if (status == -ENOMEM)
-		return error_memory(p->err);
 	return error_os(p->err, -status, "%s", what);
 }
 
@@ -144,13 +142,16 @@ static int visit_cpu(struct probe *p, int cpu)
 {
 	struct gcpu_snapshot *s = p->snap;
 	struct list native_here = { 0 }, kvm_here = { 0 };
+	const char *what = "CPUID of this host";
 	int status = p->kvm->ops->pin(p->kvm->ctx, cpu);
 
 	if (status < 0)
 		return 0; /* not ours to run on, or gone by now */
 	status = native(p, &native_here);
-	if (status == 0)
+	if (status == 0) {
+		what = "KVM_GET_SUPPORTED_CPUID";
 		status = call_get_cpuid(p->kvm, p->kvm_fd, GK_GET_SUPPORTED_CPUID, &kvm_here);
+	}
 	if (status == 0)
 		status = note_variance(&s->cpuid[SNAP_NATIVE], &native_here, &s->cpuid[SNAP_VARIES]);
 	if (status == 0)
@@ -158,7 +159,7 @@ static int visit_cpu(struct probe *p, int cpu)
 				       &s->cpuid[SNAP_VARIES]);
 	list_free(&native_here);
 	list_free(&kvm_here);
-	return status;
+	return status ? fail(p, status, what) : 0;
 }
 
 /* "0-3,8" as the kernel prints sets of CPUs. */
@@ -227,10 +228,12 @@ static int tables(struct probe *p)
 			return fail(p, status, "KVM_GET_SUPPORTED_HV_CPUID");
 	}
 	status = native(p, &s->cpuid[SNAP_NATIVE]);
-	if (status == 0 && p->all_cpus)
-		status = visit_cpus(p);
 	if (status)
 		return fail(p, status, "CPUID of this host");
+	if (p->all_cpus)
+		status = visit_cpus(p);
+	if (status)
+		return status;
 	clear_varying(s);
 	zero = snapshot_cpuid(s, SNAP_SUPPORTED, 0, 0);
 	if (!zero)
@@ -359,22 +362,25 @@ static int filled(const struct gcpu_snapshot *s, uint32_t fill, struct list *ret
 /* Set a table on a vCPU of its own and read back what is in force. */
 static int try_table(struct probe *p, const struct snap_cpuid *e, size_t n, enum snap_tables into)
 {
+	const char *what = "KVM_SET_CPUID2 of a trial";
 	int vm = -1, vcpu = probe_vcpu(p, &vm), status;
 
 	if (vcpu < 0)
-		return vcpu;
+		return fail(p, vcpu, "KVM_CREATE_VM or KVM_CREATE_VCPU of a trial");
 	status = call_set_cpuid(p->kvm, vcpu, e, n);
-	if (status == 0)
+	if (status == 0) {
+		what = "KVM_GET_CPUID2 of a trial";
 		status = call_get_cpuid(p->kvm, vcpu, GK_GET_CPUID2, &p->snap->cpuid[into]);
+	}
 	probe_close(p, vcpu);
 	probe_close(p, vm);
-	return status;
+	return status ? fail(p, status, what) : 0;
 }
 
 static int try_filled(struct probe *p, uint32_t fill, enum snap_tables into)
 {
 	struct list table = { 0 };
-	int status = filled(p->snap, fill, &table);
+	int status = filled(p->snap, fill, &table) ? error_memory(p->err) : 0;
 
 	if (status == 0)
 		status = try_table(p, table.items, table.n, into);
@@ -398,7 +404,7 @@ static bool has_features(const struct snap_cpuid *e)
 static int try_bare(struct probe *p)
 {
 	struct list table = { 0 }, bare = { 0 };
-	int status = filled(p->snap, 0, &table);
+	int status = filled(p->snap, 0, &table) ? error_memory(p->err) : 0;
 
 	for (size_t i = 0; i < table.n && status == 0; i++) {
 		const struct snap_cpuid *e = LIST_AT(&table, struct snap_cpuid, i);
@@ -410,7 +416,7 @@ static int try_bare(struct probe *p)
 		if (out)
 			*out = *e;
 		else
-			status = -ENOMEM;
+			status = error_memory(p->err);
 	}
 	if (status == 0)
 		status = try_table(p, bare.items, bare.n, SNAP_TRIAL_BARE);
@@ -427,14 +433,19 @@ static int try_msrs(struct probe *p, int vcpu)
 				    s->cpuid[SNAP_SUPPORTED].n);
 
 	if (status)
-		return status;
+		return fail(p, status, "KVM_SET_CPUID2 of a trial");
 	for (size_t i = 0; i < s->msr_features.n; i++) {
 		struct snap_msr *m = LIST_AT(&s->msr_features, struct snap_msr, i);
 
-		m->trial = call_set_msr(p->kvm, vcpu, m->index, m->value) == 0 ? MSR_ACCEPTED :
-										 MSR_REFUSED;
+		status = call_set_msr(p->kvm, vcpu, m->index, m->value);
+		/* a lack of memory is no measurement */
+		if (status == -ENOMEM)
+			return fail(p, status, "KVM_SET_MSRS of a trial");
+		m->trial = status == 0 ? MSR_ACCEPTED : MSR_REFUSED;
 	}
 	status = call_enable_cap(p->kvm, vcpu, CAP_ENFORCE_PV_FEATURE_CPUID, 1);
+	if (status == -ENOMEM)
+		return fail(p, status, "KVM_ENABLE_CAP of a trial");
 	s->enforce_pv_error = status < 0 ? -status : 0;
 	return 0;
 }
@@ -449,7 +460,7 @@ int probe_x86(struct probe *p)
 		return status;
 	vcpu = probe_vcpu(p, &vm);
 	if (vcpu < 0)
-		return fail(p, vcpu, "KVM_CREATE_VCPU");
+		return fail(p, vcpu, "KVM_CREATE_VM or KVM_CREATE_VCPU");
 	tsc_and_xcomp(p, vcpu);
 	if (p->trial)
 		status = try_msrs(p, vcpu);
@@ -463,8 +474,6 @@ int probe_x86(struct probe *p)
 		status = try_filled(p, ~0U, SNAP_TRIAL_ONES);
 	if (status == 0)
 		status = try_bare(p);
-	if (status)
-		return fail(p, status, "trial of CPUID tables on a throw-away vCPU");
-	p->snap->has_trial = true;
-	return 0;
+	p->snap->has_trial = status == 0;
+	return status;
 }

@@ -65,8 +65,6 @@ int gcpu_plan_readback(const struct gcpu_plan *plan, const struct gcpu_kvm *kvm,
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or view");
 	if (plan->entries.n)
 		status = read_table(kvm, vcpu_fd, view);
-	if (status == -ENOMEM)
-		return error_memory(err);
 	if (status)
 		return error_os(err, -status, "vCPU %u: KVM_GET_CPUID2", view->vcpu);
 	for (size_t i = 0; i < view->words.n && status == 0; i++)

@@ -50,6 +50,7 @@ class Spec:
     files: list = dataclasses.field(default_factory=list)   # [(source, path in guest)]
     gets: list = dataclasses.field(default_factory=list)    # paths in the guest
     cpu: str = ""
+    machine: str = ""               # more properties of the QEMU machine (arm64)
     cpus: int = 2
     memory: int = 1024
     append: str = ""
@@ -84,7 +85,8 @@ def qemu_command(spec, initrd, data):
         line += ["-vga", "none", "-net", "none", "-device", "isa-serial,chardev=data"]
         append = "console=ttyS0 panic=-1 quiet tsc=reliable clocksource=tsc"
     else:
-        line += ["-M", "virt,virtualization=on,gic-version=3", "-net", "none",
+        line += ["-M", "virt,virtualization=on,gic-version=3" +
+                 (f",{spec.machine}" if spec.machine else ""), "-net", "none",
                  "-device", "pci-serial,chardev=data"]
         append = "console=ttyAMA0 panic=-1 quiet"
     return [*line, "-append", f"{append} {spec.append}".strip()]
@@ -271,6 +273,8 @@ def parse_arguments():
                         help="with --kernel: a module, in load order; may be repeated")
     parser.add_argument("--cpu", default="", help="QEMU CPU model "
                         "(default: max,-cx16 on x86, max on arm64)")
+    parser.add_argument("--machine", default="", help="more properties of the QEMU machine, "
+                        "such as mte=on (arm64)")
     parser.add_argument("--file", action="append", default=[], type=pair,
                         metavar="SRC:DST", help="put a file into the guest")
     parser.add_argument("--run", action="append", default=[], metavar="COMMAND",

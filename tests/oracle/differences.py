@@ -10,10 +10,10 @@ PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)),
 VERSION = re.compile(r"\d+\.\d+")
 SUBJECT = re.compile(r"(CPUID\.0x[0-9a-f]+\.0x[0-9a-f]+\.e[abcd]x"
                      r"|MSR\.0x[0-9a-f]+)\[([0-9,-]+)\]|cap\[(\d+)\]|refused")
-CONDITION = re.compile(r"-|other-host|ours=[01]|irqchip=[a-z,]+|request~\S+"
-                       r"|request!~\S+|smp[=>]\d+|cpu-pm|qemu-says~\S+"
+CONDITION = re.compile(r"-|other-host|ours=[01]|(irqchip|model|off)=[a-z0-9,-]+"
+                       r"|request!?~\S+|smp[=>]\d+|cpu-pm|qemu-says~\S+"
                        r"|msr-refused=0x[0-9a-f]+|kvm-has|kvm-lacks|we-say~\S+"
-                       r"|qemu-arg~\S+")
+                       r"|arg~\S+|lacks=CPUID\S+\[\d+\]")
 
 
 class Difference:
@@ -30,10 +30,10 @@ class Difference:
 
 class Row:
     def __init__(self, line, columns):
-        (self.id, self.versions, self.subjects, self.condition, self.reason,
-         self.source) = columns
+        (self.id, self.versions, self.subjects, self.condition, self.shown,
+         self.reason, self.source) = columns
         self.line = line
-        self.used = 0
+        self.used = set()
         self.matches = [self._subject(s) for s in self.subjects.split()]
         for word in self.conditions():
             if not CONDITION.fullmatch(word):
@@ -58,6 +58,10 @@ class Row:
             bits.update(range(int(low), int(high or low) + 1))
         return (match.group(1), bits)
 
+    def request(self):
+        """The request that shows it, as a title: " ; " stands for " | "."""
+        return self.shown.replace(" ; ", " | ")
+
     def conditions(self):
         return self.condition.split()
 
@@ -78,6 +82,11 @@ class Row:
                         for word in self.conditions()))
 
 
+def turned_off(flags, name):
+    words_said = flags.split(",")[1:]
+    return "-" + name in words_said or name + "=off" in words_said
+
+
 def holds(word, difference, case):
     """Whether one word of a condition is true."""
     if word in ("-", "other-host"):
@@ -88,29 +97,36 @@ def holds(word, difference, case):
         supported = words.vector(case.qemu["supported"], {})
         has = supported.get(difference.subject, 0) >> difference.item & 1
         return has == (word == "kvm-has")
+    if word.startswith("lacks="):
+        name, bit = re.fullmatch(r"lacks=(.*)\[(\d+)\]", word).groups()
+        supported = words.vector(case.qemu["supported"], {})
+        return not supported[name] >> int(bit) & 1
     key, operator, value = re.fullmatch(r"([a-z-]+)(!?[~=>])(.*)",
                                         word).groups()
     if key == "ours":
         return bool(difference.ours) == (value == "1")
     if key == "irqchip":
         return case.irqchip in value.split(",")
+    if key == "model":
+        return case.flags.split(",")[0] in value.split(",")
+    if key == "off":
+        return any(turned_off(case.flags, name) for name in value.split(","))
     if key == "request":
         return bool(re.search(value, case.flags)) == (operator == "~")
     if key == "smp":
         return (case.smp == int(value) if operator == "="
                 else case.smp > int(value))
-    if key == "qemu-arg":
+    if key == "arg":
         return value in case.extra
     if key == "msr-refused":
-        return any(int(value, 0) in msrs
-                   for msrs in case.qemu["refused_msrs"].values())
+        return int(value, 0) in case.refused_msrs()
     said = case.qemu["messages"] if key == "qemu-says" else case.our_error
     return bool(re.search(value.replace("_", " "), said or ""))
 
 
 def read():
     rows = [Row(line, columns)
-            for line, columns in words.read_rows(PATH, 6)]
+            for line, columns in words.read_rows(PATH, 7)]
     ids = [row.id for row in rows]
     for name in ids:
         if ids.count(name) > 1:

@@ -19,7 +19,14 @@ HEAD = """\
 For the same request, on the same host, guestcpu's plan and the tables that
 QEMU hands to KVM are compared bit by bit (`tests/oracle/compare.py`). Every
 difference that is meant is listed here, with the QEMU versions it was judged
-for; any other fails the test.
+for and a request that shows it; any other fails the test. Compared are all
+words of CPUID that hold features, the MSRs 0xcf, 0x10a and 0x345, and the
+capabilities SPLIT_IRQCHIP, X2APIC_API, DISABLE_EXITS and
+ENFORCE_PV_FEATURE_CPUID.
+
+guestcpu is told what QEMU, as a VMM, copes with: one socket of all vCPUs,
+`--handles msi-ext-dest-id` with a split irqchip, `--x2apic-ids` where there may
+be more than 255 vCPUs, and the exits that cpu-pm=on disables.
 """
 
 
@@ -42,8 +49,17 @@ def when(row):
             words.append("QEMU says \"%s\"" % value_after(word))
         elif word.startswith("we-say~"):
             words.append("guestcpu says \"%s\"" % value_after(word))
-        elif word.startswith("qemu-arg~"):
+        elif word == "arg~plain-vmm":
+            words.append("guestcpu is not told what the VMM copes with")
+        elif word.startswith("arg~"):
             words.append("QEMU runs with " + value_after(word))
+        elif key == "model":
+            words.append("model " + value.replace(",", " or "))
+        elif key == "off":
+            words.append("the request turns off "
+                         + value.replace(",", " or "))
+        elif key == "lacks":
+            words.append("KVM does not report `%s`" % value)
         elif key == "msr-refused":
             words.append("KVM refuses the value of MSR " + value)
         elif key == "irqchip":
@@ -71,6 +87,20 @@ def subjects(row):
     return "; ".join(names)
 
 
+def shown(row):
+    """The request that shows it, as words."""
+    flags, irqchip, smp, extra = row.request().split(" | ")
+    text = "`-cpu %s`, irqchip %s, %s vCPU%s" % (
+        flags, irqchip, smp, "" if smp == "1" else "s")
+    for word in extra.split():
+        key, _, value = word.partition("=")
+        text += {"-": "", "cpu-pm": ", cpu-pm=on", "machine": ", machine " + value,
+                 "maxcpus": ", room for %s vCPUs" % value,
+                 "plain-vmm": ", without --handles and --x2apic-ids",
+                 "host": ", on the bundled host " + value}[key]
+    return text
+
+
 def sentence(text):
     if not text.startswith("guestcpu"):
         text = text[0].upper() + text[1:]
@@ -83,9 +113,9 @@ def document():
         versions = ("every version" if row.versions == "*"
                     else row.versions.replace(",", ", "))
         parts.append("## %s\n\n%s\n\n- QEMU: %s\n- What: %s\n- When: %s\n"
-                     "- Source: %s\n"
+                     "- Shown by: %s\n- Source: %s\n"
                      % (row.id, sentence(row.reason), versions, subjects(row),
-                        when(row), row.source))
+                        when(row), shown(row), row.source))
     return "\n".join(parts)
 
 

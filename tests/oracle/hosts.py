@@ -15,14 +15,22 @@ DIRECTORY = os.path.join(words.ROOT, "data", "hosts")
 FROM_INSTRUCTION = {
     "CPUID.0x7.0x0.ebx": 1 << 9, "CPUID.0x7.0x0.edx": 1 << 4,
     "CPUID.0x7.0x1.eax": 7 << 10, "CPUID.0x7.0x2.edx": 1 << 5}
+# TSC_DEADLINE_TIMER and those that qemu.CHOICE_CAPS names.
+SHOWN_CAPS = (72, 121, 129, 143, 190)
+
+
+def path(name):
+    """Where the snapshot is: NAME of data/hosts, or a path inside the tree."""
+    if "/" in name:
+        return os.path.join(words.ROOT, name)
+    return os.path.join(DIRECTORY, name + ".json")
 
 
 def read(name):
     """The snapshot document of that name, or None if there is none."""
-    path = os.path.join(DIRECTORY, name + ".json")
-    if not os.path.exists(path):
+    if not os.path.exists(path(name)):
         return None
-    with open(path, encoding="utf-8") as stream:
+    with open(path(name), encoding="utf-8") as stream:
         return json.load(stream)
 
 
@@ -33,27 +41,23 @@ def entries(table):
             for entry in table]
 
 
-def find(document, *names):
-    """The first value in the document under one of the names, at any depth."""
-    if isinstance(document, dict):
-        for name in names:
-            if name in document:
-                return document[name]
-        for value in document.values():
-            found = find(value, *names)
-            if found is not None:
-                return found
-    return None
-
-
 def answers(document):
-    """(CPUID entries, {MSR index: value}) of a snapshot."""
-    supported = find(document, "supported")
-    if not supported:
+    """What QEMU is shown: (CPUID entries, {MSR: value}, {capability: value})."""
+    if not document.get("cpuid", {}).get("supported"):
         raise ValueError("the snapshot has no table of supported CPUID")
-    msrs = find(document, "msr_features", "feature_msrs") or []
-    return entries(supported), {words.number(msr["index"]):
-                                words.number(msr["value"]) for msr in msrs}
+    msrs = document.get("msrs", {}).get("features", [])
+    caps = dict(document.get("capabilities", {}).get("system", []))
+    return (entries(document["cpuid"]["supported"]),
+            {words.number(msr["index"]): words.number(msr["value"])
+             for msr in msrs},
+            {number: caps.get(number, 0) for number in SHOWN_CAPS})
+
+
+def refused_msrs(document):
+    """Feature MSRs whose own value that host refused on a vCPU."""
+    return {words.number(msr["index"])
+            for msr in document.get("msrs", {}).get("features", [])
+            if not msr.get("accepted", True)}
 
 
 def vendor(table):

@@ -114,6 +114,8 @@ def write_host(directory, host):
             stream.write("cpuid " + " ".join("%x" % n for n in entry) + "\n")
         for index, value in host[1].items():
             stream.write("msr %x %x\n" % (index, value))
+        for number, value in host[2].items():
+            stream.write("cap %x %x\n" % (number, value))
     return path
 
 
@@ -234,7 +236,7 @@ def ask(cpu="host", irqchip="kernel", smp=2, cpu_pm=False, machine="q35",
     that KVM did not take), irqchip (whether KVM_CREATE_IRQCHIP was called),
     extensions, messages. `refused` is None,
     or what QEMU said when it would not run. `host` is another host that QEMU
-    is to be shown: (CPUID entries as above, {MSR index: value}).
+    is to be shown, as hosts.answers() has it.
     """
     qemu = qemu or oracle()
     with tempfile.TemporaryDirectory(prefix="guestcpu-oracle-") as directory:

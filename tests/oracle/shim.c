@@ -10,9 +10,10 @@
  * before its other vCPUs have their tables. What it decided is not altered.
  *
  * With GUESTCPU_ORACLE_HOST, QEMU is shown another host: the lines of that
- * file, "cpuid" and seven hex numbers (function, index, flags, eax to edx) or
- * "msr" and two, stand in for what this KVM supports. The CPUID instruction
- * itself cannot be stood in for: the host's vendor has to be the same.
+ * file, "cpuid" and seven hex numbers (function, index, flags, eax to edx),
+ * "msr" and two, or "cap" and two, stand in for what this KVM supports, and
+ * what QEMU enables of those capabilities is not passed on. The CPUID
+ * instruction itself cannot be stood in for: the vendor has to be the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,11 +30,13 @@
 #define LINE_SIZE (64u * 1024u)
 #define MAX_ENTRIES 256u
 #define MAX_MSRS 64u
+#define MAX_CAPS 16u
 
 static struct {
-	uint32_t n_entries, n_msrs;
+	uint32_t n_entries, n_msrs, n_caps;
 	struct kvm_cpuid_entry2 entries[MAX_ENTRIES];
 	struct kvm_msr_entry msrs[MAX_MSRS];
+	struct { uint32_t number, value; } caps[MAX_CAPS];
 } other;
 
 struct line {
@@ -117,8 +120,8 @@ static void put_table(struct line *l, const struct kvm_cpuid2 *t)
 
 static int is_feature_msr(uint32_t index)
 {
-	return index == 0x8b || index == 0xce || index == 0x10a ||
-	       index == 0x345 || (index >= 0x480 && index <= 0x492) ||
+	return index == 0x8b || index == 0xce || index == 0xcf ||
+	       index == 0x10a || index == 0x345 || (index >= 0x480 && index <= 0x492) ||
 	       index == 0xc0011029;
 }
 
@@ -254,7 +257,7 @@ __attribute__((constructor)) static void read_other_host(void)
 	while (file && fgets(text, sizeof(text), file)) {
 		struct kvm_cpuid_entry2 e = { 0 };
 		unsigned long long value;
-		uint32_t index;
+		uint32_t index, number;
 
 		if (other.n_entries < MAX_ENTRIES &&
 		    sscanf(text, "cpuid %x %x %x %x %x %x %x", &e.function,
@@ -265,6 +268,11 @@ __attribute__((constructor)) static void read_other_host(void)
 			 sscanf(text, "msr %x %llx", &index, &value) == 2)
 			other.msrs[other.n_msrs++] =
 				(struct kvm_msr_entry){ index, 0, value };
+		else if (other.n_caps < MAX_CAPS &&
+			 sscanf(text, "cap %x %x", &number, &index) == 2) {
+			other.caps[other.n_caps].number = number;
+			other.caps[other.n_caps++].value = index;
+		}
 	}
 	if (file)
 		fclose(file);
@@ -310,6 +318,35 @@ static long other_msr(struct kvm_msrs *m)
 	return 1;
 }
 
+/* A capability that the other host has an answer for. */
+static int other_cap(uint64_t number, long *ret)
+{
+	for (uint32_t i = 0; i < other.n_caps; i++) {
+		if (other.caps[i].number == number) {
+			*ret = (long)other.caps[i].value;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Switching one on: done where the other host has it, for QEMU's part. The
+ * split irqchip is still made here, for its vCPUs' APICs.
+ */
+static int other_enable(const struct kvm_enable_cap *c, long *ret)
+{
+	if (c->cap == KVM_CAP_SPLIT_IRQCHIP || !other_cap(c->cap, ret))
+		return 0;
+	if (!*ret) {
+		errno = EINVAL;
+		*ret = -1;
+	} else {
+		*ret = 0;
+	}
+	return 1;
+}
+
 /* Whether the call is answered from the other host, in *ret. */
 static int stand_in(int fd, unsigned long request, void *arg, long *ret)
 {
@@ -318,6 +355,10 @@ static int stand_in(int fd, unsigned long request, void *arg, long *ret)
 
 	if (!other.n_entries)
 		return 0;
+	if (request == KVM_CHECK_EXTENSION)
+		return other_cap((uintptr_t)arg, ret);
+	if (request == KVM_ENABLE_CAP)
+		return other_enable(arg, ret);
 	if (request == KVM_GET_SUPPORTED_CPUID)
 		*ret = other_supported(arg);
 	else if (request == KVM_GET_DEVICE_ATTR && attr->group == 0 &&

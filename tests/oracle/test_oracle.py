@@ -35,7 +35,8 @@ def case(flags="host", irqchip="kernel", smp=2, extra="-"):
 
 
 def row(versions, subjects, condition):
-    return differences.Row(1, ["x", versions, subjects, condition, "r", "s"])
+    return differences.Row(1, ["x", versions, subjects, condition, "host",
+                               "r", "s"])
 
 
 class Comparing(unittest.TestCase):
@@ -104,7 +105,8 @@ class Rows(unittest.TestCase):
                 ("request~^host", True), ("request!~^host", False),
                 ("smp=2", True), ("smp>2", False), ("cpu-pm", False),
                 ("kvm-has", False), ("kvm-lacks", True),
-                ("msr-refused=0x10a", False), ("qemu-arg~maxcpus", False)):
+                ("msr-refused=0x10a", False), ("arg~maxcpus", False),
+                ("model=host,max", True), ("off=avx", False)):
             with self.subTest(condition):
                 self.assertEqual(
                     differences.holds(condition, self.bit, case()), expected)
@@ -126,7 +128,10 @@ class Rows(unittest.TestCase):
             self.assertIn(columns[1], ("kernel", "split", "user", "none"))
             self.assertTrue(set(compare.parse_extra(columns[3]))
                             <= {"cpu-pm", "machine", "maxcpus", "qemu",
-                                "host"})
+                                "host", "plain-vmm"})
+        for one in differences.read():
+            self.assertIn(one.request(), [" | ".join(t) for t in titles],
+                          one.id)
 
 
 class Others(unittest.TestCase):
@@ -134,10 +139,8 @@ class Others(unittest.TestCase):
         text = gen_doc.document()
         for one in differences.read():
             self.assertIn("## %s\n" % one.id, text)
-        path = os.path.join(words.ROOT, "docs", "qemu-differences.md")
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as stream:
-                self.assertEqual(stream.read(), text)
+            self.assertIn("`-cpu %s`" % one.request().split(" | ")[0], text)
+        self.assertNotIn(" ; ", text)
 
     def test_sources(self):
         found = list(fetch_qemu.stanzas_of_list(
@@ -165,9 +168,15 @@ class Others(unittest.TestCase):
         table = [entry(0, 0, 0, 1, 0x68747541, 0x444d4163, 0x69746e65)]
         document = {"cpuid": {"supported": table},
                     "msrs": {"features": []}}
-        found, msrs = hosts.answers(document)
+        document["msrs"]["features"] = [
+            {"index": "0x10a", "value": "0x69", "accepted": False},
+            {"index": "0x8b", "value": "0x1"}]
+        document["capabilities"] = {"system": [[143, 14], [7, 9]]}
+        found, msrs, caps = hosts.answers(document)
         self.assertEqual(hosts.vendor(found), "AuthenticAMD")
-        self.assertEqual(msrs, {})
+        self.assertEqual(msrs, {0x10a: 0x69, 0x8b: 1})
+        self.assertEqual((caps[143], caps[190], 7 in caps), (14, 0, False))
+        self.assertEqual(hosts.refused_msrs(document), {0x10a})
         self.assertRaises(ValueError, hosts.answers, {})
 
 

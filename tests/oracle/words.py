@@ -9,12 +9,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 FEATURE_WORDS = (
     (0x1, 0, "ecx edx"), (0x6, 0, "eax"), (0x7, 0, "ebx ecx edx"),
     (0x7, 1, "eax ecx edx"), (0x7, 2, "edx"), (0xd, 0, "eax edx"),
-    (0xd, 1, "eax"), (0x12, 0, "eax"), (0x14, 0, "ebx ecx"),
-    (0x24, 0, "ebx"), (0x40000001, 0, "eax edx"),
-    (0x80000001, 0, "ecx edx"), (0x80000007, 0, "ebx edx"),
-    (0x80000008, 0, "ebx"), (0x8000000a, 0, "edx"),
-    (0x80000021, 0, "eax ecx"), (0x80000022, 0, "eax"))
-FEATURE_MSRS = (0x10a,)
+    (0xd, 1, "eax ecx edx"), (0x12, 0, "eax ebx"), (0x12, 1, "eax"),
+    (0x14, 0, "ebx ecx"), (0x1e, 1, "eax"), (0x24, 0, "ebx"),
+    (0x40000001, 0, "eax edx"), (0x80000001, 0, "ecx edx"),
+    (0x80000007, 0, "ebx edx"), (0x80000008, 0, "ebx"),
+    (0x8000000a, 0, "edx"), (0x8000001f, 0, "eax"),
+    (0x80000021, 0, "eax ecx"), (0x80000022, 0, "eax"),
+    (0xc0000001, 0, "edx"))
+# IA32_CORE_CAPABILITIES, IA32_ARCH_CAPABILITIES, IA32_PERF_CAPABILITIES.
+FEATURE_MSRS = (0xcf, 0x10a, 0x345)
 REGISTERS = ("eax", "ebx", "ecx", "edx")
 
 

@@ -48,28 +48,83 @@ static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned fiel
 	return true;
 }
 
-/* Registers are tried nibble by nibble; a field inside one nibble has its answer there. */
-static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
-		  int *ret_error)
+/* Registers were read and tried with every feature of VCPU_INIT that `host` opts
+ * into. Does FIELD hang on one that this plan leaves out? */
+static bool opted_out(const struct gcpu_plan *p, unsigned field)
+{
+	for (unsigned i = 0; i < p->facts->n_requires; i++) {
+		const struct require_fact *r = &p->facts->requires[i];
+		const struct field_fact *parent = &p->facts->fields[r->parent[0]];
+
+		if (r->child != field)
+			continue;
+		if (p->facts->words[parent->word].addr != ADDR_INIT) {
+			if (opted_out(p, r->parent[0]))
+				return true;
+		} else if ((p->snap->init_features >> parent->lsb & 1) &&
+			   !field_get(p, p->value, r->parent[0])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Registers are tried nibble by nibble; a field inside one nibble has its answer
+ * there: which nibble, and which of its 16 values VALUE makes of it. */
+static const struct snap_nibble *tried(const struct gcpu_plan *p, unsigned field, uint64_t value,
+				       unsigned *ret)
 {
 	const struct field_fact *f = &p->facts->fields[field];
 	uint64_t addr = p->facts->words[f->word].addr;
-	unsigned lsb = f->lsb & ~3U;
-	const struct snap_nibble *n = snapshot_nibble(p->snap, addr, lsb);
-	uint64_t now = p->offer[f->word] >> lsb & 15;
-	unsigned shift = f->lsb - lsb, v;
+	const struct snap_reg *r = snapshot_reg(p->snap, addr);
+	unsigned lsb = f->lsb & ~3U, shift = f->lsb - lsb;
+
+	if (!r || !r->n_words || f->width + shift > 4)
+		return NULL;
+	*ret = (unsigned)((r->value[0] >> lsb & 15 & ~(field_mask(f) << shift)) | value << shift);
+	return snapshot_nibble(p->snap, addr, lsb);
+}
+
+static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
+		  int *ret_error)
+{
+	const struct snap_nibble *n;
+	unsigned v;
 
 	*ret_force = value;
 	*ret_error = 0;
-	if (!n || f->width + shift > 4 || value == field_get(p, p->offer, field))
+	if (value == field_get(p, p->offer, field) || opted_out(p, field))
 		return false;
-	v = (unsigned)((now & ~(field_mask(f) << shift)) | value << shift);
+	n = tried(p, field, value, &v);
+	if (!n)
+		return false;
 	if (n->accepted >> v & 1)
 		return true;
 	if (n->changed >> v & 1)
 		return false;
 	*ret_error = n->error ? n->error : EINVAL;
 	return true;
+}
+
+/* A rule may foretell what KVM settles at the first run (GIC); one that takes
+ * nothing else before it, or never settles it, has the last word. */
+static int derive(struct gcpu_plan *p, struct gcpu_error *err)
+{
+	(void)err;
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		const struct field_fact *f = &p->facts->fields[i];
+		uint64_t addr = p->facts->words[f->word].addr;
+		const struct snap_nibble *n;
+		unsigned v;
+
+		if (!(f->owner & OWNER_RUNTIME))
+			continue;
+		n = tried(p, i, field_get(p, p->value, i), &v);
+		if (n && !((n->accepted | n->changed) >> v & 1))
+			plan_set(p, i, snapshot_reg(p->snap, addr)->value[0] >> f->lsb & field_mask(f),
+				 RULE_KVM_KEEPS);
+	}
+	return 0;
 }
 
 static void init_steps(struct gcpu_plan *p)
@@ -96,10 +151,13 @@ static void register_steps(struct gcpu_plan *p)
 {
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		const struct word_fact *w = &p->facts->words[i];
+		unsigned owners = 0;
 		struct gcpu_step *s;
 
+		for (unsigned k = 0; k < w->n; k++)
+			owners |= p->facts->fields[w->first + k].owner;
 		if (w->klass != CLASS_FIELDS || ADDR_SPACE(w->addr) != SPACE_REG ||
-		    !snapshot_reg(p->snap, w->addr))
+		    !(owners & OWNER_CHOSEN) || !snapshot_reg(p->snap, w->addr))
 			continue;
 		s = recipe_add(p, GCPU_PHASE_VM_ONCE, "vcpu", "KVM_SET_ONE_REG",
 			       "ID registers first, once for the VM: no later default moves them");
@@ -142,7 +200,7 @@ static int recipe(struct gcpu_plan *p)
 			       "the vGIC decides what ID_AA64PFR0_EL1.GIC reads");
 		recipe_arg(s, "type", gics[p->machine.gic].type, gics[p->machine.gic].name);
 	}
-	if (p->props[ARM64_P_MTE])
+	if (p->props[ARM64_P_MTE] && gcpu_snapshot_capability(p->snap, CAP_ARM_MTE) > 0)
 		recipe_cap(p, GCPU_PHASE_VM, CAP_ARM_MTE, 0, "memory tagging is opted into per VM");
 	init_steps(p);
 	register_steps(p);
@@ -157,5 +215,6 @@ const struct arch gcpu_arch_arm64 = {
 	.offer = offer,
 	.raw = raw,
 	.trial = trial,
+	.derive = derive,
 	.recipe = recipe,
 };

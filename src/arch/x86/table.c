@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+	LEAF_MONITOR = 0x5,
 	LEAF_XSAVE = 0xd,
 	LEAF_EXTENDED = 0x80000000U,
 	LEAF_EXTENDED_FEATURES = 0x80000001U,
@@ -56,6 +57,36 @@ static uint32_t *reg_of(struct gcpu_cpuid *e, unsigned reg)
 	uint32_t *const regs[4] = { &e->eax, &e->ebx, &e->ecx, &e->edx };
 
 	return regs[reg];
+}
+
+static bool parents_on(const struct gcpu_plan *p, unsigned child)
+{
+	for (unsigned i = 0; i < p->facts->n_requires; i++) {
+		const struct require_fact *r = &p->facts->requires[i];
+		bool any = r->child != child;
+
+		for (unsigned k = 0; k < r->n; k++)
+			any = any || field_get(p, p->value, r->parent[k]);
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+/* State follows the features that were chosen in the end: one of them may
+ * have been brought along after the state was found to have no parent. */
+static void state_components(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		unsigned w = p->facts->fields[i].word;
+
+		if (w != X86_W_CPUID_0XD_0X0_EAX && w != X86_W_CPUID_0XD_0X0_EDX &&
+		    w != X86_W_CPUID_0XD_0X1_ECX && w != X86_W_CPUID_0XD_0X1_EDX)
+			continue;
+		field_put(p, p->value, i, 0);
+		if (field_get(p, p->offer, i) && parents_on(p, i))
+			plan_set(p, i, 1, X86_R_STATE_FOLLOWS);
+	}
 }
 
 /* A component of the XSAVE area that this guest may have. */
@@ -159,7 +190,7 @@ static void identity(struct gcpu_plan *p)
 	brand_text(p, p->named->model_id);
 }
 
-/* Highest leaf of a class: the model's, raised to the last feature word in use. */
+/* Highest leaf of a class: LEAST, raised to the last feature word in use. */
 static uint32_t highest(const struct gcpu_plan *p, uint32_t base, uint32_t least)
 {
 	uint32_t top = least;
@@ -168,7 +199,8 @@ static uint32_t highest(const struct gcpu_plan *p, uint32_t base, uint32_t least
 		const struct word_fact *w = &p->facts->words[i];
 		uint32_t leaf = ADDR_LEAF(w->addr);
 
-		if (ADDR_SPACE(w->addr) == SPACE_CPUID && w->klass == CLASS_FIELDS && p->value[i] &&
+		if (ADDR_SPACE(w->addr) == SPACE_CPUID && p->value[i] &&
+		    (w->klass == CLASS_FIELDS || i == X86_W_CPUID_0XD_0X0_EAX) &&
 		    (leaf & 0xf0000000U) == base && leaf > top)
 			top = leaf;
 	}
@@ -181,14 +213,14 @@ static void maxima(struct gcpu_plan *p)
 	uint32_t extended = (uint32_t)p->offer[X86_W_CPUID_0X80000000_0X0_EAX];
 
 	if (p->model == MODEL_NAMED || p->model == MODEL_BASE) {
-		uint32_t want = highest(p, 0, p->named ? p->named->level : 1);
+		uint32_t level = p->named ? p->named->level : 1;
+		uint32_t xlevel = p->named ? p->named->xlevel : LEAF_EXTENDED;
 
-		basic = want < basic ? want : basic;
-		want = highest(p, LEAF_EXTENDED, p->named ? p->named->xlevel : LEAF_EXTENDED);
-		extended = want < extended ? want : extended;
+		basic = level < basic ? level : basic;
+		extended = xlevel < extended ? xlevel : extended;
 	}
-	p->value[X86_W_CPUID_0X0_0X0_EAX] = basic;
-	p->value[X86_W_CPUID_0X80000000_0X0_EAX] = extended;
+	p->value[X86_W_CPUID_0X0_0X0_EAX] = highest(p, 0, basic);
+	p->value[X86_W_CPUID_0X80000000_0X0_EAX] = highest(p, LEAF_EXTENDED, extended);
 	/* old hosts report 0 and mean the features leaf */
 	p->value[X86_W_CPUID_0X40000000_0X0_EAX] = KVM_LEAF_BASE + 1;
 }
@@ -272,6 +304,7 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 {
 	struct gcpu_cpuid e = { .leaf = s->leaf, .subleaf = s->subleaf, .flags = s->flags & 1 };
 	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+	const struct snap_cpuid *native;
 
 	if (s->leaf > class_top(p, s->leaf))
 		return;
@@ -287,14 +320,36 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 			add_topology(p, s->leaf, e.flags);
 		return;
 	}
+	/* KVM reports 0; where MONITOR is real, its line sizes are the host's */
+	native = s->leaf == LEAF_MONITOR ? snapshot_cpuid(p->snap, SNAP_NATIVE, s->leaf, 0) : NULL;
 	if (s->leaf == LEAF_XSAVE && s->subleaf >= 2 && !component_on(p, s->subleaf))
 		return;
-	fill(p, &e, s->regs);
+	fill(p, &e, native ? native->regs : s->regs);
 	if (is_structure(p, s->leaf, "cache"))
 		x86_cache_leaf(p, &e);
 	if (is_structure(p, s->leaf, "pmu") && !generous)
 		e.eax = e.ebx = e.ecx = e.edx = 0;
 	add_entry(p, &e);
+}
+
+/* Leaves with features that this KVM has no leaf for: it offers them by other means. */
+static void add_missing(struct gcpu_plan *p)
+{
+	struct snap_cpuid e = { 0 };
+
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		const struct word_fact *w = &p->facts->words[i];
+		uint32_t leaf = ADDR_LEAF(w->addr), subleaf = ADDR_SUBLEAF(w->addr);
+
+		if (ADDR_SPACE(w->addr) != SPACE_CPUID || w->klass != CLASS_FIELDS || !p->value[i] ||
+		    snapshot_cpuid(p->snap, SNAP_SUPPORTED, leaf, subleaf) ||
+		    (e.leaf == leaf && e.subleaf == subleaf))
+			continue;
+		e.leaf = leaf;
+		e.subleaf = subleaf;
+		e.flags = subleaf ? 1 : 0; /* its sub-leaf counts */
+		add_from(p, &e);
+	}
 }
 
 /* The KVM leaves go where the machine wants them. */
@@ -328,11 +383,13 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 
 	x86_topology_words(p);
 	alias_bits(p);
+	state_components(p);
 	xsave_sizes(p);
 	identity(p);
 	maxima(p);
 	for (size_t i = 0; i < l->n; i++)
 		add_from(p, LIST_AT(l, struct snap_cpuid, i));
+	add_missing(p);
 	if (p->memory)
 		return error_memory(err);
 	if (p->entries.n)

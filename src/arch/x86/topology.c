@@ -2,6 +2,8 @@
 /* APIC ids and the leaves that differ per vCPU. */
 #include "x86.h"
 
+#include <string.h>
+
 /* Leaves by name, so that a number says what it means. */
 enum {
 	LEAF_BASIC = 0x1,
@@ -156,11 +158,14 @@ void x86_topology_words(struct gcpu_plan *p)
 {
 	const struct field_fact *f = p->facts->fields;
 	struct x86_levels l;
+	bool intel = strcmp(gcpu_snapshot_vendor(p->snap), "GenuineIntel") == 0;
 	unsigned bits, ids;
 
 	x86_levels(&p->machine, &l);
 	bits = l.thread_bits + l.core_bits + l.die_bits;
-	ids = bits >= 8 ? 255 : 1U << bits;
+	/* Intel counts the ids that a package may use, others its logical CPUs */
+	ids = intel ? 1U << (bits > 8 ? 8 : bits) : l.per_package;
+	ids = ids > 255 ? 255 : ids;
 	p->value[f[X86_F_CLFLUSH_SIZE].word] = 0;
 	field_put(p, p->value, X86_F_CLFLUSH_SIZE, field_get(p, p->offer, X86_F_CLFLUSH_SIZE));
 	field_put(p, p->value, X86_F_N_LOGICAL_CPU, l.per_package > 1 ? ids : 0);
@@ -171,6 +176,8 @@ void x86_topology_words(struct gcpu_plan *p)
 		if (field_get(p, p->offer, X86_F_CMP_LEGACY) &&
 		    !field_get(p, p->value, X86_F_CMP_LEGACY))
 			plan_set(p, X86_F_CMP_LEGACY, 1, X86_R_TOPOLOGY_CMP_LEGACY);
+		if (intel)
+			return; /* ECX of 0x80000008 is reserved there */
 		field_put(p, p->value, X86_F_CPU_NTHREADS, l.per_package - 1);
 		field_put(p, p->value, X86_F_APICID_COREID_LEN, bits);
 	}

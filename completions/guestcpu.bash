@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+# bash completion for guestcpu; needs nothing but bash.
+
+_guestcpu_commands='probe features plan explain verify'
+
+_guestcpu_options()
+{
+	local machine='--arch --cpu -c --disable-exits --gic --handles --host --irqchip --json -j
+		--kvm --kvm-leaf --no-trial --smp --vcpus --x2apic-ids --help -h'
+
+	case $1 in
+	probe) echo "--arch --host --json -j --kvm --name --no-trial --output -o --help -h" ;;
+	features) echo "--all -a --arch --hosts --json -j --help -h" ;;
+	plan) echo "$machine --all -a --format -f --output -o" ;;
+	explain) echo "$machine" ;;
+	verify) echo "$machine --all -a --output -o --timeout" ;;
+	*) echo "--help -h --version" ;;
+	esac
+}
+
+# Names of the catalogue, of the architecture that stands on the line if any.
+_guestcpu_names()
+{
+	local arch= i
+
+	for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+		if [[ ${COMP_WORDS[i]} == --arch ]]; then
+			arch=${COMP_WORDS[i + 1]}
+			[[ $arch == = ]] && arch=${COMP_WORDS[i + 2]-}
+		fi
+	done
+	"${COMP_WORDS[0]}" features ${arch:+--arch "$arch"} 2>/dev/null | sed -n '2,$s/ .*//p'
+}
+
+# Words for the last item of a list: what stands before it is kept.
+_guestcpu_list()
+{
+	local cur=$1 words=$2 before= sign=
+
+	if [[ $cur == *,* ]]; then
+		before=${cur%,*},
+		cur=${cur##*,}
+		if [[ $3 == signed && $cur == [+-]* ]]; then
+			sign=${cur:0:1}
+			cur=${cur:1}
+		fi
+	fi
+	mapfile -t COMPREPLY < <(compgen -P "$before$sign" -W "$words" -- "$cur")
+}
+
+# Values of option $1; fails if it takes none.
+_guestcpu_value()
+{
+	local cur=$2
+
+	case $1 in
+	--arch) mapfile -t COMPREPLY < <(compgen -W 'x86 arm64' -- "$cur") ;;
+	--cpu | -c)
+		if [[ $cur == *,* ]]; then
+			_guestcpu_list "$cur" "$(_guestcpu_names)" signed
+		else
+			mapfile -t COMPREPLY < <(compgen -W 'host max' -- "$cur")
+		fi
+		;;
+	--disable-exits) _guestcpu_list "$cur" 'mwait hlt pause cstate aperfmperf' ;;
+	--format | -f) mapfile -t COMPREPLY < <(compgen -W 'text json cpuid-raw' -- "$cur") ;;
+	--gic) mapfile -t COMPREPLY < <(compgen -W 'v3 v2 none' -- "$cur") ;;
+	--handles) _guestcpu_list "$cur" 'msi-ext-dest-id map-gpa-range migration-control' ;;
+	--host)
+		mapfile -t COMPREPLY < <(
+			compgen -W "kvm $("${COMP_WORDS[0]}" features --hosts 2>/dev/null)" -- "$cur"
+			compgen -f -- "$cur"
+		)
+		;;
+	--irqchip) mapfile -t COMPREPLY < <(compgen -W 'kernel split user none' -- "$cur") ;;
+	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
+	*) return 1 ;;
+	esac
+}
+
+_guestcpu()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]-}
+
+	COMPREPLY=()
+	# "--host=x" comes as three words
+	if [[ $cur == = ]]; then
+		cur=
+	elif [[ $prev == = && $COMP_CWORD -ge 3 ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	if [[ $COMP_CWORD -eq 1 ]]; then
+		if [[ $cur == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_guestcpu_options '')" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$_guestcpu_commands" -- "$cur")
+		fi
+		return
+	fi
+	_guestcpu_value "$prev" "$cur" && return
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_guestcpu_options "$command")" -- "$cur")
+	elif [[ $command == features || $command == explain ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_guestcpu_names)" -- "$cur")
+	fi
+}
+
+complete -o bashdefault -F _guestcpu guestcpu

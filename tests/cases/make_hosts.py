@@ -1,0 +1,528 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the small synthetic hosts of cases.txt.
+
+    make_hosts.py [DIRECTORY]     write hosts/*.json
+    make_hosts.py --check         are the files there what this would write?
+
+None of them is a recording. Each is one real kernel's behaviour, taken from
+KVM's documents and code, cut down to what a row needs. Nothing here reads
+data/: bits and rules are written down a second time, so that the tables are
+not their own judge.
+"""
+import json
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def bits(*numbers):
+    out = 0
+    for n in numbers:
+        out |= 1 << n
+    return out
+
+
+def text4(text):
+    """Twelve letters as CPUID leaf 0 has them: EBX, EDX, ECX."""
+    raw = text.encode()
+    ebx, edx, ecx = (int.from_bytes(raw[i:i + 4], 'little') for i in (0, 4, 8))
+    return ebx, ecx, edx
+
+
+# --- x86 ---------------------------------------------------------------------
+
+# Capability numbers (include/uapi/linux/kvm.h).
+TSC_DEADLINE_TIMER, SPLIT_IRQCHIP, MAX_VCPUS, MAX_VCPU_ID = 72, 121, 66, 128
+X2APIC_API, DISABLE_EXITS, USER_SPACE_MSR = 129, 143, 188
+ENFORCE_PV, EXIT_HYPERCALL = 190, 201
+X86_CAPS = {7: 1, TSC_DEADLINE_TIMER: 1, MAX_VCPUS: 1024, SPLIT_IRQCHIP: 1, MAX_VCPU_ID: 4096,
+            X2APIC_API: 3, DISABLE_EXITS: 0xf, 153: 1, USER_SPACE_MSR: 7, ENFORCE_PV: 1,
+            EXIT_HYPERCALL: 0x1000}
+
+# Bits that a row names, by word.
+HYPERVISOR, TSC_DEADLINE, X2APIC, AVX, XSAVE = bits(31), bits(24), bits(21), bits(28), bits(26)
+ALIASES = 0x0183f3ff  # bits of 1.EDX that AMD repeats in 0x80000001.EDX
+EDX_1 = 0x078bfbff    # FPU to SSE2, with APIC, without HT: KVM never reports HT
+KVM_WORDS = (0x4b4d564b, 0x564b4d56, 0x4d)  # "KVMKVMKVM"
+PV_ALL = 0x01007efb   # what KVM reports, with steal time
+
+# Words that a trial sets to all zeros and all ones.
+FEATURE_WORDS = {(0x1, 0): 'cd', (0x6, 0): 'ac', (0x7, 0): 'bcd', (0xd, 1): 'a',
+                 (0x40000001, 0): 'ad', (0x80000001, 0): 'cd', (0x80000007, 0): 'bd',
+                 (0x80000008, 0): 'b', (0x8000000a, 0): 'd', (0x80000021, 0): 'a'}
+INDEXED = {0x4, 0x7, 0xb, 0xd, 0x1d, 0x1e, 0x1f, 0x8000001d}
+
+
+class Table(dict):
+    """(leaf, subleaf) -> [eax, ebx, ecx, edx]"""
+
+    def put(self, leaf, a=0, b=0, c=0, d=0, sub=0):
+        self[leaf, sub] = [a, b, c, d]
+
+    def change(self, leaf, reg, on=0, off=0, sub=0):
+        row = self[leaf, sub]
+        row['abcd'.index(reg)] = row['abcd'.index(reg)] & ~off | on
+
+    def copy(self):
+        return Table({k: list(v) for k, v in self.items()})
+
+    def rows(self):
+        return [{'leaf': hex(leaf), 'subleaf': hex(sub), 'flags': int(leaf in INDEXED),
+                 'eax': hex(v[0]), 'ebx': hex(v[1]), 'ecx': hex(v[2]), 'edx': hex(v[3])}
+                for (leaf, sub), v in sorted(self.items())]
+
+
+def amd():
+    """Zen-like, Linux 6.12: no HYPERVISOR, no TSC_DEADLINE, x87 bits clear."""
+    t = Table()
+    t.put(0x0, 0xd, *text4('AuthenticAMD'))
+    t.put(0x1, 0x00830f10, 0x05010800, 0x76f83203, EDX_1)
+    t.put(0x4)
+    t.put(0x5)
+    t.put(0x6, 0x4)
+    # FSGSBASE TSC_ADJUST BMI1 AVX2 SMEP BMI2 RDSEED ADX SMAP CLFLUSHOPT CLWB SHA
+    t.put(0x7, 0x0, bits(0, 1, 3, 5, 7, 8, 18, 19, 20, 23, 24, 29), bits(2, 22), 0)
+    t.put(0xb, d=0x5)
+    t.put(0xd, 0x7, 0x340, 0x340, 0x0)
+    t.put(0xd, 0xf, 0x340, sub=1)
+    t.put(0xd, 0x100, 0x240, sub=2)
+    t.put(0x40000000, 0, *KVM_WORDS)
+    t.put(0x40000001, PV_ALL)
+    t.put(0x80000000, 0x80000021, *text4('AuthenticAMD'))
+    # LAHF CMP_LEGACY SVM ABM SSE4A MISALIGNSSE 3DNOWPREFETCH
+    t.put(0x80000001, 0x00830f10, 0, bits(0, 1, 2, 5, 6, 7, 8),
+          EDX_1 & ALIASES | bits(11, 20, 22, 25, 26, 27, 29, 23, 24))
+    for leaf in (0x80000002, 0x80000003, 0x80000004):
+        t.put(leaf)
+    t.put(0x80000005, 0xff40ff40, 0xff40ff40, 0x20080140, 0x20080140)
+    t.put(0x80000006, 0x48006400, 0x68006400, 0x02006140, 0x00200140)
+    t.put(0x80000007, d=bits(8))
+    t.put(0x80000008, 0x3030, bits(0, 2, 12), 0, 0)
+    t.put(0x8000000a, 1, 8, 0, bits(0, 3))
+    t.put(0x8000001d, 0x4121, 0x01c0003f, 0x3f, 0, sub=0)
+    t.put(0x8000001d, 0x4163, 0x03c0003f, 0x3fff, 1, sub=1)
+    t.put(0x8000001d, sub=2)
+    t.put(0x8000001e)
+    t.put(0x80000021, bits(2, 6))
+    return t
+
+
+def amd_native():
+    """What the CPU itself says: brand, MONITOR line, TOPOEXT, hints, MCE."""
+    t = Table()
+    t.put(0x1, 0x00830f10, 0x05100800, 0x7ef8320b, 0x178bfbff)
+    t.put(0x5, 0x40, 0x40, 0x3, 0x11)
+    t.put(0x7, 0x0, bits(0, 1, 3, 5, 6, 7, 8, 9, 13, 18, 19, 20, 23, 24, 29), bits(2, 22), bits(4))
+    t.put(0x80000001, 0x00830f10, 0x40000000, bits(0, 1, 2, 5, 6, 7, 8, 22), 0x2fd3fbff)
+    brand = b'Made-up AMD processor'.ljust(48, b'\0')
+    for i in range(3):
+        t.put(0x80000002 + i, *(int.from_bytes(brand[i * 16 + r * 4:][:4], 'little')
+                                for r in range(4)))
+    t.put(0x80000007, b=bits(0, 1), d=bits(8))
+    return t
+
+
+def new(t):
+    """6.14 and later: HYPERVISOR and TSC_DEADLINE are reported."""
+    t.change(0x1, 'c', HYPERVISOR | TSC_DEADLINE)
+    t.change(0x40000000, 'a', 0x40000001)
+    return t
+
+
+def intel():
+    """Server-like, Linux 6.18, AVX-512, leaf 4 and 0x1f, x87 bits set."""
+    t = Table()
+    t.put(0x0, 0x1f, *text4('GenuineIntel'))
+    t.put(0x1, 0x000606a6, 0x07400800, 0x76fa3203 | HYPERVISOR | TSC_DEADLINE, 0x0f8bfbff)
+    for sub, eax in enumerate((0x1c004121, 0x1c004122, 0x1c004143, 0x1c03c163, 0)):
+        t.put(0x4, eax, 0x02c0003f if eax else 0, 0x3f if eax else 0, sub=sub)
+    t.put(0x6, 0x4)
+    t.put(0x7, 0x0, bits(0, 1, 3, 5, 6, 7, 8, 9, 10, 13, 16, 17, 18, 19, 20, 23, 24, 28, 30, 31),
+          bits(1, 2), bits(4, 10, 26, 27, 29, 31))
+    t.put(0xb, d=0x7)
+    t.put(0xd, 0xe7, 0xa80, 0xa80, 0)
+    t.put(0xd, 0xf, 0xa08, sub=1)
+    t.put(0xd, 0x100, 0x240, sub=2)
+    t.put(0xd, 0x40, 0x440, sub=5)
+    t.put(0xd, 0x200, 0x480, sub=6)
+    t.put(0xd, 0x400, 0x680, sub=7)
+    t.put(0x1f, d=0x7)
+    t.put(0x40000000, 0x40000001, *KVM_WORDS)
+    t.put(0x40000001, PV_ALL)
+    t.put(0x80000000, 0x80000008)
+    t.put(0x80000001, 0, 0, bits(0, 5, 8), bits(11, 20, 26, 27, 29))
+    for leaf in (0x80000002, 0x80000003, 0x80000004):
+        t.put(leaf)
+    t.put(0x80000006, c=0x01006040)
+    t.put(0x80000007, d=bits(8))
+    t.put(0x80000008, 0x3939, bits(9, 12, 14, 15))
+    return t
+
+
+def leaf6():
+    """An old Intel CPU under an old kernel: the last basic leaf is 6, and that is empty."""
+    t = Table()
+    t.put(0x0, 0x6, *text4('GenuineIntel'))
+    # SSE3 SSSE3 CX16 SSE4.1, and not even X2APIC
+    t.put(0x1, 0x00010676, 0x00010800, bits(0, 9, 13, 19), EDX_1)
+    t.put(0x2, 0x05b0b101, 0x005657f0, 0, 0x2cb43049)
+    t.put(0x6)
+    t.put(0x40000000, 0, *KVM_WORDS)
+    t.put(0x40000001, PV_ALL)
+    t.put(0x80000000, 0x80000008)
+    t.put(0x80000001, 0, 0, bits(0), bits(11, 20, 29))
+    t.put(0x80000008, 0x3026)
+    return t
+
+
+def amx(permitted):
+    """AMX bits of leaf 7 do not depend on permission, leaf 0xD does (arch/x86/kvm/cpuid.c)."""
+    t = intel()
+    t.change(0x7, 'd', bits(22, 24, 25))
+    t.put(0x1d, 1, sub=0)
+    t.put(0x1d, 0x04002000, 0x00080040, 0x10, sub=1)
+    t.put(0x1e, 0, 0x4010)
+    if permitted:
+        t.put(0xd, 0x600e7, 0x2b00, 0x2b00, 0)
+        t.put(0xd, 0x1f, 0x2988, sub=1)
+        t.put(0xd, 0x40, 0xac0, 0x2, sub=17)
+        t.put(0xd, 0x2000, 0xb00, 0x6, sub=18)
+    return t
+
+
+def trial(t, forced_on=(), forced_off=()):
+    """What comes back from tables of zeros, of ones and a bare one; forced: (leaf, sub, reg, bits)."""
+    out = {}
+    for name, fill in (('zeros', 0), ('ones', 0xffffffff), ('bare', 0)):
+        back = t.copy()
+        if name == 'bare':  # only maxima and feature words
+            back = Table({k: v for k, v in back.items()
+                          if k in FEATURE_WORDS or k[0] & 0x0fffffff == 0})
+        for (leaf, sub), regs in FEATURE_WORDS.items():
+            for r in regs if (leaf, sub) in back else '':
+                back[leaf, sub]['abcd'.index(r)] = fill
+        for leaf, sub, reg, on in forced_on:
+            back.change(leaf, reg, on, sub=sub)
+        for leaf, sub, reg, off in forced_off:
+            back.change(leaf, reg, 0, off, sub=sub)
+        out[name] = back.rows()
+    return {'enforce_pv_errno': 0, **out}
+
+
+def x86(name, kernel, supported, native=None, caps=None, msrs=(), xcomp=None, tried=None):
+    caps = sorted((n, v) for n, v in {**X86_CAPS, **(caps or {})}.items() if v)
+    ebx, ecx, edx = supported[0, 0][1:]
+    vendor = b''.join(w.to_bytes(4, 'little') for w in (ebx, edx, ecx)).decode()
+    doc = {'schema': 'guestcpu.snapshot', 'version': 1, 'arch': 'x86', 'name': name,
+           'host': {'vendor': vendor, 'cpu': 'made up', 'microcode': '0x1', 'kernel': kernel,
+                    'module': 'kvm_amd' if vendor == 'AuthenticAMD' else 'kvm_intel',
+                    'parameters': []},
+           'capabilities': {'system': caps, 'vm': caps},
+           'cpuid': {'supported': supported.rows(), 'emulated': [], 'hyperv': [],
+                     'native': (native or Table()).rows(), 'varies': []},
+           'msrs': {'index': [], 'features': [
+               {'index': hex(i), 'value': hex(v), 'accepted': ok} for i, v, ok in msrs]},
+           'tsc': {'khz': 2000000}, 'xcomp': xcomp or {}}
+    if tried:
+        doc['trial'] = tried
+    return doc
+
+
+def x86_hosts():
+    old, fresh = amd(), new(amd())
+    yield x86('amd-old', '6.12', old, amd_native())
+    yield x86('amd-new', '6.18', fresh, amd_native(), {DISABLE_EXITS: 0x1f})
+    yield x86('intel-new', '6.18', intel(), msrs=[(0x10a, 0x4c0000a9, True), (0xce, 1 << 31, True)])
+    yield x86('intel-msr-refused', '6.18', intel(), msrs=[(0x10a, 0x4c0000a9, False)])
+    yield x86('intel-leaf6', '6.1', leaf6())
+    yield x86('no-enforce', '5.9', old, caps={ENFORCE_PV: 0})
+    yield x86('no-deadline-cap', '6.12', old, caps={TSC_DEADLINE_TIMER: 0})
+    yield x86('no-vmm-caps', '6.12', old, caps={EXIT_HYPERCALL: 0, USER_SPACE_MSR: 0})
+    yield x86('exits-0xe', '6.18', fresh, amd_native(), {DISABLE_EXITS: 0xe})
+    yield x86('exits-pause-only', '6.18', fresh, amd_native(), {DISABLE_EXITS: 0x4})
+    yield x86('exits-none', '4.16', old, amd_native(), {DISABLE_EXITS: 0})
+
+    t = old.copy()
+    t.put(0x40000001, 0x01007edb)
+    yield x86('no-steal-time', '6.12', t)
+
+    # before KVM dropped it, MMU_OP (bit 2) was offered
+    t = old.copy()
+    t.put(0x40000001, PV_ALL | bits(2))
+    yield x86('mmu-op', '2.6.35', t)
+
+    # leaf 0x25, bit 0 of 7.0.EDX and bit 18 of the KVM features: in no table
+    t = fresh.copy()
+    t.change(0x0, 'a', 0x25, 0xff)
+    t.put(0x25, 0x11, 0x22, 0x33, 0x44)
+    t.change(0x7, 'd', bits(0))
+    t.change(0x40000001, 'a', bits(18))
+    yield x86('unknown', '99.0', t)
+
+    # LA57 is offered and then cleared; SSE4.2 and AVX2 stay whatever the table says
+    t = fresh.copy()
+    t.change(0x7, 'c', bits(16))
+    yield x86('forced', '6.18', t, tried=trial(t, [(0x1, 0, 'c', bits(20)), (0x7, 0, 'b', bits(5))],
+                                               [(0x7, 0, 'c', bits(16))]))
+
+    # children without parents: AVX2 without AVX, FMA and F16C too; TLB flush without
+    # steal time; async page fault interrupt without async page faults
+    t = fresh.copy()
+    t.change(0x1, 'c', 0, AVX)
+    t.put(0x40000001, PV_ALL & ~bits(4, 5))
+    yield x86('orphans', '6.18', t)
+
+    yield x86('amx', '6.18', amx(True), msrs=[(0x10a, 0x4c0000a9, True)],
+              xcomp={'supported': '0x600e7', 'permitted': '0x600e7'})
+    yield x86('amx-no-xcr0', '6.18', amx(False), xcomp={'supported': '0xe7', 'permitted': '0xe7'})
+    yield x86('amx-not-permitted', '6.18', amx(False), amx(True),
+              xcomp={'supported': '0x600e7', 'permitted': '0xe7'})
+    yield x86('small', '6.18', fresh, caps={MAX_VCPUS: 8, MAX_VCPU_ID: 6})
+
+
+# --- arm64 -------------------------------------------------------------------
+
+EINVAL = 22
+PSCI_0_2, PMU_V3, SVE, PTRAUTH_ADDRESS, PTRAUTH_GENERIC, HAS_EL2 = 2, 3, 4, 5, 6, 7
+SVE_VLS = 0x606000000015ffff
+
+REGISTERS = {  # name: (op1, CRm, op2)
+    'MIDR_EL1': (0, 0, 0), 'MPIDR_EL1': (0, 0, 5), 'REVIDR_EL1': (0, 0, 6),
+    'ID_AA64PFR0_EL1': (0, 4, 0), 'ID_AA64PFR1_EL1': (0, 4, 1), 'ID_AA64ZFR0_EL1': (0, 4, 4),
+    'ID_AA64DFR0_EL1': (0, 5, 0), 'ID_AA64ISAR0_EL1': (0, 6, 0), 'ID_AA64ISAR1_EL1': (0, 6, 1),
+    'ID_AA64MMFR0_EL1': (0, 7, 0), 'ID_AA64MMFR1_EL1': (0, 7, 1), 'ID_AA64MMFR2_EL1': (0, 7, 2),
+    'CTR_EL0': (3, 0, 1),
+}
+
+
+def register_id(name):
+    op1, crm, op2 = REGISTERS[name]
+    return 0x6030000000130000 | 3 << 14 | op1 << 11 | crm << 3 | op2
+
+
+# What 6.12 lets user space write (arch/arm64/kvm/sys_regs.c, cpufeature.c): field, lowest bit,
+# width, rule. LOWER and HIGHER compare with the limit, SIGNED is LOWER with 0xf below 0. What
+# is not here must stay as it is.
+LOWER, HIGHER, SIGNED = 'lower', 'higher', 'signed'
+WRITABLE_612 = {
+    'ID_AA64PFR0_EL1': [('CSV3', 60, LOWER), ('CSV2', 56, LOWER), ('DIT', 48, LOWER),
+                        ('SEL2', 36, LOWER), ('GIC', 24, LOWER), ('EL3', 12, LOWER),
+                        ('EL2', 8, LOWER), ('EL1', 4, LOWER), ('EL0', 0, LOWER)],
+    'ID_AA64PFR1_EL1': [('SSBS', 4, LOWER), ('BT', 0, LOWER)],
+    'ID_AA64ZFR0_EL1': [(n, lsb, LOWER) for n, lsb in (
+        ('F64MM', 56), ('F32MM', 52), ('I8MM', 44), ('SM4', 40), ('SHA3', 32), ('B16B16', 24),
+        ('BF16', 20), ('BitPerm', 16), ('AES', 4), ('SVEver', 0))],
+    'ID_AA64DFR0_EL1': [('DoubleLock', 36, SIGNED), ('WRPs', 20, LOWER), ('PMUVer', 8, LOWER),
+                        ('DebugVer', 0, LOWER)],
+    'ID_AA64ISAR0_EL1': [(n, lsb, LOWER) for n, lsb in (
+        ('RNDR', 60), ('TLB', 56), ('TS', 52), ('FHM', 48), ('DP', 44), ('SM4', 40), ('SM3', 36),
+        ('SHA3', 32), ('RDM', 28), ('ATOMIC', 20), ('CRC32', 16), ('SHA2', 12), ('SHA1', 8),
+        ('AES', 4))],
+    'ID_AA64ISAR1_EL1': [(n, lsb, LOWER) for n, lsb in (
+        ('LS64', 60), ('XS', 56), ('I8MM', 52), ('DGH', 48), ('BF16', 44), ('SPECRES', 40),
+        ('SB', 36), ('FRINTTS', 32), ('LRCPC', 20), ('FCMA', 16), ('JSCVT', 12), ('DPB', 0))],
+    'ID_AA64MMFR0_EL1': [(n, lsb, LOWER) for n, lsb in (
+        ('ECV', 60), ('FGT', 56), ('EXS', 44), ('TGRAN16', 20), ('BIGENDEL0', 16), ('SNSMEM', 12),
+        ('BIGEND', 8), ('ASIDBITS', 4), ('PARANGE', 0))] + [('TGRAN4', 28, SIGNED),
+                                                          ('TGRAN64', 24, SIGNED)],
+    'ID_AA64MMFR1_EL1': [(n, lsb, LOWER) for n, lsb in (
+        ('ECBHB', 60), ('TIDCP1', 52), ('AFP', 44), ('ETS', 36), ('PAN', 20), ('LO', 16),
+        ('HPDS', 12), ('HAFDBS', 0))] + [('SpecSEI', 24, HIGHER)],
+    'ID_AA64MMFR2_EL1': [(n, lsb, LOWER) for n, lsb in (
+        ('E0PD', 60), ('BBM', 52), ('TTL', 48), ('AT', 32), ('ST', 28), ('VARange', 16),
+        ('IESB', 12), ('LSM', 8), ('UAO', 4), ('CnP', 0))],
+    'CTR_EL0': [('DIC', 29, LOWER), ('IDC', 28, LOWER), ('DminLine', 16, LOWER),
+                ('IminLine', 0, LOWER)],
+}
+WIDTH = {'DIC': 1, 'IDC': 1}
+LEAST = {('ID_AA64DFR0_EL1', 'DebugVer'): 6, ('ID_AA64PFR0_EL1', 'EL0'): 1,
+         ('ID_AA64PFR0_EL1', 'EL1'): 1}
+WRITABLE_61 = {'ID_AA64PFR0_EL1': [('CSV3', 60, LOWER), ('CSV2', 56, LOWER)]}
+
+
+def writable_mask(rules, name):
+    mask = 0
+    for field, lsb, _ in rules.get(name, []):
+        mask |= ((1 << WIDTH.get(field, 4)) - 1) << lsb
+    return mask
+
+
+def takes(rules, name, limit, value):
+    """0, or the errno of KVM_SET_ONE_REG."""
+    if (limit ^ value) & ~writable_mask(rules, name):
+        return EINVAL
+    for field, lsb, rule in rules.get(name, []):
+        width = WIDTH.get(field, 4)
+        new, old = (v >> lsb & (1 << width) - 1 for v in (value, limit))
+        if rule == SIGNED:
+            new, old = ((v ^ 8) - 8 for v in (new, old))
+        if new != old and (new > old if rule != HIGHER else new < old):
+            return EINVAL
+        if new < LEAST.get((name, field), new):
+            return EINVAL
+    return 0
+
+
+def nibbles(rules, values):
+    out = []
+    for name in sorted(values, key=register_id):
+        if name in ('MIDR_EL1', 'MPIDR_EL1', 'REVIDR_EL1'):
+            continue
+        for lsb in range(0, 64, 4):
+            accepted = changed = error = 0
+            for v in range(16):
+                want = values[name] & ~(15 << lsb) | v << lsb
+                # PMUVer 0xf is taken and turned into 0
+                turned = name == 'ID_AA64DFR0_EL1' and lsb == 8 and v == 15 and rules is WRITABLE_612
+                status = 0 if turned else takes(rules, name, values[name], want)
+                accepted |= (not status and not turned) << v
+                changed |= turned << v
+                error = error or status
+            out.append({'id': hex(register_id(name)), 'lsb': lsb, 'accepted': hex(accepted),
+                        'changed': hex(changed), 'errno': error})
+    return out
+
+
+def word(**fields):
+    """a8=2 puts 2 at bit 8."""
+    out = 0
+    for key, v in fields.items():
+        out |= v << int(key[1:])
+    return out
+
+
+FULL = {
+    'MIDR_EL1': 0x411fd401, 'MPIDR_EL1': 0x80000000, 'REVIDR_EL1': 0,
+    # EL0 2 (AArch32 too), EL1 to EL3 1, FP and AdvSIMD 1, GIC 1, SVE 1, DIT 1, CSV2 1, CSV3 1
+    'ID_AA64PFR0_EL1': word(a0=2, a4=1, a8=1, a12=1, a16=1, a20=1, a24=1, a32=1, a48=1, a56=1,
+                            a60=1),
+    'ID_AA64PFR1_EL1': word(a0=1, a4=2),
+    # SVE2, AES with PMULL, BitPerm, BF16, SHA3, I8MM
+    'ID_AA64ZFR0_EL1': word(a0=1, a4=2, a16=1, a20=1, a32=1, a44=1),
+    # DebugVer 9, PMUVer 5, 6 breakpoints, 4 watchpoints, no DoubleLock
+    'ID_AA64DFR0_EL1': word(a0=9, a8=5, a12=5, a20=3, a28=1, a36=0xf),
+    # AES 2, SHA1, SHA2 2, CRC32, ATOMIC 2, RDM, SHA3, DP, FHM, TS 2, TLB 2, RNDR
+    'ID_AA64ISAR0_EL1': word(a4=2, a8=1, a12=2, a16=1, a20=2, a28=1, a32=1, a44=1, a48=1, a52=2,
+                             a56=2, a60=1),
+    # DPB 2, APA 1, JSCVT, FCMA, LRCPC 2, GPA 1, FRINTTS, SB, SPECRES, BF16, I8MM
+    'ID_AA64ISAR1_EL1': word(a0=2, a4=1, a12=1, a16=1, a20=2, a24=1, a32=1, a36=1, a40=1, a44=1,
+                             a52=1),
+    # PARange 5, ASID 16, BigEnd, SNSMem, TGran16 1, TGran64 and TGran4 0
+    'ID_AA64MMFR0_EL1': word(a0=5, a4=2, a8=1, a12=1, a20=1),
+    # HAFDBS 2, VMID 16, VH, HPDS, LO, PAN 2, SpecSEI 1, XNX
+    'ID_AA64MMFR1_EL1': word(a0=2, a4=2, a8=1, a12=1, a16=1, a20=2, a24=1, a28=1),
+    # CnP, UAO, IESB, ST, AT, IDS, FWB, TTL, BBM 2, E0PD
+    'ID_AA64MMFR2_EL1': word(a0=1, a4=1, a12=1, a28=1, a32=1, a36=1, a40=1, a48=1, a52=2, a60=1),
+    # lines 4, PIPT, ERG and CWG 4, IDC, DIC, RES1
+    'CTR_EL0': word(a0=4, a14=3, a16=4, a20=4, a24=4, a28=1, a29=1, a31=1),
+}
+ARM_CAPS = {66: 512, 70: 1, 87: 1, 102: 1, 126: 1, 165: 48, 170: 1, 171: 1, 172: 1, 230: 1}
+
+
+def arm64(name, kernel, rules, values, refused=(), vls=0xf, caps=None, also=(), tried=True):
+    """REFUSED: VCPU_INIT bits this host lacks. ALSO: opt-in bits it has."""
+    caps = sorted((n, v) for n, v in {**ARM_CAPS, **(caps or {})}.items() if v)
+    inits, full = [], 0
+    for bit in (PSCI_0_2, PMU_V3, SVE, PTRAUTH_ADDRESS, PTRAUTH_GENERIC) + tuple(also):
+        has = bit not in refused
+        if bit in (PTRAUTH_ADDRESS, PTRAUTH_GENERIC):
+            inits.append({'features': hex(1 << bit), 'errno': EINVAL})
+            both = 1 << PTRAUTH_ADDRESS | 1 << PTRAUTH_GENERIC
+            inits.append({'features': hex(both), 'errno': 0 if has else EINVAL})
+            full |= both if has else 0
+            continue
+        inits.append({'features': hex(1 << bit), 'errno': 0 if has else EINVAL})
+        full |= has << bit if bit not in also else 0
+    registers = []
+    for reg in sorted(values, key=register_id):
+        entry = {'id': hex(register_id(reg)), 'value': [hex(values[reg])]}
+        if caps and dict(caps).get(230):
+            entry['mask'] = hex(writable_mask(rules, reg))
+        registers.append(entry)
+    if SVE not in refused:
+        registers.append({'id': hex(SVE_VLS), 'value': [hex(vls)] + ['0x0'] * 7})
+    doc = {'schema': 'guestcpu.snapshot', 'version': 1, 'arch': 'arm64', 'name': name,
+           'host': {'vendor': '0x41', 'cpu': 'made up', 'kernel': kernel, 'module': 'built in',
+                    'parameters': []},
+           'capabilities': {'system': caps, 'vm': caps},
+           'vcpu_init': {'target': 5, 'features': hex(full), 'tried': inits},
+           'registers': registers}
+    if tried:
+        doc['trial'] = {'nibbles': nibbles(rules, values)}
+    return doc
+
+
+def changed(name, clear, put=0, base=None):
+    values = dict(base or FULL)
+    values[name] = values[name] & ~clear | put
+    return values
+
+
+def arm64_hosts():
+    yield arm64('arm-6.12', '6.12', WRITABLE_612, FULL)
+    yield arm64('arm-6.12-untried', '6.12', WRITABLE_612, FULL, tried=False)
+    # 6.1: no masks, DebugVer 6, only CSV2 and CSV3 can be lowered
+    yield arm64('arm-6.1', '6.1', WRITABLE_61, changed('ID_AA64DFR0_EL1', 0xf, 6), caps={230: 0})
+    v = changed('ID_AA64PFR0_EL1', 0xf << 32)
+    v['ID_AA64ZFR0_EL1'] = 0
+    yield arm64('arm-no-sve', '6.12', WRITABLE_612, v, [SVE], caps={170: 0})
+    yield arm64('arm-no-pmu', '6.12', WRITABLE_612, changed('ID_AA64DFR0_EL1', 0xf << 8), [PMU_V3],
+                caps={126: 0})
+    v = changed('ID_AA64ISAR1_EL1', 0xf << 4 | 0xf << 24)
+    yield arm64('arm-no-pauth', '6.12', WRITABLE_612, v, [PTRAUTH_ADDRESS, PTRAUTH_GENERIC],
+                caps={171: 0, 172: 0})
+    # a GICv2 in hardware: no system register interface to be had
+    yield arm64('arm-gicv2', '6.12', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0xf << 24))
+    yield arm64('arm-all', '7.1', WRITABLE_612, FULL, also=(1, HAS_EL2),
+                caps={93: 1, 205: 1, 240: 1})
+    # a probe that saw tagging: PFR1.MTE 2
+    yield arm64('arm-mte', '6.12', WRITABLE_612, changed('ID_AA64PFR1_EL1', 0, 2 << 8),
+                caps={205: 1})
+    # PFR1[23:20] is reserved: a field of the future
+    yield arm64('arm-unknown', '99.0', WRITABLE_612, changed('ID_AA64PFR1_EL1', 0, 1 << 20))
+
+
+# --- writing -----------------------------------------------------------------
+
+def lines(value, depth=0):
+    """JSON with one row of a table per line."""
+    pad = ' ' * (depth + 1)
+    if isinstance(value, dict) and (depth < 2 or any(isinstance(v, list) and v and
+                                                    isinstance(v[0], dict) for v in value.values())):
+        inner = [f'{pad}{json.dumps(k)}: {lines(v, depth + 1)}' for k, v in value.items()]
+        return '{\n' + ',\n'.join(inner) + '\n' + ' ' * depth + '}' if inner else '{}'
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return '[\n' + ',\n'.join(pad + json.dumps(v) for v in value) + '\n' + ' ' * depth + ']'
+    return json.dumps(value)
+
+
+def documents():
+    for doc in [*x86_hosts(), *arm64_hosts()]:
+        yield doc['name'] + '.json', lines(doc) + '\n'
+
+
+def check():
+    bad = 0
+    want = dict(documents())
+    have = {p.name: p.read_text() for p in (HERE / 'hosts').glob('*.json')}
+    for name in sorted(want.keys() | have.keys()):
+        if want.get(name) != have.get(name):
+            print(f'hosts/{name}: not what make_hosts.py writes')
+            bad = 1
+    return bad
+
+
+def main(argv):
+    if argv == ['--check']:
+        return check()
+    out = pathlib.Path(argv[0]) if argv else HERE / 'hosts'
+    out.mkdir(exist_ok=True)
+    for name, text in documents():
+        (out / name).write_text(text)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,450 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Whatever is typed or read: an error that says what and where, never a crash."""
+import copy
+import json
+import os
+import shutil
+import stat
+import sys
+
+import cli
+
+SCRATCH = cli.scratch()
+
+
+def write(name, data):
+    path = os.path.join(SCRATCH, name)
+    with open(path, "wb") as f:
+        f.write(data if isinstance(data, bytes) else json.dumps(data).encode())
+    return path
+
+
+class Requests(cli.Test):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = {arch: cli.a_host(arch) for arch in ("x86", "arm64")}
+
+    def refuses(self, name, request, arch="x86"):
+        _, error = self.fails(2, name, "plan", "--host", self.host[arch], "-c", request)
+        return error
+
+    def test_unknown_names(self):
+        for arch, request, near in (("x86", "host,kvm-pv-eio", "kvm-pv-eoi"),
+                                    ("x86", "host,+avx22", "avx2"),
+                                    ("x86", "host,AVX_512F", "avx512f"),
+                                    ("arm64", "host,-FEAT_RGN", "FEAT_RNG"),
+                                    ("arm64", "host,ID_AA64ISAR0_EL1.RDNR=0", "ID_AA64ISAR0_EL1.RNDR"),
+                                    ("x86", "host,enforced=on", "enforce")):
+            with self.subTest(request=request):
+                error = self.refuses("name", request, arch)
+                self.assertIn(near, error["near"])
+                word = request.split(",")[1].lstrip("+-").split("=")[0]
+                self.assertEqual((error["offset"], error["length"]), (request.index(word), len(word)))
+        plain = cli.guestcpu("plan", "--host", self.host["x86"], "-c", "host,kvm-pv-eio")
+        self.assertIn("nearest: kvm-pv-eoi", plain.err)
+        self.assertIn("\n  host,kvm-pv-eio\n       ^^^^^^^^^^\n", plain.err)
+
+    def test_unknown_models(self):
+        for request in ("nosuch", "hostt", "qemu65", "host avx2", "-avx2", "avx2,host"):
+            with self.subTest(request=request):
+                error = self.refuses("name", request)
+                self.assertEqual(error["offset"], 0)
+                self.assertIn("host", error["expected"])
+
+    def test_other_architecture_s_names(self):
+        self.refuses("name", "host,avx2", "arm64")
+        self.refuses("name", "host,FEAT_RNG", "x86")
+
+    def test_empty_items(self):
+        for request, at in (("", 0), (",", 0), ("host,", 5), ("host,,avx2", 5), ("host,avx2,", 10),
+                            ("host,+", 5), ("host,-", 5), ("host,=on", 5)):
+            with self.subTest(request=request):
+                self.assertEqual(self.refuses("syntax", request)["offset"], at)
+
+    def test_values(self):
+        for request in ("host,avx2=maybe", "host,avx2=", "host,avx2=1", "host,avx2=on=off",
+                        "host,enforce=2"):
+            with self.subTest(request=request):
+                self.refuses("value", request)
+        self.refuses("syntax", "host,+avx2=on")
+        self.refuses("syntax", "host,-avx2=off")
+
+    def test_numbers_out_of_range(self):
+        for value in ("16", "0x10", "99999999999999999999", "0x1ffffffffffffffff", "-1", "0x", "1.5",
+                      "1e3", "0b1", " 1"):
+            with self.subTest(value=value):
+                self.refuses("value", f"host,ID_AA64ISAR0_EL1.AES={value}", "arm64")
+
+    def test_long_requests(self):
+        # an argument of 1 MB does not even reach a process on Linux: 128 KB is the most
+        for request in ("host," + ",".join(["avx2"] * 13200), "x" * 100000, "host," + "a" * 100000):
+            error = self.refuses("syntax", request)
+            self.assertIn("long", error["text"])
+        error = self.refuses("name", "host," + "a" * 60000)
+        self.assertEqual(error["length"], 60000)
+        request = "host," + ",".join(["avx2,-avx2"] * 5900)
+        self.assertLess(len(request), 65537)
+        self.exits(0, "plan", "--host", self.host["x86"], "-c", request)
+
+    def test_hostile_bytes(self):
+        for text in (b"host,\x1b[31mavx2", b"host,\xff\xfe", b"\xc3\x28", b"host,avx2\n-avx2",
+                     b"host,\xe2\x80\xae", b"\xf4\x90\x80\x80", b"host,%s%n%d", b"host,\"\\"):
+            with self.subTest(text=text):
+                self.refuses("name", os.fsdecode(text))
+
+    def test_one_megabyte_argument(self):
+        try:
+            cli.guestcpu("plan", "--host", self.host["x86"], "-c", "x" * (1 << 20))
+        except OSError:
+            return # E2BIG: the kernel says no
+        self.refuses("syntax", "x" * (1 << 20))
+
+
+class Options(cli.Test):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = cli.a_host("x86")
+
+    def test_unknown(self):
+        for command in cli.COMMANDS:
+            for option in ("--bogus", "-Z", "--", "--versio", "--jsonx", "-jj", "--version"):
+                if option == "--":
+                    continue
+                with self.subTest(command=command, option=option):
+                    plain, error = self.fails(2, "argument", command, option)
+                    self.assertIn(option, error["text"])
+                    self.assertIn("--help", plain.err)
+
+    def test_of_another_command(self):
+        for command, option in (("probe", "--cpu=host"), ("features", "--host=kvm"),
+                                ("explain", "--output=x"), ("plan", "--timeout=1"), ("verify", "--hosts")):
+            with self.subTest(command=command, option=option):
+                _, error = self.fails(2, "argument", command, option)
+                self.assertIn(f"guestcpu {command}", error["text"])
+
+    def test_missing_values(self):
+        for option in ("--cpu", "-c", "--host", "--vcpus", "--smp", "--output", "-o", "--kvm",
+                       "--format", "-f", "--irqchip", "--gic", "--arch", "--handles",
+                       "--disable-exits", "--kvm-leaf"):
+            with self.subTest(option=option):
+                ran = self.exits(2, "plan", option)
+                self.assertIn("needs", ran.err)
+
+    def test_unwanted_values(self):
+        for option in ("--all=1", "--json=yes", "--no-trial=", "--x2apic-ids=on"):
+            with self.subTest(option=option):
+                self.assertIn("takes no value", self.exits(2, "plan", option).err + "")
+
+    def test_bad_values(self):
+        for option in ("--arch=mips", "--arch=", "--irqchip=none2", "--irqchip=KERNEL", "--gic=v4",
+                       "--format=xml", "--format=", "--vcpus=0", "--vcpus=-1", "--vcpus=two",
+                       "--vcpus=", "--vcpus=4294967296", "--vcpus=99999999999999999999999999",
+                       "--vcpus=1.5", "--vcpus= 1", "--kvm-leaf=x", "--kvm-leaf=0x140000000",
+                       "--smp=", "--smp=0", "--smp=2,", "--smp=,2", "--smp=2,sockets=0",
+                       "--smp=2,sockets=", "--smp=2,books=2", "--smp=2,cores=4097", "--smp=2,=2",
+                       "--disable-exits=mwait,,hlt", "--disable-exits=halt", "--handles=all"):
+            with self.subTest(option=option):
+                self.fails(2, "argument", "plan", "--host", self.host, option)
+        for value in ("0", "-1", "x", "", "3600001", "1s"):
+            self.fails(2, "argument", "verify", f"--timeout={value}")
+
+    def test_impossible_machines(self):
+        for options in (["--smp", "6,sockets=4"], ["--smp", "4,cores=3"], ["--smp", "2,threads=4"],
+                        ["--smp", "4,sockets=2,dies=2,cores=2,threads=2"],
+                        ["--smp", "sockets=4096,dies=4096,cores=4096,threads=4096"],
+                        ["--smp", "sockets=4096,dies=4096,cores=256"],
+                        ["--kvm-leaf", "0x50000000"], ["--kvm-leaf", "0x40000001"]):
+            with self.subTest(options=options):
+                self.fails(2, "machine", "plan", "--host", self.host, *options)
+
+    def test_more_vcpus_than_kvm_allows(self):
+        snap = cli.guestcpu("probe", "--host", self.host).json()
+        most = dict(snap["capabilities"]["vm"]).get(66, 4096)
+        _, error = self.fails(2, "machine", "plan", "--host", self.host, "--vcpus", str(most + 1))
+        self.assertIn(f"1 to {min(most, 4096)}", error["expected"])
+        _, error = self.fails(2, "machine", "plan", "--host", self.host, "--vcpus", "4294967295")
+
+    def test_words(self):
+        for command in ("probe", "plan", "verify"):
+            self.fails(2, "argument", command, "word")
+        self.fails(2, "argument", "explain", "--host", self.host)
+        self.fails(2, "argument", "features", *["avx2"] * 9)
+        _, error = self.fails(2, "name", "features", "--arch=x86", "kvm-pv-eio")
+        self.assertEqual(error["near"][0], "kvm-pv-eoi")
+        _, error = self.fails(2, "name", "explain", "--host", self.host, "avx2", "kvm-pv-eio")
+        self.assertEqual(error["near"][0], "kvm-pv-eoi")
+        for word in ("migratable", "-avx2", "+avx2", "avx2=on", "a,b", "a" * 5000):
+            with self.subTest(word=word[:20]):
+                self.fails(2, "argument", "features", "--arch=x86", "--", word)  \
+                    if word[0] != "-" else self.exits(2, "features", "--arch=x86", "--", word)
+
+    def test_commands(self):
+        plain, error = self.fails(2, "argument", "nosuch")
+        self.assertIn("probe, features, plan, explain, verify", plain.err)
+        self.assertIn("explain", error["expected"])
+        self.assertEqual(cli.guestcpu().code, 2)
+        self.exits(2, "help", "nosuch")
+        self.fails(2, "argument", "")
+        self.fails(2, "argument", "\x1b[2J\xff")
+
+    def test_json_wherever_it_stands(self):
+        for args in (["--json", "plan2"], ["plan", "--bogus", "--json"], ["plan", "-j", "--vcpus", "0"],
+                     ["plan", "--vcpus=0", "--format=json"], ["plan", "--vcpus=0", "-f", "json"]):
+            with self.subTest(args=args):
+                ran = self.exits(2, *args)
+                self.assertEqual(ran.json()["schema"], "guestcpu.error")
+
+
+class Snapshots(cli.Test):
+    @classmethod
+    def setUpClass(cls):
+        cls.doc = cli.guestcpu("probe", "--host", cli.a_host("x86")).json()
+        cls.arm = cli.guestcpu("probe", "--host", cli.a_host("arm64")).json()
+
+    def bad(self, name, data, what=None):
+        path = write("bad.json", data)
+        for command in (["plan"], ["probe"], ["explain", "avx2"]):
+            plain, error = self.fails(2, name, *command, "--host", path)
+            self.assertIn(path, error["text"])
+            if what:
+                self.assertIn(what, error["text"])
+        return error
+
+    def changed(self, change, doc=None):
+        doc = copy.deepcopy(doc or self.doc)
+        doc.pop("hash")
+        change(doc)
+        return doc
+
+    def test_truncated(self):
+        data = json.dumps(self.doc, indent=1).encode()
+        for n in (0, 1, 2, 100, len(data) // 3, len(data) // 2, len(data) - 100, len(data) - 1):
+            with self.subTest(length=n):
+                self.assertIn("line", self.bad("document", data[:n])["text"])
+
+    def test_not_json(self):
+        for data in (b"\x00" * 100, b"\x7fELF", b"[]", b"null", b"42", b"{}", b"{\"schema\": 1}", b"[" * 100000,
+                     b"{\"a\":" * 100000, b"\xef\xbb\xbf{}", b"{\"schema\":\"guestcpu.snapshot\"} x",
+                     os.urandom(100000)):
+            with self.subTest(data=data[:20]):
+                self.bad("document", data)
+
+    def test_wrong_schema(self):
+        self.bad("schema", self.changed(lambda d: d.update(schema="guestcpu.plan")), "guestcpu.plan")
+        self.bad("schema", self.changed(lambda d: d.update(version=2)), "version 2")
+        self.bad("arch", self.changed(lambda d: d.update(arch="riscv")), "riscv")
+        # a plan is no snapshot
+        plan = cli.guestcpu("plan", "--host", cli.a_host("x86"), "--json").json()
+        self.bad("schema", plan)
+
+    def test_wrong_architecture(self):
+        self.bad("document", self.changed(lambda d: d.update(arch="arm64")))
+        self.bad("document", self.changed(lambda d: d.update(arch="x86"), self.arm))
+        for doc, other in ((self.doc, "arm64"), (self.arm, "x86")):
+            path = write("good.json", doc)
+            _, error = self.fails(2, "argument", "plan", "--host", path, "--arch", other)
+            self.assertIn(other, error["text"])
+
+    def test_missing_keys(self):
+        for doc in (self.doc, self.arm):
+            for key in doc:
+                if key in ("hash", "tsc", "xcomp", "trial"):
+                    continue
+                with self.subTest(arch=doc["arch"], key=key):
+                    self.bad("document", self.changed(lambda d: d.pop(key), doc), key)
+
+    def test_wrong_types(self):
+        for doc in (self.doc, self.arm):
+            for key in doc:
+                for value in ([], 7, {}, "x", True):
+                    if key in ("hash", "tsc", "xcomp") or isinstance(value, type(doc[key])):
+                        continue
+                    with self.subTest(arch=doc["arch"], key=key, value=value):
+                        ran = cli.guestcpu("plan", "--json", "--host", write("bad.json", self.changed(
+                            lambda d: d.update({key: value}), doc)))
+                        self.assertEqual(ran.code, 2, str(ran))
+
+    def test_entries(self):
+        def entry(**how):
+            return lambda d: d["cpuid"]["supported"][1].update(how)
+        for change in (entry(eax="0x100000000"), entry(eax="1"), entry(eax=1), entry(eax=None),
+                       entry(eax="0x"), entry(eax="0xg"), entry(eax="-0x1"), entry(eax="0x" + "0" * 5000),
+                       entry(leaf="0x123456789"), entry(flags="0x1"), entry(flags=-1), entry(flags=1 << 40)):
+            self.bad("document", self.changed(change), "cpuid.supported[1]")
+
+    def test_duplicate_leaves(self):
+        def twice(doc):
+            doc["cpuid"]["supported"].append(copy.deepcopy(doc["cpuid"]["supported"][2]))
+        self.bad("document", self.changed(twice), "twice")
+        def register_twice(doc):
+            doc["registers"].append(copy.deepcopy(doc["registers"][-1]))
+        self.bad("document", self.changed(register_twice, self.arm), "twice")
+        text = json.dumps(self.changed(lambda d: None))
+        self.bad("document", (text[:-1] + ", \"arch\": \"x86\"}").encode(), "duplicate")
+
+    def test_ten_thousand_leaves(self):
+        def many(doc):
+            doc["cpuid"]["supported"] += [
+                {"leaf": hex(0x50000000 + i), "subleaf": "0x0", "flags": 0, "eax": "0x0", "ebx": "0x0",
+                 "ecx": "0x0", "edx": "0x0"} for i in range(10000)]
+        error = self.bad("document", self.changed(many), "cpuid.supported: too many")
+        self.assertIn("4096", error["expected"])
+
+    def test_hash(self):
+        doc = copy.deepcopy(self.doc)
+        doc["host"]["kernel"] = "6.0.0"
+        self.assertIn("hash", self.bad("document", doc)["text"])
+        doc["hash"] = "sha256:0"
+        self.bad("document", doc)
+        doc.pop("hash")
+        self.exits(0, "plan", "--host", write("good.json", doc))
+
+    def test_unknown_keys_are_borne(self):
+        doc = self.changed(lambda d: d.update(later={"x": [1]}))
+        self.exits(0, "plan", "--host", write("good.json", doc))
+
+    def test_hostile_strings(self):
+        for text in ("\x1b]0;owned\x07\x1b[31m", "a\nb\r\nc", "\u009b31m", "\u2028", "x" * 1024, "%s%n",
+                     "\"}],\\", "\ud7ff\uffff"):
+            with self.subTest(text=text[:20]):
+                doc = self.changed(lambda d: (d.update(name=text), d["host"].update(
+                    kernel=text, module=text, cpu=text, vendor=text)))
+                path = write("good.json", doc)
+                for args in (["plan"], ["plan", "-a"], ["explain", "avx2"]):
+                    ran = self.exits(0, *args, "--host", path)
+                    # nothing of it reaches a terminal as a command
+                    self.assertTrue(all(c == "\n" or not (ord(c) < 32 or 127 <= ord(c) < 160)
+                                        for c in ran.out), repr(ran.out[:300]))
+                self.assertEqual(cli.guestcpu("plan", "--json", "--host", path).json()["host"]["name"], text)
+                again = self.exits(0, "probe", "--host", path)
+                self.assertEqual(again.json()["name"], text)
+                self.exits(0, "plan", "--host", write("again.json", again.raw))
+        long = self.changed(lambda d: d.update(name="x" * 1025))
+        self.bad("document", long, "name")
+        self.bad("document", self.changed(lambda d: d.update(name="a\0b")))
+        self.bad("document", self.changed(lambda d: d["host"].update(kernel="x" * 10_000_000)))
+        for raw in (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\\ud800"):
+            text = json.dumps(self.changed(lambda d: d.update(name="HERE"))).encode()
+            self.bad("document", text.replace(b"HERE", raw))
+
+    def test_files(self):
+        _, error = self.fails(3, "kvm", "plan", "--host", os.path.join(SCRATCH, "nosuch.json"))
+        self.assertEqual(error["errno"], 2)
+        self.fails(3, "kvm", "plan", "--host", SCRATCH)
+        self.fails(2, "document", "plan", "--host", "/dev/null")
+        self.fails(2, "name", "plan", "--host", "nosuch")
+        self.fails(2, "name", "plan", "--host", "")
+        self.fails(3, "memory", "plan", "--host", "/dev/zero")
+
+    def test_nearest_host(self):
+        for name in cli.bundled()[:1]:
+            _, error = self.fails(2, "name", "plan", "--host", name[:-1])
+            self.assertIn(name, error["near"])
+
+
+class Kvm(cli.Test):
+    """--kvm and /dev/kvm. Exit 3, whatever the command."""
+
+    def lacks(self, path, errno, **how):
+        for command in (["probe"], ["plan"], ["explain", "avx2"], ["verify"]):
+            with self.subTest(command=command, path=path):
+                _, error = self.fails(3, "no-kvm", *command, "--kvm", path, **how)
+                self.assertIn(path, error["text"])
+                self.assertTrue(error["expected"])
+                self.assertEqual(error["errno"], errno)
+
+    def test_absent(self):
+        self.lacks(os.path.join(SCRATCH, "nosuch"), 2)
+        self.lacks("", 2)
+
+    def test_plain_file(self):
+        self.lacks(write("plain", b"hello"), 25)
+
+    def test_directory(self):
+        self.lacks(SCRATCH, 21)
+
+    def test_other_device(self):
+        self.lacks("/dev/null", 25)
+        self.lacks("/dev/zero", 25)
+
+    def test_fifo_and_link(self):
+        path = os.path.join(SCRATCH, "loop")
+        os.symlink(path, path)
+        self.lacks(path, 40)
+
+    def test_not_permitted(self):
+        if os.geteuid() != 0 or not shutil.which("setpriv"):
+            cli.skip("cli: --kvm without permission: needs root and setpriv")
+        # the build may lie where nobody else can read
+        place = os.path.join(SCRATCH, "bin")
+        os.makedirs(place, exist_ok=True)
+        os.chmod(SCRATCH, 0o755)
+        tool = shutil.copy(cli.TOOL, os.path.join(place, "guestcpu"))
+        os.chmod(tool, 0o755)
+        path = os.path.join(SCRATCH, "forbidden")
+        with open(path, "wb"):
+            pass
+        os.chmod(path, 0o600)
+        paths = [path]
+        if os.path.exists("/dev/kvm") and not os.stat("/dev/kvm").st_mode & stat.S_IWOTH:
+            paths.append("/dev/kvm")
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs")
+        here, cli.TOOL = cli.TOOL, tool
+        try:
+            for path in paths:
+                self.lacks(path, 13, wrapper=nobody, cwd="/")
+                plain = cli.guestcpu("probe", "--kvm", path, wrapper=nobody, cwd="/")
+                self.assertIn("not permitted", plain.err)
+                self.assertIn("kvm", plain.err)
+        finally:
+            cli.TOOL = here
+
+
+class Output(cli.Test):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = cli.a_host("x86")
+
+    def test_file_that_cannot_be_written(self):
+        host = ["--host", self.host]
+        for path, errno in ((os.path.join(SCRATCH, "no/such/file"), 2), (SCRATCH, 21), ("/dev/full", 28), ("", 2)):
+            for args in (["plan", *host, "-f", "cpuid-raw"], ["plan", *host], ["probe", *host]):
+                with self.subTest(path=path, args=args):
+                    _, error = self.fails(3, "kvm", *args, "-o", path)
+                    self.assertEqual(error["errno"], errno)
+
+    def test_full_standard_output(self):
+        for args in (["plan"], ["plan", "--all"], ["plan", "--json"], ["plan", "-f", "cpuid-raw"],
+                     ["explain", "avx2"], ["explain", "avx2", "--json"], ["probe"]):
+            with self.subTest(args=args), open("/dev/full", "wb") as full:
+                ran = cli.guestcpu(*args, "--host", self.host, stdout=full)
+                self.assertEqual(ran.code, 3, str(ran))
+                self.assertIn("standard output", ran.err)
+        for args in (["features"], ["features", "--json"], ["features", "--hosts", "--json"]):
+            with self.subTest(args=args), open("/dev/full", "wb") as full:
+                ran = cli.guestcpu(*args, stdout=full)
+                self.assertEqual(ran.code, 3, str(ran))
+                self.assertIn("standard output", ran.err)
+
+    def test_files_hold_the_document(self):
+        path = os.path.join(SCRATCH, "out")
+        for args in (["plan", "--json"], ["plan", "-f", "cpuid-raw"], ["probe"]):
+            with self.subTest(args=args):
+                whole = cli.guestcpu(*args, "--host", self.host)
+                ran = self.exits(0, *args, "--host", self.host, "-o", path)
+                with open(path, "rb") as f:
+                    self.assertEqual(f.read(), whole.raw)
+                if args[0] == "plan":
+                    self.assertEqual(ran.out, "")
+        # a summary for people beside the document for programs
+        ran = self.exits(0, "plan", "--host", self.host, "-o", path)
+        self.assertIn("planned:", ran.out)
+        with open(path, encoding="utf-8") as f:
+            self.assertEqual(json.load(f)["schema"], "guestcpu.plan")
+        self.assertEqual(self.exits(0, "plan", "--host", self.host, "-o", "-", "-j").json()["schema"],
+                         "guestcpu.plan")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main())

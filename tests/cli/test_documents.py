@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Documents of the command against docs/schema, and what a schema cannot say.
+
+Needs python3-jsonschema; runs itself with the system's Python if that has it.
+"""
+import functools
+import json
+import os
+import subprocess
+import sys
+
+try:
+    import jsonschema
+except ImportError:
+    SYSTEM = "/usr/bin/python3"
+    if sys.executable != SYSTEM and os.path.exists(SYSTEM) and subprocess.run(
+            [SYSTEM, "-c", "import jsonschema"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        os.execv(SYSTEM, [SYSTEM, *sys.argv])
+    print("SKIP: cli documents: no jsonschema (Debian: python3-jsonschema)")
+    sys.exit(77)
+
+import cli
+
+REQUESTS = {
+    "x86": ["host", "max", "qemu64", "kvm64", "host,-kvm-pv-eoi,+avx2", "host,kvm=off",
+            "host,migratable=off,+invtsc,+svm,+vmx", "max,enforce=on,+mpx", "qemu64,+amx-tile,+xsave"],
+    "arm64": ["host", "max", "host,mte=on", "host,-FEAT_RNG", "host,ID_AA64ISAR0_EL1.AES=0",
+              "host,enforce=on,FEAT_SVE2p1=on", "host,migratable=off"],
+}
+MACHINES = {
+    "x86": [["--vcpus", "3"], ["--smp", "8,sockets=2,cores=2,threads=2", "--irqchip", "split"],
+            ["--irqchip", "user"], ["--irqchip", "none", "--kvm-leaf", "0x40000100"],
+            ["--disable-exits", "mwait,hlt,pause,cstate,aperfmperf", "--x2apic-ids", "--handles",
+             "msi-ext-dest-id,map-gpa-range,migration-control"]],
+    "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
+}
+ENTRY = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"]
+
+
+def tighten(schema):
+    """A key that no schema names is a mistake of ours, though readers must bear it."""
+    if isinstance(schema, list):
+        for part in schema:
+            tighten(part)
+    elif isinstance(schema, dict):
+        for part in schema.values():
+            tighten(part)
+        if schema.get("type") == "object" and "properties" in schema:
+            schema["additionalProperties"] = False
+
+
+@functools.lru_cache
+def validator(name):
+    path = os.path.join(cli.ROOT, "docs/schema", name + ".schema.json")
+    with open(path, encoding="utf-8") as f:
+        schema = json.load(f)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    tighten(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+class Documents(cli.Test):
+    @classmethod
+    def setUpClass(cls):
+        cls.hosts = cli.hosts()
+
+    def valid(self, schema, ran):
+        errors = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:300]}"
+                  for e in validator(schema).iter_errors(ran.json())]
+        self.assertEqual(errors[:5], [], f"guestcpu {ran.args_text}")
+        self.assertTrue(ran.raw.endswith(b"}\n"))
+        return ran.json()
+
+    def check_plan(self, doc):
+        """What the schema cannot say."""
+        m = doc["machine"]
+        self.assertEqual(m["sockets"] * m["dies"] * m["cores"] * m["threads"], m["vcpus"])
+        self.assertEqual([v["index"] for v in doc["vcpus"]], list(range(m["vcpus"])))
+        self.assertEqual(len({v["id"] for v in doc["vcpus"]}), m["vcpus"])
+        keys = [(int(e["leaf"], 16), int(e["subleaf"], 16)) for e in doc["cpuid"]]
+        self.assertEqual(keys, sorted(set(keys)))
+        self.assertEqual(doc["vcpus"][0]["cpuid"], [])
+        for vcpu in doc["vcpus"]:
+            for entry in vcpu["cpuid"]:
+                self.assertEqual(list(entry), ENTRY)
+                base = [e for e in doc["cpuid"] if e["leaf"] == entry["leaf"]
+                        and e["subleaf"] == entry["subleaf"]]
+                self.assertEqual(len(base), 1)
+                self.assertNotEqual(base[0], entry)
+        phases = ["process", "vm", "all-vcpus", "vm-once", "vcpu"]
+        order = [phases.index(s["phase"]) for s in doc["recipe"]]
+        self.assertEqual(order, sorted(order))
+        calls = [s for s in doc["recipe"] if s["call"] == "KVM_SET_CPUID2"]
+        self.assertEqual([s["args"]["nent"] for s in calls],
+                         [len(doc["cpuid"])] if doc["arch"] == "x86" else [])
+        self.assertEqual([{k: s["args"][k] for k in ("index", "value")} for s in doc["recipe"]
+                          if s["call"] == "KVM_SET_MSRS"], doc["msrs"])
+        written = {s["args"]["id"] for s in doc["recipe"] if s["call"] == "KVM_SET_ONE_REG"}
+        for reg in doc["registers"]:
+            self.assertEqual(reg["write"], reg["id"] in written, reg)
+        on, off = set(doc["features"]["on"]), set(doc["features"]["off"])
+        self.assertFalse(on & off)
+        if doc["refused"]:
+            self.assertIn("error", [f["severity"] for f in doc["findings"]])
+
+    def test_snapshots(self):
+        for name, value, _ in self.hosts:
+            with self.subTest(host=name):
+                ran = self.exits(0, "probe", "--host", value, "--json")
+                self.valid("snapshot", ran)
+                path = os.path.join(cli.scratch(), "again.json")
+                with open(path, "wb") as f:
+                    f.write(ran.raw)
+                again = self.exits(0, "probe", "--host", path)
+                self.assertEqual(again.raw, ran.raw, "not canonical")
+
+    def test_bundled_snapshots_are_canonical(self):
+        for name in cli.bundled():
+            with self.subTest(host=name):
+                with open(os.path.join(cli.ROOT, "data/hosts", name + ".json"), "rb") as f:
+                    self.assertEqual(self.exits(0, "probe", "--host", name).raw, f.read())
+
+    def test_probe_without_trial(self):
+        cli.need_kvm()
+        doc = self.valid("snapshot", self.exits(0, "probe", "--no-trial", "--name", "x"))
+        self.assertNotIn("trial", doc)
+        self.assertEqual(doc["name"], "x")
+
+    def test_no_duplicate_keys(self):
+        def pairs(items):
+            keys = [k for k, _ in items]
+            self.assertEqual(len(keys), len(set(keys)), keys)
+            return dict(items)
+        for name, value, arch in self.hosts:
+            with self.subTest(host=name):
+                for request in REQUESTS[arch]:
+                    json.loads(cli.guestcpu("plan", "--host", value, "-c", request, "-j").raw,
+                               object_pairs_hook=pairs)
+
+    def test_plans(self):
+        for name, value, arch in self.hosts:
+            for request in REQUESTS[arch]:
+                with self.subTest(host=name, request=request):
+                    ran = cli.guestcpu("plan", "--host", value, "-c", request, "--json")
+                    self.assertIn(ran.code, (0, 1), str(ran))
+                    doc = self.valid("plan", ran)
+                    self.assertEqual(doc["refused"], ran.code == 1)
+                    self.assertEqual(doc["request"], request)
+                    self.check_plan(doc)
+            for machine in MACHINES[arch]:
+                with self.subTest(host=name, machine=machine):
+                    ran = cli.guestcpu("plan", "--host", value, "--json", *machine)
+                    if ran.code == 2 and ran.json()["error"]["code"] == "machine":
+                        continue # this host allows fewer vCPUs
+                    self.assertIn(ran.code, (0, 1), str(ran))
+                    self.check_plan(self.valid("plan", ran))
+
+    def test_plan_names_the_snapshot(self):
+        for name, value, _ in self.hosts:
+            with self.subTest(host=name):
+                snap = self.exits(0, "probe", "--host", value).json()
+                host = cli.guestcpu("plan", "--host", value, "--json").json()["host"]
+                self.assertEqual((host["name"], host["hash"]), (snap["name"], snap["hash"]))
+
+    def test_same_plan_twice(self):
+        for name, value, _ in self.hosts:
+            with self.subTest(host=name):
+                args = ("plan", "--host", value, "--json", "--vcpus", "1")
+                self.assertEqual(cli.guestcpu(*args).raw, cli.guestcpu(*args).raw)
+
+    def test_verify(self):
+        cli.need_kvm()
+        for args in (["-c", "host"], ["-c", "host,-kvm-pv-eoi", "--vcpus", "3"],
+                     ["-c", "max", "--timeout", "1"]):
+            with self.subTest(args=args):
+                ran = cli.guestcpu("verify", "--json", *args)
+                if ran.code == 2 and "pv" in args[1]:
+                    continue # x86 names
+                self.assertIn(ran.code, (0, 1, 3), str(ran))
+                doc = self.valid("verify", ran)
+                verdicts = [f["verdict"] for f in doc["features"]]
+                total = doc["summary"].pop("total")
+                self.assertEqual(doc["summary"], {k: verdicts.count(k) for k in doc["summary"]})
+                self.assertEqual(total, len(verdicts))
+                if ran.code == 3:
+                    self.assertIsNotNone(doc["guest_error"])
+
+    def test_verify_head_is_the_plan_head(self):
+        cli.need_kvm()
+        plan = self.exits(0, "plan", "--json", "--vcpus", "2").json()
+        view = cli.guestcpu("verify", "--json", "--vcpus", "2").json()
+        for key in ("arch", "request", "host", "machine"):
+            self.assertEqual(plan[key], view[key])
+
+    def test_examples_of_the_pages(self):
+        """The examples in docs/*.md have the keys of the schema."""
+        for name in ("snapshot", "plan", "verify"):
+            with self.subTest(page=name):
+                with open(os.path.join(cli.ROOT, "docs", name + ".md"), encoding="utf-8") as f:
+                    text = f.read().split("\n## Example\n")[1].split("\n#")[0]
+                doc = json.loads("\n".join(line[4:] for line in text.splitlines()
+                                           if line.startswith("    ")))
+                for part in (doc, doc.get("host", {})):
+                    if part.get("hash") == "sha256:...":
+                        part["hash"] = "sha256:" + "0" * 64
+                self.assertEqual([e.message for e in validator(name).iter_errors(doc)], [])
+
+    def test_keys_of_the_pages(self):
+        """Every key of a schema stands on its page."""
+        def keys(schema):
+            if isinstance(schema, dict):
+                yield from schema.get("properties", {})
+                for part in schema.values():
+                    yield from keys(part)
+            elif isinstance(schema, list):
+                for part in schema:
+                    yield from keys(part)
+        for name in ("snapshot", "plan", "verify"):
+            with open(os.path.join(cli.ROOT, "docs", name + ".md"), encoding="utf-8") as f:
+                page = f.read()
+            with open(os.path.join(cli.ROOT, "docs/plan.md"), encoding="utf-8") as f:
+                page += f.read() if name == "verify" else ""
+            with open(os.path.join(cli.ROOT, "docs/schema", name + ".schema.json"), encoding="utf-8") as f:
+                found = set(keys(json.load(f)))
+            missing = [k for k in sorted(found) if f'`{k}`' not in page and f'"{k}"' not in page
+                       and f".{k}`" not in page]
+            self.assertEqual(missing, [], name)
+
+
+if __name__ == "__main__":
+    cli.main()

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The form of the output, as it was when somebody last looked at it.
+
+usage: test_golden.py [--bless]
+
+golden/*.txt are the command's output, standard output and then standard error.
+A difference is not a mistake by itself: look at it, and if it is meant, --bless
+writes the files anew.
+"""
+import difflib
+import os
+import sys
+
+import cli
+
+GOLDEN = os.path.join(cli.HERE, "golden")
+HOST = {"x86": "HOST_X86", "arm64": "HOST_ARM64"}
+
+CASES = {
+    # name: (architecture of the host or None, arguments)
+    "x86-plan": ("x86", ["plan", "-c", "host,-kvm-pv-eoi,+mpx", "--vcpus", "4"]),
+    "x86-plan-all": ("x86", ["plan", "-a", "-c", "qemu64,+avx2", "--smp", "4,cores=2,threads=2"]),
+    "x86-plan-refused": ("x86", ["plan", "-c", "host,enforce=on,+mpx,+kvm-msi-ext-dest-id"]),
+    "x86-plan-json": ("x86", ["plan", "-j", "-c", "qemu64,+mpx", "--vcpus", "2"]),
+    "x86-plan-raw": ("x86", ["plan", "-f", "cpuid-raw", "-c", "kvm64"]),
+    "x86-explain": ("x86", ["explain", "-c", "host,-kvm-pv-eoi,+mpx,+avx2", "kvm-pv-eoi", "mpx", "avx2",
+                            "vmx", "kvm-pv-unhalt"]),
+    "x86-explain-json": ("x86", ["explain", "-j", "-c", "host,+mpx", "mpx", "hypervisor"]),
+    "x86-features": (None, ["features", "--arch", "x86", "kvm-pv-eoi", "kvm-asyncpf-int", "avx2"]),
+    "x86-features-json": (None, ["features", "--arch", "x86", "-j", "kvm-pv-unhalt", "arch-capabilities"]),
+    "arm64-plan": ("arm64", ["plan", "-c", "host,-FEAT_RNG,FEAT_SME=on", "--vcpus", "2"]),
+    "arm64-plan-all": ("arm64", ["plan", "-a", "-c", "host"]),
+    "arm64-plan-json": ("arm64", ["plan", "-j", "-c", "host,ID_AA64ISAR0_EL1.AES=0"]),
+    "arm64-explain": ("arm64", ["explain", "-c", "host,-FEAT_AES", "FEAT_AES", "ID_AA64ISAR0_EL1.SHA2", "FEAT_SME"]),
+    "arm64-explain-json": ("arm64", ["explain", "-j", "FEAT_AES"]),
+    "arm64-features": (None, ["features", "--arch", "arm64", "FEAT_AES", "ID_AA64ISAR0_EL1.AES", "pauth"]),
+    "arm64-features-json": (None, ["features", "--arch", "arm64", "-j", "FEAT_RNG"]),
+    "error-name": ("x86", ["plan", "-c", "host,-kvm-pv-eoi,+kvm-pv-unhlat,avx2"]),
+    "error-name-json": ("x86", ["plan", "-j", "-c", "host,-kvm-pv-eoi,+kvm-pv-unhlat,avx2"]),
+    "error-value": ("arm64", ["plan", "-c", "host,ID_AA64ISAR0_EL1.AES=77"]),
+    "error-topology": ("x86", ["plan", "--smp", "6,cores=4"]),
+    "error-option": (None, ["plan", "--irqchip", "pic"]),
+}
+
+
+def output(case):
+    arch, args = CASES[case]
+    host = ["--host", HOST[arch]] if arch else []
+    ran = cli.guestcpu(*args, *host)
+    head = f"guestcpu {' '.join(args + host)}: exit {ran.code}\n"
+    return head + ran.out + ran.err
+
+
+class Golden(cli.Test):
+    def test_form(self):
+        bundled = cli.bundled()
+        for case, (arch, _) in CASES.items():
+            with self.subTest(case=case):
+                if arch:
+                    self.assertIn(HOST[arch], bundled, "no longer bundled: choose another, --bless")
+                with open(os.path.join(GOLDEN, case + ".txt"), encoding="utf-8") as f:
+                    want = f.read()
+                lines = difflib.unified_diff(want.splitlines(), output(case).splitlines(),
+                                             "golden", "now", lineterm="", n=1)
+                text = "\n".join(list(lines)[:40])
+                if text:
+                    self.fail(text + "\nif that is meant: tests/cli/test_golden.py --bless")
+
+    def test_no_strays(self):
+        self.assertEqual(sorted(os.listdir(GOLDEN)), sorted(c + ".txt" for c in CASES))
+
+
+def bless():
+    os.makedirs(GOLDEN, exist_ok=True)
+    for name in os.listdir(GOLDEN):
+        os.unlink(os.path.join(GOLDEN, name))
+    for case in CASES:
+        with open(os.path.join(GOLDEN, case + ".txt"), "w", encoding="utf-8") as f:
+            f.write(output(case))
+    print(f"{len(CASES)} files written to {GOLDEN}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--bless"]:
+        bless()
+    else:
+        sys.exit(cli.main())

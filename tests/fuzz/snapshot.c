@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* A snapshot document: read, written and read again, and planned upon. */
+#include "fuzz.h"
+
+#include <string.h>
+
+static const struct {
+	enum gcpu_arch arch;
+	const char *request;
+	uint8_t machine[5];
+} plans[] = {
+	{ GCPU_ARCH_X86, "host", { 0, 2, 0, 0, 0 } },
+	{ GCPU_ARCH_X86, "max,migratable=off,+kvm-pv-unhalt,-x2apic", { 1, 5, 0x0f, 0xff, 0x87 } },
+	{ GCPU_ARCH_X86, "qemu64,+avx512f,+vmx,+kvm-hc-map-gpa-range,enforce", { 3, 0, 0, 0xff, 0 } },
+	{ GCPU_ARCH_X86, "base,+amx-tile", { 2, 3, 0xff, 0, 0 } },
+	{ GCPU_ARCH_ARM64, "host", { 8, 2, 0, 0, 0 } },
+	{ GCPU_ARCH_ARM64, "max,-sve,FEAT_RNG=off,+pmu", { 0, 0, 0, 0xff, 0 } },
+	{ GCPU_ARCH_ARM64, "host,ID_AA64ISAR0_EL1.AES=1,+FEAT_SHA256,mte=on,enforce", { 4, 1, 0, 0, 0 } },
+};
+
+static void plan(const struct gcpu_snapshot *s, size_t i)
+{
+	struct gcpu_machine m = fuzz_machine(plans[i].machine, sizeof(plans[i].machine));
+	struct gcpu_request *req = NULL;
+	struct gcpu_plan *p = NULL;
+	struct gcpu_error err;
+	int status = gcpu_request_parse(plans[i].arch, plans[i].request, &req, &err);
+
+	/* a name that is not in the tables is a fault of this test */
+	if (status)
+		fprintf(stderr, "%s: %s\n", plans[i].request, err.text);
+	MUST(status == 0);
+	status = gcpu_plan_make(s, req, &m, &p, &err);
+	if (status) {
+		MUST(!p);
+		fuzz_error(&err, status, strlen(plans[i].request));
+	} else {
+		fuzz_plan(p);
+	}
+	gcpu_plan_free(p);
+	gcpu_request_free(req);
+}
+
+/* What is written is read as the same. */
+static void again(const struct gcpu_snapshot *s)
+{
+	struct fuzz_text t = { NULL, 0, 0 };
+	struct gcpu_snapshot *copy = NULL;
+	struct gcpu_error err;
+
+	MUST(gcpu_snapshot_write(s, fuzz_write, &t) == 0);
+	if (gcpu_snapshot_parse(t.data, t.n, &copy, &err)) {
+		fprintf(stderr, "%s (%s)\n", err.text, err.expected);
+		abort();
+	}
+	MUST(strcmp(gcpu_snapshot_hash(s), gcpu_snapshot_hash(copy)) == 0);
+	MUST(strcmp(gcpu_snapshot_name(s), gcpu_snapshot_name(copy)) == 0);
+	MUST(gcpu_snapshot_arch(s) == gcpu_snapshot_arch(copy));
+	gcpu_snapshot_free(copy);
+	free(t.data);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct gcpu_snapshot *s = NULL;
+	struct gcpu_error err;
+	int status = gcpu_snapshot_parse((const char *)data, size, &s, &err);
+
+	/* libFuzzer's empty input has no address */
+	if (!data)
+		return 0;
+	if (status) {
+		MUST(!s);
+		fuzz_error(&err, status, size);
+		return 0;
+	}
+	MUST(strlen(gcpu_snapshot_hash(s)) == 71);
+	for (unsigned cap = 0; cap < 300; cap++)
+		gcpu_snapshot_capability(s, cap);
+	again(s);
+	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
+		if (plans[i].arch == gcpu_snapshot_arch(s))
+			plan(s, i);
+	gcpu_snapshot_free(s);
+	return 0;
+}

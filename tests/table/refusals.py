@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The generator refuses what is not right, and says where: refusals.py SOURCE
+
+Each case changes a copy of data/ and expects a refusal that names the file and the line of the
+change (or another one that it gives). A refusal in gen/ that no case reaches is a failure too.
+"""
+import ast
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+sys.dont_write_bytecode = True
+
+FIELD = "{id} | zz-new | CPUID.0x7.0x0.ebx | 5 | chosen | flag | le | hw | 6.1 | auto | New"
+ARM_FIELD = "{id} | ZZ_EL1.NEW | ID_AA64ISAR0_EL1 | 3:0 | chosen | lower | le | hw | 6.1 | auto | New"
+X, A, K = "x86/", "arm64/", "kvm/"
+
+
+def add(row):
+    """Append a row; {id} is the next free id of the table."""
+    def edit(lines):
+        ids = [int(line.split("|")[0]) for line in lines if re.match(r"[0-9]+ *\|", line)]
+        while lines and not lines[-1]:
+            lines.pop()
+        lines.append(row.replace("{id}", str(max(ids, default=0) + 1)))
+        return len(lines)
+    return edit
+
+
+def put(at, text):
+    """TEXT in the place of line number AT."""
+    def edit(lines):
+        lines[at - 1] = text
+        return at
+    return edit
+
+
+def cut(begin):
+    """The row that begins with BEGIN goes."""
+    def edit(lines):
+        at = next(i for i, line in enumerate(lines) if re.match(begin, line))
+        del lines[at]
+        return at + 1
+    return edit
+
+
+def field(column, value):
+    cells = FIELD.split(" | ")
+    cells[column] = value
+    return add(" | ".join(cells))
+
+
+def rule(**columns):
+    cells = dict(id="zz", stage="plan", effect="warn", targets="avx2", when="on", severity="note",
+                 sentence="A sentence", source="Somewhere")
+    cells.update(columns)
+    return add(" | ".join(cells.values()))
+
+
+# file, change, what the refusal says [, file and beginning of the line that it names]
+CASES = [
+    # the form of every table
+    (X + "gates.txt", put(1, "# MIT"), "the first line must be the licence"),
+    (X + "gates.txt", put(2, "# Source: us"), "the second line must say '# Provenance: ...'"),
+    (K + "caps.txt", add("9999 | NEW | check"), "3 columns, expected 4"),
+    (K + "caps.txt", add("9999 | NEW | check | A | B"), "5 columns, expected 4"),
+    (K + "caps.txt", add("9999 | NEW | | Meaning"), "an empty column; '-' means none"),
+    (K + "caps.txt", add('9999 | NEW | check | A "quoted" word'), "quotes and backslashes are not allowed"),
+    (K + "caps.txt", add("9999 | NEW | check | Back\\slash"), "quotes and backslashes are not allowed"),
+    (K + "caps.txt", add("9999 | NEW | check | A\tB"), "a character that cannot be printed"),
+    (K + "caps.txt", add("9999 | NEW | check | A */ B"), "'*/' and '??' mean something else in C"),
+    (K + "caps.txt", add("9999 | NEW | check | \udcff"), "not UTF-8"),
+    # numbers and names
+    (K + "caps.txt", add("many | NEW | check | Meaning"), "'many' is not a number"),
+    (K + "caps.txt", add("0b1 | NEW | check | Meaning"), "'0b1' is not a number"),
+    (K + "caps.txt", add("65536 | NEW | check | Meaning"), "65536 is out of range 0..65535"),
+    (K + "exits.txt", add("32 | new | vm | Meaning"), "32 is out of range 0..31"),
+    (K + "caps.txt", add("9999 | A B | check | Meaning"), "'A B' is not a name"),
+    (K + "caps.txt", add("9999 | MAX_VCPUS | check | Meaning"), "MAX_VCPUS or 9999 twice"),
+    (K + "caps.txt", add("66 | NEW | check | Meaning"), "NEW or 66 twice"),
+    (K + "params.txt", add("kvm | ignore_msrs | Meaning"), "kvm ignore_msrs twice"),
+    # words
+    (X + "words.txt", add("CPUID.0x7f.0x0.eax | none | New"), "no such class 'none'"),
+    (X + "words.txt", add("CPUID.0x7f.*.* | structure | New"), "a structure, and nothing else, names its kind"),
+    (X + "words.txt", add("CPUID.0x7f.0x0.eax | copy:cache | New"), "a structure, and nothing else, names its kind"),
+    (X + "words.txt", add("CPUID.0x7f.*.eax | fields | New"), "class 'fields' needs an exact sub-leaf"),
+    (X + "words.txt", add("CPUID.0x4.*.eax | copy | New"), "this leaf has a range already"),
+    (X + "words.txt", add("CPUID.0x1.0x0.ecx | copy | New"), "word CPUID.0x1.0x0.ecx is at "),
+    (X + "words.txt", add("CPUID.0x7f.0x0.rax | copy | New"), "no such register 'rax'"),
+    (X + "words.txt", add("LEAF.0x7f | copy | New"), "'LEAF.0x7f' is not a word address"),
+    (A + "words.txt", add("REG.MIDR_EL1.3.1.2.3.4 | copy | New"), "name MIDR_EL1 is at "),
+    (A + "words.txt", add("REG.ZZ_EL1.4.0.0.0.0 | copy | New"), "4 is out of range 0..3"),
+    (X + "words.txt", add("CPUID.0x7f.0x0.eax | fields | New"), "word CPUID.0x7f.0x0.eax has no field"),
+    # fields
+    (X + "fields.txt", field(0, "1"), "id 1 is at "),
+    (X + "fields.txt", field(0, "0"), "0 is out of range 1..4095"),
+    (X + "fields.txt", field(0, "4095"), "gap in the ids at "),
+    (X + "fields.txt", cut(r"2 +\|"), "gap in the ids at 2", (X + "fields.txt", r"3 +\|")),
+    (X + "fields.txt", field(1, "AVX2"), "name AVX2 is at "),
+    (X + "fields.txt", field(1, "new!"), "'new!' is not a name"),
+    (X + "fields.txt", field(2, "CPUID.0x7f.0x0.eax"), "word CPUID.0x7f.0x0.eax is not in words.txt, or not one word"),
+    (X + "fields.txt", field(2, "CPUID.0x7.0x0.ebx+ecx"), "is not in words.txt, or not one word"),
+    (X + "fields.txt", field(2, "CPUID.0x3.0x0.eax"), "is of class zero, which has no fields"),
+    (X + "fields.txt", field(3, "32"), "bit 32 is outside of the word"),
+    (X + "fields.txt", field(3, "3:5"), "3 is out of range 5..63"),
+    (X + "fields.txt", field(4, "user"), "no such owner 'user'"),
+    (X + "fields.txt", field(4, "chosen+user"), "no such owner 'user'"),
+    (X + "fields.txt", field(5, "bigger"), "no such order 'bigger'"),
+    (X + "fields.txt", field(5, "safe:all"), "'all' is not a number"),
+    (X + "fields.txt", field(5, "lower=0x2"), "0x2 does not fit into 1 bits"),
+    (X + "fields.txt", field(6, "gt"), "no such migrate 'gt', expected one of le eq ge any"),
+    (X + "fields.txt", field(7, "soft"), "no such kind 'soft'"),
+    (X + "fields.txt", field(8, "v6.1"), "'v6.1' is not a kernel release"),
+    (X + "fields.txt", field(8, ">=6.1"), "'>=6.1' is not a kernel release"),
+    (X + "fields.txt", field(9, "on"), "no such default 'on'"),
+    (X + "fields.txt", field(3, "5:4"), "a flag is one bit wide"),
+    (X + "fields.txt", field(1, "zz-new"), "zz-new overlaps another field of CPUID.0x7.0x0.ebx"),
+    # names
+    (A + "features.txt", add("4095 | FEAT_ZZ | ID_AA64ISAR0_EL1.RNDR | 1 | -"), "4095 is out of range 4096..65535"),
+    (A + "features.txt", add("4096 | FEAT_ZZ | ID_AA64ISAR0_EL1.RNDR | 1 | -"), "id 4096 is at "),
+    (A + "features.txt", add("{id} | FEAT_ZZ | ID_AA64ISAR0_EL1.ZZ | 1 | -"), "no field 'ID_AA64ISAR0_EL1.ZZ'"),
+    (A + "features.txt", add("{id} | FEAT_ZZ | ID_AA64ISAR0_EL1.RNDR | 16 | -"), "16 is out of range 0..15"),
+    (A + "features.txt", add("{id} | feat_rng | ID_AA64ISAR0_EL1.RNDR | 1 | -"), "name 'feat_rng' is taken at "),
+    (A + "features.txt", add("{id} | FEAT.RNG | ID_AA64ISAR0_EL1.RNDR | 1 | -"), "two features become GCPU_ARM64_FEAT_RNG"),
+    (X + "aliases.txt", add("zz-alias | zz-field | qemu"), "no field or feature 'zz-field'"),
+    (X + "aliases.txt", add("zz-alias | avx2 + zz-field | qemu"), "no field 'zz-field'"),
+    (X + "aliases.txt", add("avx2 | sse | qemu"), "name 'avx2' is taken at "),
+    (X + "aliases.txt", add("zz-alias | avx2 | kernel"), "no such tag 'kernel'"),
+    (X + "properties.txt", add("zz-prop | string | on | Meaning"), "a property is 'bool' with default on or off"),
+    (X + "properties.txt", add("zz-prop | bool | yes | Meaning"), "a property is 'bool' with default on or off"),
+    (X + "properties.txt", add("Enforce | bool | on | Meaning"), "property Enforce twice"),
+    (X + "properties.txt", add("avx2 | bool | on | Meaning"), "'avx2' is a feature at "),
+    # parents, run time, gates, PV, models
+    (X + "requires.txt", add("zz-field | avx2 | Source"), "no field 'zz-field'"),
+    (X + "requires.txt", add("avx2 | zz-field | Source"), "no field 'zz-field'"),
+    (X + "requires.txt", add("avx2 | sse + sse2 + avx + fma + xsave | Source"), "at most four parents in one row"),
+    (X + "requires.txt", add("avx2 | avx2 | Source"), "avx2 cannot be its own parent"),
+    (X + "requires.txt", add("sse2 | sse | Source"), "sse2 requires sse twice"),
+    (X + "runtime.txt", add("avx2 | Reason"), "avx2 is not owned by runtime"),
+    (X + "runtime.txt", add("osxsave | Reason"), "osxsave twice"),
+    (X + "runtime.txt", cut(r"osxsave +\|"), "osxsave has no row in runtime.txt",
+     (X + "fields.txt", r"[0-9]+ +\| osxsave +\|")),
+    (X + "gates.txt", add("CPUID.0x5.*.* | avx2 | Meaning"), "CPUID.0x5.*.* twice"),
+    (X + "gates.txt", add("CPUID.0x7.0x0.ebx | avx2 | Meaning"), "a gate is for an MSR, or for a whole leaf"),
+    (X + "pv.txt", add("avx2 | 0x1 0x2 0x3 0x4 0x5 | - | - | - | Note"), "at most four MSRs and two hypercalls"),
+    (X + "pv.txt", add("avx2 | - | 64 | - | - | Note"), "64 is out of range 0..63"),
+    (X + "pv.txt", add("kvm-mmu | - | 2 | - | - | Note"), "kvm-mmu twice"),
+    (X + "models.txt", add("zz | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse sse"), "a feature twice"),
+    (X + "models.txt", add("zz | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse zz"), "no field 'zz'"),
+    (X + "models.txt", add("qemu64 | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse"), "model qemu64 twice"),
+    (X + "models.txt", add("host | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse"), "model host twice"),
+    # rules
+    (X + "rules.txt", rule(stage="later"), "no such word 'later', expected one of builtin offer default plan"),
+    (X + "rules.txt", rule(effect="shout"), "no such word 'shout'"),
+    (X + "rules.txt", rule(severity="fatal"), "no such word 'fatal'"),
+    (X + "rules.txt", rule(targets="zz-field"), "no field 'zz-field'"),
+    (X + "rules.txt", rule(effect="clear", targets="-"), "a rule that does 'clear' names the fields"),
+    (X + "rules.txt", rule(when="sunny"), "no such condition 'sunny'"),
+    (X + "rules.txt", rule(when="!sunny"), "no such condition 'sunny'"),
+    (X + "rules.txt", rule(when="on:1"), "condition 'on' takes no argument"),
+    (X + "rules.txt", rule(when="cap"), "condition 'cap' needs an argument"),
+    (X + "rules.txt", rule(when="cap:ZZ"), "no such cap 'ZZ'"),
+    (X + "rules.txt", rule(when="irqchip:half"), "no such irqchip 'half'"),
+    (X + "rules.txt", rule(when="handles:nothing"), "no such handles 'nothing'"),
+    (X + "rules.txt", rule(when="planned:zz-field"), "no field 'zz-field'"),
+    (X + "rules.txt", rule(when="prop:zz-prop"), "no such property 'zz-prop'"),
+    (X + "rules.txt", rule(when="leaf:seven"), "'seven' is not a number"),
+    (X + "rules.txt", rule(sentence="x" * 201), "the sentence is longer than 200 characters"),
+    (X + "rules.txt", rule(id="hypervisor_add"), "rule hypervisor_add twice"),
+    (X + "rules.txt", rule(id="kvm-offers"), "rule kvm-offers is at "),
+    (K + "rules.txt", rule(), "a rule for every architecture names no field"),
+]
+
+
+class Bench:
+    def __init__(self, source, folder):
+        self.gen_dir = os.path.join(source, "gen")
+        self.good, self.data = os.path.join(source, "data"), os.path.join(folder, "data")
+        self.out = os.path.join(folder, "out")
+        os.mkdir(self.out)
+        sys.path.insert(0, self.gen_dir)
+        import gen
+        import tables
+        self.gen, self.refused = gen, tables.Refused
+        self.reached = set()
+
+    def fresh(self):
+        shutil.rmtree(self.data, ignore_errors=True)
+        shutil.copytree(self.good, self.data)
+
+    def lines(self, name):
+        with open(os.path.join(self.data, name), encoding="utf-8") as f:
+            return f.read().split("\n")
+
+    def change(self, name, edit):
+        """The number of the line that was changed."""
+        lines = self.lines(name)
+        at = edit(lines)
+        with open(os.path.join(self.data, name), "w", encoding="utf-8", errors="surrogateescape") as f:
+            f.write("\n".join(lines))
+        return at
+
+    def message(self):
+        """What the generator says, or None; notes which refusal it was."""
+        try:
+            self.gen.main(self.data, self.out)
+        except self.refused as e:
+            tb, frames = e.__traceback__, []
+            while tb:
+                frames.append((os.path.basename(tb.tb_frame.f_code.co_filename), tb.tb_lineno))
+                tb = tb.tb_next
+            self.reached.add(frames[-2])
+            return str(e)
+        except Exception:
+            return traceback.format_exc()
+        return None
+
+    def unreached(self):
+        """Calls of refuse() in gen/ that no case came through."""
+        out = []
+        for path in sorted(glob.glob(os.path.join(self.gen_dir, "*.py"))):
+            name = os.path.basename(path)
+            with open(path, encoding="utf-8") as f:
+                tree = ast.parse(f.read())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "refuse":
+                    lines = range(node.lineno, node.end_lineno + 1)
+                    if not any((name, line) in self.reached for line in lines):
+                        out.append(f"gen/{name}:{node.lineno}: no case reaches this refusal")
+        return out
+
+
+def check(bench, case):
+    name, edit, text = case[:3]
+    bench.fresh()
+    where, at = name, bench.change(name, edit)
+    if len(case) > 3:
+        where = case[3][0]
+        at = next(i for i, line in enumerate(bench.lines(where), 1) if re.match(case[3][1], line))
+    said = bench.message()
+    want = f"{bench.data}/{where}:{at}: "
+    if said is None:
+        return "accepted"
+    if not said.startswith(want) or text not in said[len(want):]:
+        return f"said '{said}'"
+    return None
+
+
+def check_command(bench):
+    """The command itself: exit status 1, one line, no traceback; a missing table; the tables as they are."""
+    def run():
+        return subprocess.run([sys.executable, "-B", os.path.join(bench.gen_dir, "gen.py"), bench.data, bench.out],
+                              capture_output=True, text=True)
+    bench.fresh()
+    ran = run()
+    problems = [] if ran.returncode == 0 else [f"the tables as they are: {ran.stderr}"]
+    os.unlink(os.path.join(bench.data, X + "words.txt"))
+    ran = run()
+    if ran.returncode != 1 or ran.stderr != f"{bench.data}/x86/words.txt:1: there is no such table\n":
+        problems.append(f"without x86/words.txt: exit {ran.returncode}: {ran.stderr}")
+    bench.message()
+    return problems
+
+
+def main(source):
+    with tempfile.TemporaryDirectory(prefix="guestcpu-table-") as folder:
+        bench = Bench(os.path.abspath(source), folder)
+        problems = check_command(bench)
+        for case in CASES:
+            wrong = check(bench, case)
+            if wrong:
+                problems.append(f"{case[0]}: expected '{case[2]}': {wrong}")
+        problems += bench.unreached()
+    for p in problems:
+        print(p)
+    print(f"refusals: {len(CASES)} cases, {len(problems)} wrong")
+    return 1 if problems else 0
+
+
+sys.exit(main(sys.argv[1]))
