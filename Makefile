@@ -29,7 +29,7 @@ bench: all
 
 install: all
 	meson configure $(BUILD) --prefix $(prefix)
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	DESTDIR=$(if $(DESTDIR),$(abspath $(DESTDIR))) meson install -C $(BUILD)
 
 clean:
 	rm -rf $(BUILD)

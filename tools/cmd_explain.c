@@ -68,7 +68,7 @@ static int one_word(struct tool *t, const struct planned *p, const char *word, s
 		jw_close(j, ']');
 		jw_close(j, '}');
 	} else if (status == 0 && !telling.n) {
-		printf("  this KVM does not offer it, and nothing asked for it\n");
+		printf("  no rule touches it: it is computed, or KVM's own\n");
 	}
 	return status;
 }

@@ -133,11 +133,17 @@ struct count {
 static int feature(void *ctx, const struct gcpu_feature_info *f)
 {
 	struct count *c = ctx;
+	struct asked a = { 0 };
+	char name[80];
 
 	if (!f->id || f->at_least || strncmp(f->owner, "chosen", 6) || !gcpu_plan_has(c->plan, f->id))
 		return 0;
 	c->on++;
-	grid_add(c->grid, (const char *const[]){ f->name, f->meaning });
+	/* as a request would say it */
+	snprintf(name, sizeof(name), "%s", f->name);
+	if (f->width > 1 && gcpu_plan_explain(c->plan, f->name, reason, &a, NULL) == 0)
+		snprintf(name, sizeof(name), "%s=0x%llx", f->name, (unsigned long long)a.value);
+	grid_add(c->grid, (const char *const[]){ name, f->meaning });
 	return 0;
 }
 

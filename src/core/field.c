@@ -44,11 +44,10 @@ bool field_is_off(const struct field_fact *f, uint64_t value)
 	return value == field_off(f) || value == (f->order == ORDER_ABSENCE ? 0 : f->absent);
 }
 
-static int64_t as_signed(const struct field_fact *f, uint64_t value)
+/* Where VALUE stands among all values of the field, from the least. */
+static uint64_t rank(const struct field_fact *f, uint64_t value)
 {
-	uint64_t sign = 1ULL << (f->width - 1);
-
-	return f->is_signed && (value & sign) ? (int64_t)(value | ~field_mask(f)) : (int64_t)value;
+	return f->is_signed ? value ^ 1ULL << (f->width - 1) : value;
 }
 
 /* All bits up to the highest one of VALUE. */
@@ -70,9 +69,9 @@ bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer)
 	case ORDER_ABSENCE:
 		return (offer & ~value) == 0;
 	case ORDER_LOWER:
-		return as_signed(f, value) <= as_signed(f, offer);
+		return rank(f, value) <= rank(f, offer);
 	case ORDER_HIGHER:
-		return as_signed(f, value) >= as_signed(f, offer);
+		return rank(f, value) >= rank(f, offer);
 	case ORDER_HIGHER0:
 		return value == 0 || (offer != 0 && value >= offer);
 	case ORDER_SAFE:
@@ -88,7 +87,7 @@ bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least)
 		return value == least || (value != f->safe && value >= least);
 	if (f->order == ORDER_SET || f->order == ORDER_PREFIX)
 		return (least & ~value) == 0;
-	return as_signed(f, value) >= as_signed(f, least);
+	return rank(f, value) >= rank(f, least);
 }
 
 uint64_t field_below(const struct field_fact *f, uint64_t least)
@@ -100,7 +99,7 @@ uint64_t field_below(const struct field_fact *f, uint64_t least)
 	/* Level 0 of an unsigned field has nothing below it. */
 	if (!f->is_signed && least == 0)
 		return field_off(f);
-	if (as_signed(f, below) < as_signed(f, f->absent))
+	if (rank(f, below) < rank(f, f->absent))
 		return f->absent;
 	return below < f->min && !f->is_signed ? f->absent : below;
 }

@@ -18,9 +18,10 @@ static int allocate(struct gcpu_plan *p, const struct gcpu_request *req)
 	p->value = calloc(f->n_words, sizeof(*p->value));
 	p->fields = calloc(f->n_fields, sizeof(*p->fields));
 	p->props = calloc(f->n_props + 1, sizeof(*p->props));
+	p->props_said = calloc(f->n_props + 1, sizeof(*p->props_said));
 	p->has = calloc(p->n_has / 64 + 1, sizeof(*p->has));
 	p->vcpu_ids = calloc(p->machine.vcpus, sizeof(*p->vcpu_ids));
-	return p->request && p->offer && p->value && p->fields && p->props && p->has && p->vcpu_ids ?
+	return p->request && p->offer && p->value && p->fields && p->props && p->props_said && p->has && p->vcpu_ids ?
 		       0 : GCPU_ERR_MEMORY;
 }
 
@@ -114,6 +115,7 @@ void gcpu_plan_free(struct gcpu_plan *p)
 	free(p->value);
 	free(p->fields);
 	free(p->props);
+	free(p->props_said);
 	free(p->has);
 	free(p->vcpu_ids);
 	free(p);

@@ -66,6 +66,8 @@ struct gcpu_plan {
 	uint64_t *offer, *value;     /* one per word */
 	struct field_state *fields;  /* one per field */
 	bool *props;		     /* one per property */
+	bool *props_said;	     /* the user spoke of it */
+	unsigned lacking;	     /* properties asked for that a rule says are not to be had */
 	uint64_t *has;		     /* bit per feature number */
 	unsigned n_has;		     /* numbers that it covers */
 	struct list steps;	     /* plan_step */

@@ -5,6 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_level(const struct gcpu_plan *p, unsigned field, uint64_t value)
+{
+	for (unsigned i = 0; i < p->facts->n_features; i++) {
+		const struct feature_fact *ff = &p->facts->features[i];
+		const struct target_fact *t = &p->facts->targets[ff->first];
+
+		if (ff->n == 1 && ff->id >= 4096 && t->field == field && t->value == value)
+			return true;
+	}
+	return value == p->facts->fields[field].absent ||
+	       (value && value == p->facts->fields[field].min);
+}
+
+/* The highest value that lacks the level LEAST and that the architecture defines:
+ * what lies between two levels is reserved. */
+static uint64_t level_below(const struct gcpu_plan *p, unsigned field, uint64_t least)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	uint64_t value = field_below(f, least);
+
+	while (!is_level(p, field, value))
+		value = field_below(f, value);
+	return value;
+}
+
 /* What an item makes of one field that it names. */
 static uint64_t item_value(const struct gcpu_plan *p, const struct request_item *it,
 			   const struct target_fact *t)
@@ -22,7 +47,7 @@ static uint64_t item_value(const struct gcpu_plan *p, const struct request_item 
 
 		if (!t->at_least)
 			return field_off(f);
-		return field_reaches(f, from, t->value) ? field_below(f, t->value) : from;
+		return field_reaches(f, from, t->value) ? level_below(p, t->field, t->value) : from;
 	}
 	if (!t->at_least)
 		return offer;
@@ -51,7 +76,7 @@ static bool contradicts(const struct gcpu_plan *p, const struct request_item *a,
 	if ((a->value != 0) == (b->value != 0))
 		return false;
 	return !field_reaches(&p->facts->fields[field],
-			      field_below(&p->facts->fields[field], off->value), on->value);
+			      level_below(p, field, off->value), on->value);
 }
 
 static int collect_item(struct gcpu_plan *p, const struct request_item *it,
@@ -61,6 +86,7 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 
 	if (it->prop >= 0) {
 		p->props[it->prop] = it->value != 0;
+		p->props_said[it->prop] = true;
 		return 0;
 	}
 	ff = &p->facts->features[it->feature];
@@ -121,6 +147,51 @@ static bool model_has(const struct gcpu_plan *p, unsigned field)
 	return false;
 }
 
+/* Why is FIELD not offered? The last rule that withdrew it, else the plain truth. */
+static unsigned why_not(const struct gcpu_plan *p, unsigned field)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	for (size_t i = p->steps.n; i-- > 0;) {
+		const struct plan_step *s = LIST_AT(&p->steps, struct plan_step, i);
+
+		if (s->field == field && p->facts->rules[s->rule].effect == EFFECT_WITHDRAW)
+			return s->rule;
+	}
+	/* A rule that takes it away, although there was nothing to take; else one
+	 * that would have offered it: they say why in their sentence. */
+	for (unsigned i = 0; i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].effect == EFFECT_WITHDRAW && plan_rule_is_about(p, i, field) &&
+		    plan_rule_holds(p, i, field))
+			return i;
+	for (unsigned i = 0; i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field))
+			return i;
+	for (unsigned i = 0; f->order == ORDER_ABSENCE && i < p->facts->n_rules; i++)
+		if (p->facts->rules[i].effect == EFFECT_WARN && plan_rule_is_about(p, i, field) &&
+		    plan_rule_holds(p, i, field))
+			return i;
+	if (!field_is_off(f, field_get(p, p->offer, field)))
+		return RULE_LESS_OFFERED;
+	return f->kind == KIND_NONE ? RULE_NEVER_OFFERED : RULE_NOT_OFFERED;
+}
+
+/* Nobody spoke of it and the model leaves it out: that has a reason too. */
+static void left_out(struct gcpu_plan *p, unsigned field)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	uint64_t off = field_off(f);
+	unsigned why = RULE_MODEL_LACKS;
+
+	if (p->fields[field].said != SAID_NOTHING)
+		return;
+	if (field_get(p, p->offer, field) == off)
+		why = why_not(p, field);
+	else if (p->model == MODEL_HOST || p->model == MODEL_MAX)
+		why = RULE_ASKED_ONLY;
+	plan_record(p, field, why, off, off);
+}
+
 static void start(struct gcpu_plan *p)
 {
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
@@ -135,9 +206,13 @@ static void start(struct gcpu_plan *p)
 		if (p->model == MODEL_HOST || p->model == MODEL_MAX) {
 			if (f->deflt != DEFAULT_ASKED && offer != field_off(f))
 				plan_set(p, i, offer, RULE_MODEL_TAKES);
-		} else if (p->model == MODEL_NAMED) {
-			if (model_has(p, i) || f->deflt == DEFAULT_ANY)
-				plan_set(p, i, wide ? offer : 1, RULE_MODEL_HAS);
+			else
+				left_out(p, i);
+		} else if (p->model == MODEL_NAMED &&
+			   (model_has(p, i) || f->deflt == DEFAULT_ANY)) {
+			plan_set(p, i, wide ? offer : 1, RULE_MODEL_HAS);
+		} else {
+			left_out(p, i);
 		}
 	}
 }
@@ -178,35 +253,6 @@ static void apply_words(struct gcpu_plan *p)
 	for (unsigned i = 0; i < p->facts->n_fields; i++)
 		if (p->fields[i].said == SAID_VALUE)
 			plan_set(p, i, p->fields[i].asked, RULE_USER_WORD);
-}
-
-/* Why is FIELD not offered? The last rule that withdrew it, else the plain truth. */
-static unsigned why_not(const struct gcpu_plan *p, unsigned field)
-{
-	const struct field_fact *f = &p->facts->fields[field];
-
-	for (size_t i = p->steps.n; i-- > 0;) {
-		const struct plan_step *s = LIST_AT(&p->steps, struct plan_step, i);
-
-		if (s->field == field && p->facts->rules[s->rule].effect == EFFECT_WITHDRAW)
-			return s->rule;
-	}
-	/* A rule that takes it away, although there was nothing to take; else one
-	 * that would have offered it: they say why in their sentence. */
-	for (unsigned i = 0; i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_WITHDRAW && plan_rule_is_about(p, i, field) &&
-		    plan_rule_holds(p, i, field))
-			return i;
-	for (unsigned i = 0; i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field))
-			return i;
-	for (unsigned i = 0; f->order == ORDER_ABSENCE && i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_WARN && plan_rule_is_about(p, i, field) &&
-		    plan_rule_holds(p, i, field))
-			return i;
-	if (!field_is_off(f, field_get(p, p->offer, field)))
-		return RULE_LESS_OFFERED;
-	return f->kind == KIND_NONE ? RULE_NEVER_OFFERED : RULE_NOT_OFFERED;
 }
 
 static void clamp(struct gcpu_plan *p)
@@ -252,6 +298,7 @@ static void check_enforce(struct gcpu_plan *p)
 
 	if (!prop_is(p, "enforce", false))
 		return;
+	missing = p->lacking;
 	for (unsigned i = 0; i < p->facts->n_fields; i++)
 		missing += p->fields[i].unavailable;
 	if (!missing)

@@ -170,6 +170,18 @@ static bool rule_effect(struct gcpu_plan *p, unsigned rule, int field)
 	return p->steps.n != steps;
 }
 
+/* A warning about a property that the user himself turned on. */
+static bool about_asked_property(const struct gcpu_plan *p, const struct rule_fact *r)
+{
+	for (unsigned i = 0; r->severity >= SEVERITY_WARNING && i < r->n_atoms; i++) {
+		const struct atom_fact *a = &p->facts->atoms[r->first_atom + i];
+
+		if (a->op == ATOM_PROP && !a->negate && p->props_said[a->value])
+			return true;
+	}
+	return false;
+}
+
 static void run_rule(struct gcpu_plan *p, unsigned rule)
 {
 	const struct rule_fact *r = &p->facts->rules[rule];
@@ -180,6 +192,8 @@ static void run_rule(struct gcpu_plan *p, unsigned rule)
 
 		if (!rule_holds(p, r, field) || !rule_effect(p, rule, field))
 			continue;
+		if (field < 0)
+			p->lacking += about_asked_property(p, r);
 		/* what was asked for and taken away is reported as unavailable */
 		if (field >= 0 && p->fields[field].unavailable)
 			continue;
@@ -246,6 +260,9 @@ static void drop_child(struct gcpu_plan *p, const struct require_fact *r)
 		plan_unavailable(p, r->child, rule);
 		return;
 	}
+	/* a parent that nobody asked for is no news */
+	if (offered && above->said == SAID_NOTHING && p->facts->fields[r->parent[0]].deflt == DEFAULT_ASKED)
+		return;
 	plan_find(p, rule, r->child, SEVERITY_NOTE,
 		  offered ? "%s: off, because %s is off" : "%s: off, because %s is not offered",
 		  child->name, parent);

@@ -146,7 +146,7 @@ char *read_string(struct reader *r, json_t *object, const char *name, bool neede
 	json_t *v = read_member(r, object, name, needed);
 	char *copy;
 
-	if (!v || json_is_null(v))
+	if (!v || (json_is_null(v) && !needed))
 		return NULL;
 	if (!json_is_string(v) || json_string_length(v) > STRING_MOST ||
 	    strlen(json_string_value(v)) != json_string_length(v)) {

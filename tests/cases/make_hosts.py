@@ -193,7 +193,7 @@ def amx(permitted):
 
 
 def trial(t, forced_on=(), forced_off=()):
-    """What comes back from tables of zeros, of ones and a bare one; forced: (leaf, sub, reg, bits)."""
+    """What comes back from tables of zeros, ones and a bare one; forced: (leaf, sub, reg, bits)."""
     out = {}
     for name, fill in (('zeros', 0), ('ones', 0xffffffff), ('bare', 0)):
         back = t.copy()
@@ -375,7 +375,7 @@ def nibbles(rules, values):
             for v in range(16):
                 want = values[name] & ~(15 << lsb) | v << lsb
                 # PMUVer 0xf is taken and turned into 0
-                turned = name == 'ID_AA64DFR0_EL1' and lsb == 8 and v == 15 and rules is WRITABLE_612
+                turned = (name, lsb, v) == ('ID_AA64DFR0_EL1', 8, 15) and rules is WRITABLE_612
                 status = 0 if turned else takes(rules, name, values[name], want)
                 accepted |= (not status and not turned) << v
                 changed |= turned << v
@@ -489,8 +489,7 @@ def arm64_hosts():
 def lines(value, depth=0):
     """JSON with one row of a table per line."""
     pad = ' ' * (depth + 1)
-    if isinstance(value, dict) and (depth < 2 or any(isinstance(v, list) and v and
-                                                    isinstance(v[0], dict) for v in value.values())):
+    if isinstance(value, dict) and depth < 2:
         inner = [f'{pad}{json.dumps(k)}: {lines(v, depth + 1)}' for k, v in value.items()]
         return '{\n' + ',\n'.join(inner) + '\n' + ' ' * depth + '}' if inner else '{}'
     if isinstance(value, list) and value and isinstance(value[0], dict):

@@ -15,7 +15,7 @@ import sys
 import cli
 
 GOLDEN = os.path.join(cli.HERE, "golden")
-HOST = {"x86": "HOST_X86", "arm64": "HOST_ARM64"}
+HOST = {"x86": "x86-amd-rome-6-12", "arm64": "arm64-kvm-max-6-12"}
 
 CASES = {
     # name: (architecture of the host or None, arguments)

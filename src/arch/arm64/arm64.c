@@ -147,6 +147,17 @@ static void init_steps(struct gcpu_plan *p)
 	recipe_arg(s, "feature", p->facts->fields[ARM64_F_SVE].lsb, "sve");
 }
 
+/* With memory tagging on, its field is what the snapshot's VM, which had none, did
+ * not show, and no other value is taken: KVM's own stays. */
+static bool tagging_unseen(const struct gcpu_plan *p, unsigned word)
+{
+	const struct field_fact *f = &p->facts->fields[ARM64_F_ID_AA64PFR1_EL1_MTE];
+
+	return f->word == word && p->props[ARM64_P_MTE] &&
+	       field_is_off(f, field_get(p, p->offer, ARM64_F_ID_AA64PFR1_EL1_MTE)) &&
+	       p->value[word] == snapshot_reg(p->snap, p->facts->words[word].addr)->value[0];
+}
+
 static void register_steps(struct gcpu_plan *p)
 {
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
@@ -157,7 +168,7 @@ static void register_steps(struct gcpu_plan *p)
 		for (unsigned k = 0; k < w->n; k++)
 			owners |= p->facts->fields[w->first + k].owner;
 		if (w->klass != CLASS_FIELDS || ADDR_SPACE(w->addr) != SPACE_REG ||
-		    !(owners & OWNER_CHOSEN) || !snapshot_reg(p->snap, w->addr))
+		    !(owners & OWNER_CHOSEN) || !snapshot_reg(p->snap, w->addr) || tagging_unseen(p, i))
 			continue;
 		s = recipe_add(p, GCPU_PHASE_VM_ONCE, "vcpu", "KVM_SET_ONE_REG",
 			       "ID registers first, once for the VM: no later default moves them");

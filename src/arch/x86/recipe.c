@@ -4,9 +4,6 @@
 #include "kvm/abi_x86.h"
 #include "x86.h"
 
-/* XSAVE component whose state a process must ask for before its guests may have it. */
-#define XTILEDATA 18
-
 /* Number of routes that user space keeps with a split irqchip: an IOAPIC's pins. */
 #define SPLIT_ROUTES 24
 
@@ -105,11 +102,11 @@ int x86_recipe(struct gcpu_plan *p)
 	uint32_t exits = x86_exits(p);
 	struct gcpu_step *s;
 
-	if (p->value[X86_W_CPUID_0XD_0X0_EAX] >> XTILEDATA & 1) {
+	if (p->value[X86_W_CPUID_0XD_0X0_EAX] >> X86_XTILEDATA & 1) {
 		s = recipe_add(p, GCPU_PHASE_PROCESS, "process", "arch_prctl",
 			       "tile state is asked for once per process, before any vCPU");
 		recipe_arg(s, "code", GK_ARCH_REQ_XCOMP_GUEST_PERM, "ARCH_REQ_XCOMP_GUEST_PERM");
-		recipe_arg(s, "feature", XTILEDATA, "XTILEDATA");
+		recipe_arg(s, "feature", X86_XTILEDATA, "XTILEDATA");
 	}
 	if (exits)
 		recipe_cap(p, GCPU_PHASE_VM, CAP_X86_DISABLE_EXITS, exits,

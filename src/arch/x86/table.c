@@ -99,6 +99,13 @@ static bool component_on(const struct gcpu_plan *p, unsigned n)
 	return (xcr0 | xss) >> n & 1;
 }
 
+const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n)
+{
+	const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n);
+
+	return e ? e : snapshot_cpuid(p->snap, SNAP_NATIVE, LEAF_XSAVE, n);
+}
+
 /* Sizes from the host's offsets: hardware uses them whatever is enabled. */
 static void xsave_sizes(struct gcpu_plan *p)
 {
@@ -107,7 +114,7 @@ static void xsave_sizes(struct gcpu_plan *p)
 	uint32_t size = XSAVE_LEGACY_SIZE, compact = XSAVE_LEGACY_SIZE;
 
 	for (unsigned n = 2; n < 63; n++) {
-		const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n);
+		const struct snap_cpuid *e = x86_component(p, n);
 
 		if (!e || !component_on(p, n))
 			continue;
@@ -300,6 +307,11 @@ static uint32_t class_top(const struct gcpu_plan *p, uint32_t leaf)
 	return UINT32_MAX;
 }
 
+static uint32_t kvm_base(const struct gcpu_plan *p)
+{
+	return p->machine.kvm_leaf ? p->machine.kvm_leaf : KVM_LEAF_BASE;
+}
+
 static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 {
 	struct gcpu_cpuid e = { .leaf = s->leaf, .subleaf = s->subleaf, .flags = s->flags & 1 };
@@ -309,6 +321,9 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 	if (s->leaf > class_top(p, s->leaf))
 		return;
 	if (s->leaf >= KVM_LEAF_BASE && s->leaf < KVM_LEAF_BASE + 0x10000 && !p->props[X86_P_KVM])
+		return;
+	/* somebody else's leaf where the KVM leaves go */
+	if (s->leaf > KVM_LEAF_BASE + 1 && s->leaf - kvm_base(p) <= 1)
 		return;
 	if (gated_off(p, s->leaf)) {
 		if (s->subleaf == 0)
@@ -337,6 +352,10 @@ static void add_missing(struct gcpu_plan *p)
 {
 	struct snap_cpuid e = { 0 };
 
+	for (unsigned n = 2; n < 63; n++)
+		if (component_on(p, n) && x86_component(p, n) &&
+		    !snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n))
+			add_from(p, x86_component(p, n));
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		const struct word_fact *w = &p->facts->words[i];
 		uint32_t leaf = ADDR_LEAF(w->addr), subleaf = ADDR_SUBLEAF(w->addr);
@@ -355,7 +374,7 @@ static void add_missing(struct gcpu_plan *p)
 /* The KVM leaves go where the machine wants them. */
 static void move_kvm_leaves(struct gcpu_plan *p)
 {
-	uint32_t base = p->machine.kvm_leaf ? p->machine.kvm_leaf : KVM_LEAF_BASE;
+	uint32_t base = kvm_base(p);
 
 	for (size_t i = 0; i < p->entries.n; i++) {
 		struct gcpu_cpuid *e = LIST_AT(&p->entries, struct gcpu_cpuid, i);
@@ -392,8 +411,8 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 	add_missing(p);
 	if (p->memory)
 		return error_memory(err);
+	move_kvm_leaves(p);
 	if (p->entries.n)
 		qsort(p->entries.items, p->entries.n, sizeof(struct gcpu_cpuid), by_leaf);
-	move_kvm_leaves(p);
 	return 0;
 }

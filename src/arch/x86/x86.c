@@ -18,12 +18,29 @@ static uint64_t raw_word(const struct gcpu_plan *p, enum snap_tables table, uint
 	return e ? e->regs[ADDR_REG(addr)] : 0;
 }
 
+/* KVM's table leaves tile state out until the process asks for it, which is a
+ * step of the recipe. What KVM would give, it tells by an attribute. */
+static void offer_tiles(struct gcpu_plan *p)
+{
+	uint64_t tiles = 1ULL << X86_XTILECFG | 1ULL << X86_XTILEDATA;
+	uint64_t xfd = 1ULL << p->facts->fields[X86_F_XFD].lsb;
+	bool found;
+
+	if (!p->snap->has_xcomp || (p->snap->xcomp_supported & tiles) != tiles ||
+	    !x86_component(p, X86_XTILECFG) || !x86_component(p, X86_XTILEDATA))
+		return;
+	p->offer[X86_W_CPUID_0XD_0X0_EAX] |= tiles;
+	p->offer[X86_W_CPUID_0XD_0X1_EAX] |=
+		raw_word(p, SNAP_NATIVE, p->facts->words[X86_W_CPUID_0XD_0X1_EAX].addr, &found) & xfd;
+}
+
 static void offer(struct gcpu_plan *p)
 {
 	bool found;
 
 	for (unsigned i = 0; i < p->facts->n_words; i++)
 		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
+	offer_tiles(p);
 }
 
 static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret)

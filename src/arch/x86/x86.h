@@ -17,7 +17,12 @@ void x86_topology_words(struct gcpu_plan *p);
 bool x86_topology_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
 void x86_cache_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
 
+/* XSAVE components of AMX; a process must ask before its guests may have the data. */
+enum { X86_XTILECFG = 17, X86_XTILEDATA = 18 };
+
 /* table.c */
+/* Sub-leaf N of leaf 0xD, KVM's or else the host's own; NULL if there is none. */
+const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n);
 int x86_derive(struct gcpu_plan *p, struct gcpu_error *err);
 
 /* recipe.c */
