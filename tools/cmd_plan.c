@@ -7,7 +7,7 @@ struct lines {
 	struct grid *grid;
 	const struct tool *tool;
 	const struct asked *asked;
-	unsigned n;
+	unsigned n, left_out;
 };
 
 /* What the request says by name, and what has become of it. */
@@ -21,6 +21,8 @@ struct asked {
 		const char *field, *sentence;
 	} told[64];
 	unsigned n_told;
+	char names[64][64];
+	unsigned n_names;
 };
 
 static int reason(void *ctx, const struct gcpu_reason *r)
@@ -63,6 +65,8 @@ static void asked_item(const struct planned *p, enum gcpu_arch arch, const char 
 	a->n = 0;
 	if (gcpu_plan_explain(p->plan, name, reason, a, NULL) || !a->n)
 		return; /* a property, or a group of none */
+	if (a->n_names < sizeof(a->names) / sizeof(a->names[0]))
+		memcpy(a->names[a->n_names++], name, sizeof(name));
 	if (number)
 		snprintf(state, sizeof(state), "0x%llx", (unsigned long long)a->value);
 	else
@@ -89,10 +93,34 @@ static void print_asked(const struct tool *t, const struct planned *p, struct as
 	grid_free(a->grid);
 }
 
+/* A note about one feature is of interest to who spoke of it, or of what it hangs on. */
+static bool of_interest(const struct lines *l, const struct gcpu_finding *f)
+{
+	if (l->tool->value[OPT_ALL] || strcmp(f->severity, "note") != 0 || !f->feature ||
+	    strcmp(f->id, "parent-on") == 0)
+		return true;
+	for (unsigned i = 0; i < l->asked->n_names; i++) {
+		const char *name = l->asked->names[i], *at = f->text;
+		size_t n = strlen(name);
+
+		while ((at = strstr(at, name)) != NULL) {
+			if ((at == f->text || at[-1] == ' ') && strchr(" ,:", at[n]))
+				return true;
+			at += n;
+		}
+	}
+	return false;
+}
+
 static int finding(void *ctx, const struct gcpu_finding *f)
 {
 	struct lines *l = ctx;
 	const struct asked *a = l->asked;
+
+	if (!of_interest(l, f)) {
+		l->left_out++;
+		return 0;
+	}
 
 	for (unsigned i = 0; f->feature && i < a->n_told; i++)
 		if (strcmp(a->told[i].field, f->feature) == 0 && strstr(f->text, a->told[i].sentence))
@@ -147,9 +175,9 @@ static int feature(void *ctx, const struct gcpu_feature_info *f)
 	return 0;
 }
 
-static void print_findings(const struct tool *t, const struct planned *p, const struct asked *asked)
+static unsigned print_findings(const struct tool *t, const struct planned *p, const struct asked *asked)
 {
-	struct lines l = { grid_new(3), t, asked, 0 };
+	struct lines l = { grid_new(3), t, asked, 0, 0 };
 
 	gcpu_plan_findings(p->plan, finding, &l);
 	if (l.n) {
@@ -157,11 +185,12 @@ static void print_findings(const struct tool *t, const struct planned *p, const 
 		grid_print(l.grid, stdout, "  ");
 	}
 	grid_free(l.grid);
+	return l.left_out;
 }
 
 static void print_recipe(const struct gcpu_plan *plan)
 {
-	struct lines l = { grid_new(4), NULL, NULL, 0 };
+	struct lines l = { grid_new(4), NULL, NULL, 0, 0 };
 
 	gcpu_plan_recipe(plan, step, &l);
 	printf("\nrecipe\n");
@@ -173,6 +202,7 @@ static void as_text(const struct tool *t, const struct planned *p)
 {
 	struct count c = { p->plan, 0, grid_new(2) };
 	struct asked asked = { 0 };
+	unsigned notes;
 
 	gcpu_features(t->arch, feature, &c);
 	tool_print_head(t, p->snap);
@@ -182,12 +212,15 @@ static void as_text(const struct tool *t, const struct planned *p)
 		grid_print(c.grid, stdout, "  ");
 	}
 	print_asked(t, p, &asked);
-	print_findings(t, p, &asked);
+	notes = print_findings(t, p, &asked);
 	if (t->value[OPT_ALL])
 		print_recipe(p->plan);
 	printf("\n%s: %u features on, %u vCPU%s\n",
 	       gcpu_plan_refused(p->plan) ? "refused" : "planned", c.on, gcpu_plan_vcpus(p->plan),
 	       gcpu_plan_vcpus(p->plan) == 1 ? "" : "s");
+	if (notes)
+		printf("%u note%s on features that nobody named: --all shows %s\n", notes,
+		       notes == 1 ? "" : "s", notes == 1 ? "it" : "them");
 	grid_free(c.grid);
 }
 

@@ -17,9 +17,12 @@ static int run(struct tool *t)
 		exit_code = tool_close_output(t, f);
 		if (status && !exit_code)
 			exit_code = EXIT_LACKS;
-		if (!exit_code && f != stdout && !t->json)
-			printf("%s\n  %s\n  written to %s\n", gcpu_snapshot_name(snap),
-			       gcpu_snapshot_hash(snap), t->value[OPT_OUTPUT]);
+		if (!exit_code && f != stdout && !t->json) {
+			tool_print(stdout, gcpu_snapshot_name(snap));
+			printf("\n  %s\n  written to ", gcpu_snapshot_hash(snap));
+			tool_print(stdout, t->value[OPT_OUTPUT]);
+			printf("\n");
+		}
 	}
 	gcpu_snapshot_free(snap);
 	if (fd >= 0)

@@ -95,6 +95,7 @@ void tool_print(FILE *f, const char *text)
 void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap)
 {
 	const char *request = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host";
+	const char *module = gcpu_snapshot_module(snap);
 	char start[200];
 
 	snprintf(start, sizeof(start), "%s", request);
@@ -102,8 +103,11 @@ void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap)
 	fputs(strlen(request) < sizeof(start) ? " on " : "... on ", stdout);
 	tool_print(stdout, gcpu_snapshot_name(snap));
 	fputs(" (", stdout);
-	tool_print(stdout, gcpu_snapshot_module(snap));
-	fputs(", Linux ", stdout);
+	if (strcmp(module, "unknown") != 0) {
+		tool_print(stdout, module);
+		fputs(", ", stdout);
+	}
+	fputs("Linux ", stdout);
 	tool_print(stdout, gcpu_snapshot_kernel(snap));
 	fputc(')', stdout);
 }

@@ -378,7 +378,8 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
 		return error_set(err, GCPU_ERR_ARGUMENT, "no text or result");
 	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &je);
 	if (!root) {
-		if (json_error_code(&je) == json_error_out_of_memory)
+		/* jansson has a text for all that is wrong with a document, and none for this */
+		if (!je.text[0])
 			return error_memory(err);
 		error_set(err, GCPU_ERR_DOCUMENT, "line %d, column %d: %.120s", je.line, je.column,
 			  je.text);

@@ -311,7 +311,8 @@ class Snapshots(cli.Test):
                 doc = self.changed(lambda d: (d.update(name=text), d["host"].update(
                     kernel=text, module=text, cpu=text, vendor=text)))
                 path = write("good.json", doc)
-                for args in (["plan"], ["plan", "-a"], ["explain", "avx2"]):
+                out = os.path.join(SCRATCH, "out.json")
+                for args in (["plan"], ["plan", "-a"], ["explain", "avx2"], ["probe", "-o", out]):
                     ran = self.exits(0, *args, "--host", path)
                     # nothing of it reaches a terminal as a command
                     self.assertTrue(all(c == "\n" or not (ord(c) < 32 or 127 <= ord(c) < 160)

@@ -29,10 +29,10 @@ CASES = {
     "x86-explain-json": ("x86", ["explain", "-j", "-c", "host,+mpx", "mpx", "hypervisor"]),
     "x86-features": (None, ["features", "--arch", "x86", "kvm-pv-eoi", "kvm-asyncpf-int", "avx2"]),
     "x86-features-json": (None, ["features", "--arch", "x86", "-j", "kvm-pv-unhalt", "arch-capabilities"]),
-    "arm64-plan": ("arm64", ["plan", "-c", "host,-FEAT_RNG,FEAT_SME=on", "--vcpus", "2"]),
+    "arm64-plan": ("arm64", ["plan", "-c", "host,-FEAT_AES,+FEAT_LS64", "--vcpus", "2"]),
     "arm64-plan-all": ("arm64", ["plan", "-a", "-c", "host"]),
     "arm64-plan-json": ("arm64", ["plan", "-j", "-c", "host,ID_AA64ISAR0_EL1.AES=0"]),
-    "arm64-explain": ("arm64", ["explain", "-c", "host,-FEAT_AES", "FEAT_AES", "ID_AA64ISAR0_EL1.SHA2", "FEAT_SME"]),
+    "arm64-explain": ("arm64", ["explain", "-c", "host,-FEAT_AES", "FEAT_AES", "ID_AA64ISAR0_EL1.SHA2", "FEAT_LS64", "FEAT_MTE"]),
     "arm64-explain-json": ("arm64", ["explain", "-j", "FEAT_AES"]),
     "arm64-features": (None, ["features", "--arch", "arm64", "FEAT_AES", "ID_AA64ISAR0_EL1.AES", "pauth"]),
     "arm64-features-json": (None, ["features", "--arch", "arm64", "-j", "FEAT_RNG"]),
@@ -48,7 +48,7 @@ def output(case):
     arch, args = CASES[case]
     host = ["--host", HOST[arch]] if arch else []
     ran = cli.guestcpu(*args, *host)
-    head = f"guestcpu {' '.join(args + host)}: exit {ran.code}\n"
+    head = f"# SPDX-License-Identifier: MIT\nguestcpu {' '.join(args + host)}: exit {ran.code}\n"
     return head + ran.out + ran.err
 
 

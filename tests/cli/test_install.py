@@ -143,9 +143,10 @@ class Install(cli.Test):
     def check_program(self, program):
         for arch in ("x86", "arm64"):
             host = cli.a_host(arch)
-            snapshot = cli.guestcpu("probe", "--host", host).raw
+            installed = os.path.join(self.image, "usr/bin/guestcpu")
+            snapshot = call(installed, "probe", "--host", host)
             out = call(program, "host", input=snapshot, env=self.env)
-            self.assertEqual(out, cli.guestcpu("plan", "--host", host, "-c", "host", "--json").raw)
+            self.assertEqual(out, call(installed, "plan", "--host", host, "-c", "host", "--json"))
 
     def build(self, name, *flags):
         source = os.path.join(self.place, "program.c")

@@ -124,7 +124,7 @@ def cases_arm64(series):
         Case(f"-c host,{pfr0}.CSV2=0,{pfr0}.CSV3=0", guest={f"{pfr0}.CSV2": 0, f"{pfr0}.CSV3": 0}),
         lowered(f"{isar0}.AES", 2, 1),
         lowered(f"{isar0}.RNDR", 1, 0),
-        lowered(f"{isar0}.Atomic", 2, 1, "FEAT_LSE=off"),
+        lowered(f"{isar0}.Atomic", 2, 0, "FEAT_LSE=off"),
         lowered(f"{mmfr0}.PARange", 6, 2),
         lowered(f"{mmfr0}.TGran4", 1, 0xf),
         lowered("CTR_EL0.DminLine", 4, 3),

@@ -78,7 +78,7 @@ static void test_round_trip(void)
 int main(void)
 {
 	const struct gcpu_kvm *kvm = gcpu_kvm_real();
-	struct subject s = { .kvm = kvm, .ms = 5000 };
+	struct subject s = { .calls = &subject_native, .kvm = kvm, .ms = 5000 };
 	struct gcpu_snapshot *snap;
 	int fd = kvm->ops->open(kvm->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC), before;
 

@@ -4,14 +4,16 @@
 
 The build stays in BUILD, so the next run compiles what changed. Exit 77 says why not.
 """
+import json
 import os
-import re
 import shlex
 import subprocess
 import sys
 import tempfile
 
 SUITES = ["unit", "cases", "cli"]
+# These build the project again and run none of its code in a new way.
+LEFT_OUT = ["cli-install"]
 FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -29,7 +31,7 @@ def compiler_can(cc):
             f.write("int main(void)\n{\n\treturn 0;\n}\n")
         ran = subprocess.run([*cc, *FLAGS, source, "-o", out], capture_output=True, text=True)
         if ran.returncode:
-            return (ran.stderr.strip().split("\n") or [""])[-1]
+            return ran.stderr.strip().split("\n")[-1] or "it does not link"
         ran = subprocess.run([out], capture_output=True, text=True)
         return None if ran.returncode == 0 else f"a sanitized program ends with {ran.returncode}"
 
@@ -39,6 +41,12 @@ def run(args, env, what):
     if ran.returncode:
         print(f"sanitized: {what} failed")
         sys.exit(1)
+
+
+def chosen(build, env):
+    ran = subprocess.run(["meson", "introspect", "--tests", build], env=env, capture_output=True, text=True, check=True)
+    return sorted({t["name"] for t in json.loads(ran.stdout)
+                   if t["name"] not in LEFT_OUT and any(s.split(":")[-1] in SUITES for s in t["suite"])})
 
 
 def main(source, build, *cc):
@@ -58,17 +66,15 @@ def main(source, build, *cc):
         run(["meson", "setup", build, source, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
              "-Dc_args=-fno-sanitize-recover=all"], env, "meson setup")
     run(["meson", "compile", "-C", build], env, "the build")
-    args = ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "3"]
-    for suite in SUITES:
-        args += ["--suite", suite]
+    names = chosen(build, env)
+    if not names:
+        skip("there is no test in " + " ".join(SUITES))
+    args = ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "3", *names]
     ran = subprocess.run(args, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     print(ran.stdout)
     print(ran.stderr, file=sys.stderr)
     if ran.returncode:
         sys.exit(1)
-    ok = re.search(r"^Ok: +(\d+)", ran.stdout, re.M)
-    if not ok or ok.group(1) == "0":
-        skip("there is no test in " + " ".join(SUITES))
 
 
 main(*sys.argv[1:])

@@ -35,7 +35,7 @@ static struct replay *load(const char *directory, const char *name)
 int main(int argc, char **argv)
 {
 	struct gcpu_snapshot *snap = NULL;
-	struct subject s = { .ms = 2000 };
+	struct subject s = { .calls = &subject_native, .ms = 2000 };
 	struct replay *r = argc == 2 ? load(argv[1], "probe") : NULL;
 
 	if (!r) {

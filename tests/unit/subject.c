@@ -55,6 +55,25 @@ int subject_run(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *
 	return status;
 }
 
+static int native_probe(const struct gcpu_kvm *kvm, int kvm_fd, struct gcpu_snapshot **ret,
+			struct gcpu_error *err)
+{
+	return gcpu_snapshot_probe(kvm, kvm_fd, NULL, ret, err);
+}
+
+static int native_configure(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *plan,
+			    struct gcpu_error *err)
+{
+	struct run_machine *m;
+	int status = run_machine_new(kvm, kvm_fd, plan, &m, err);
+
+	if (status == 0)
+		run_machine_free(m);
+	return status;
+}
+
+const struct subject_calls subject_native = { native_probe, native_configure, subject_run };
+
 static int say(struct subject *s, const char *where, unsigned nth, int error, const char *what,
 	       const char *problem, const struct gcpu_error *err)
 {
@@ -177,7 +196,7 @@ static void probe_once(struct subject *s, unsigned nth, int error)
 		say(s, "probe", nth, error, NULL, "cannot be prepared", NULL);
 		return;
 	}
-	a.status = gcpu_snapshot_probe(fault_kvm(a.fault), a.fd, NULL, &snap, &a.err);
+	a.status = s->calls->probe(fault_kvm(a.fault), a.fd, &snap, &a.err);
 	what = fault_what(a.fault);
 	if (!what)
 		say(s, "probe", nth, error, what, "the run is another than the one before", &a.err);
@@ -206,7 +225,7 @@ void subject_probe_faults(struct subject *s, struct gcpu_snapshot **ret_snap)
 		say(s, "probe", 0, 0, NULL, "cannot be prepared", NULL);
 		return;
 	}
-	a.status = gcpu_snapshot_probe(fault_kvm(a.fault), a.fd, NULL, ret_snap, &a.err);
+	a.status = s->calls->probe(fault_kvm(a.fault), a.fd, ret_snap, &a.err);
 	n = fault_count(a.fault);
 	check_fds(s, "probe", 0, 0, a.fault);
 	end(&a);
@@ -231,7 +250,7 @@ static void apply_once(struct subject *s, const char *name, const struct gcpu_pl
 		say(s, name, nth, error, NULL, "cannot be prepared", NULL);
 		return;
 	}
-	a.status = subject_run(fault_kvm(a.fault), a.fd, plan, s->ms, &guest, &a.err);
+	a.status = s->calls->run(fault_kvm(a.fault), a.fd, plan, s->ms, &guest, &a.err);
 	what = fault_what(a.fault);
 	s->faults += what != NULL;
 	if (nth <= configures) {
@@ -253,22 +272,21 @@ static bool measure(struct subject *s, const char *name, const struct gcpu_plan 
 		    unsigned *ret_configures, unsigned *ret_all)
 {
 	struct gcpu_error guest = { 0 };
-	struct run_machine *m = NULL;
 	struct attempt a;
 
 	if (!begin(s, &a, 0, 0))
 		return !say(s, name, 0, 0, NULL, "cannot be prepared", NULL);
-	a.status = run_machine_new(fault_kvm(a.fault), a.fd, plan, &m, &a.err);
+	/* what is left is closing */
+	fault_arm(a.fault, FAULT_ALL & ~(1U << WRAP_CLOSE), 0, 0, 0);
+	a.status = s->calls->configure(fault_kvm(a.fault), a.fd, plan, &a.err);
 	*ret_configures = fault_count(a.fault);
-	if (a.status == 0)
-		run_machine_free(m);
 	check_fds(s, name, 0, 0, a.fault);
 	end(&a);
 	if (a.status)
 		return !say(s, name, 0, 0, NULL, "fails undisturbed", &a.err);
 	if (!begin(s, &a, 0, 0))
 		return !say(s, name, 0, 0, NULL, "cannot be prepared", NULL);
-	a.status = subject_run(fault_kvm(a.fault), a.fd, plan, s->ms, &guest, &a.err);
+	a.status = s->calls->run(fault_kvm(a.fault), a.fd, plan, s->ms, &guest, &a.err);
 	*ret_all = fault_count(a.fault);
 	check_fds(s, name, 0, 0, a.fault);
 	end(&a);

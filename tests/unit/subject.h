@@ -18,8 +18,23 @@ struct gcpu_plan *subject_plan(const struct gcpu_snapshot *snap, unsigned i, str
 int subject_run(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *plan, unsigned ms,
 		struct gcpu_error *ret_guest, struct gcpu_error *err);
 
+/* What is tried. */
+struct subject_calls {
+	int (*probe)(const struct gcpu_kvm *kvm, int kvm_fd, struct gcpu_snapshot **ret,
+		     struct gcpu_error *err);
+	/* Create and apply, and free again. */
+	int (*configure)(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *plan,
+			 struct gcpu_error *err);
+	/* The same, then read back, run and verify before it is freed. */
+	int (*run)(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *plan, unsigned ms,
+		   struct gcpu_error *ret_guest, struct gcpu_error *err);
+};
+/* gcpu_snapshot_probe() and struct run_machine, of this architecture. */
+extern const struct subject_calls subject_native;
+
 /* One backend under test. REWIND (may be NULL) makes it as new. */
 struct subject {
+	const struct subject_calls *calls;
 	const struct gcpu_kvm *kvm;
 	void (*rewind)(void *ctx);
 	void *ctx;

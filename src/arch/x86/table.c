@@ -103,7 +103,10 @@ const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n)
 {
 	const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n);
 
-	return e ? e : snapshot_cpuid(p->snap, SNAP_NATIVE, LEAF_XSAVE, n);
+	if (!e)
+		e = snapshot_cpuid(p->snap, SNAP_NATIVE, LEAF_XSAVE, n);
+	/* an entry whose sub-leaf does not count would answer for every component */
+	return e && e->subleaf == n ? e : NULL;
 }
 
 /* Sizes from the host's offsets: hardware uses them whatever is enabled. */

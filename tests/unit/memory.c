@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory is exhausted at every allocation in turn, ours and jansson's: each
+ * call says so, leaves nothing behind and does not crash; or it succeeds and
+ * nothing is missing.
+ *
+ * Linked with -Wl,--wrap for malloc, calloc, realloc and free: calls from our
+ * objects come here, also under a sanitizer, which then sees what is lost too.
+ */
+#include "unit.h"
+
+#include "hosts.h"
+
+#include <jansson.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void __real_free(void *p);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void __wrap_free(void *p);
+
+static struct {
+	bool on;
+	unsigned count, at; /* the AT-th fails, from 1 */
+	bool from_there;    /* and all after it */
+	bool by_jansson;    /* it was jansson that got nothing */
+	bool failed;
+	long live;	    /* made and not freed */
+} memory;
+
+/* True if this one fails. */
+static bool spent(bool jansson)
+{
+	if (!memory.on)
+		return false;
+	memory.count++;
+	if (memory.count != memory.at && !(memory.from_there && memory.failed))
+		return false;
+	if (!memory.failed)
+		memory.by_jansson = jansson;
+	memory.failed = true;
+	return true;
+}
+
+static void *made(void *p)
+{
+	memory.live += memory.on && p;
+	return p;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return spent(false) ? NULL : made(__real_malloc(n));
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return spent(false) ? NULL : made(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	void *q;
+
+	if (spent(false))
+		return NULL;
+	q = __real_realloc(p, n);
+	memory.live += memory.on && q && !p;
+	return q;
+}
+
+void __wrap_free(void *p)
+{
+	memory.live -= memory.on && p;
+	__real_free(p);
+}
+
+static void *json_malloc_here(size_t n)
+{
+	return spent(true) ? NULL : made(__real_malloc(n));
+}
+
+/* One call that is to be tried, with all it needs; leaves nothing behind. */
+struct body {
+	const char *name;
+	int (*run)(void);
+};
+
+static struct unit_text x86_text, arm64_text;
+static struct gcpu_snapshot *x86, *arm64;
+static struct gcpu_request *x86_request, *arm64_request;
+static struct gcpu_plan *x86_plan, *arm64_plan;
+
+/* Length of a document: one that succeeds must be whole. */
+static size_t wrote;
+
+static int count(void *ctx, const char *data, size_t n)
+{
+	(void)data;
+	*(size_t *)ctx += n;
+	return 0;
+}
+
+static int check_error(int status, const struct gcpu_error *err)
+{
+	CHECK(status == 0 || err->code == status, "returns %d, err has %d", status, err->code);
+	CHECK(status == 0 || err->text[0], "no text");
+	return status;
+}
+
+static int run_request(enum gcpu_arch arch, const char *text)
+{
+	struct gcpu_request *r = NULL;
+	struct gcpu_error err = { 0 };
+	int status = check_error(gcpu_request_parse(arch, text, &r, &err), &err);
+
+	CHECK(status == 0 || !r, "written on failure");
+	gcpu_request_free(r);
+	return status;
+}
+
+static int request_x86(void)
+{
+	return run_request(GCPU_ARCH_X86, "host,+avx2,-avx,aes=off,enforce,sse,sse2,pni,+fma,-x2apic");
+}
+
+static int request_arm64(void)
+{
+	return run_request(GCPU_ARCH_ARM64, "max,-sve,FEAT_RNG=off,ID_AA64ISAR0_EL1.AES=1");
+}
+
+static int run_parse(const struct unit_text *text, const struct gcpu_snapshot *same)
+{
+	struct gcpu_snapshot *s = NULL;
+	struct gcpu_error err = { 0 };
+	int status = check_error(gcpu_snapshot_parse(text->s, text->n, &s, &err), &err);
+
+	CHECK(status == 0 || !s, "written on failure");
+	if (status == 0) {
+		CHECK(strcmp(gcpu_snapshot_hash(s), gcpu_snapshot_hash(same)) == 0, "something was lost");
+		/* the name is not in the hash */
+		CHECK(strcmp(gcpu_snapshot_name(s), gcpu_snapshot_name(same)) == 0, "%s was lost",
+		      gcpu_snapshot_name(same));
+	}
+	gcpu_snapshot_free(s);
+	return status;
+}
+
+static int parse_x86(void)
+{
+	return run_parse(&x86_text, x86);
+}
+
+static int parse_arm64(void)
+{
+	return run_parse(&arm64_text, arm64);
+}
+
+static int run_plan(const struct gcpu_snapshot *snap, const struct gcpu_request *req)
+{
+	struct gcpu_machine m;
+	struct gcpu_plan *p = NULL;
+	struct gcpu_error err = { 0 };
+	int status;
+
+	gcpu_machine_init(&m);
+	m.vcpus = 4;
+	m.cores = 2;
+	m.accept_x2apic_ids = 1;
+	m.disable_exits = 2;
+	m.handles = 7;
+	status = check_error(gcpu_plan_make(snap, req, &m, &p, &err), &err);
+	CHECK(status == 0 || !p, "written on failure");
+	/* findings, steps and words: all of it, or none */
+	wrote = 0;
+	memory.on = false;
+	if (status == 0)
+		CHECK(gcpu_plan_write_json(p, count, &wrote) == 0, "write");
+	memory.on = true;
+	gcpu_plan_free(p);
+	return status;
+}
+
+static int plan_x86(void)
+{
+	return run_plan(x86, x86_request);
+}
+
+static int plan_arm64(void)
+{
+	return run_plan(arm64, arm64_request);
+}
+
+static int write_x86(void)
+{
+	wrote = 0;
+	return gcpu_plan_write_json(x86_plan, count, &wrote);
+}
+
+static int write_arm64(void)
+{
+	wrote = 0;
+	return gcpu_plan_write_json(arm64_plan, count, &wrote);
+}
+
+static int write_raw(void)
+{
+	wrote = 0;
+	return gcpu_plan_write_cpuid_raw(x86_plan, count, &wrote);
+}
+
+static int write_snapshot(void)
+{
+	wrote = 0;
+	return gcpu_snapshot_write(x86, count, &wrote);
+}
+
+/* A KVM that has in force what was planned, and answers all else with 0. */
+static int echo_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
+{
+	const struct gcpu_plan *plan = ctx;
+	struct { uint32_t nent, padding; uint32_t e[][10]; } *c = (void *)arg;
+	struct gcpu_cpuid table[64];
+	size_t n = 64;
+
+	(void)fd;
+	if ((request & 0xffff) != 0xae91) /* KVM_GET_CPUID2 */
+		return (request & 0xffff) == 0xae88; /* KVM_GET_MSRS: one */
+	if (gcpu_plan_cpuid(plan, 0, table, &n) || n > c->nent)
+		return -7;
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t e[10] = { table[i].leaf, table[i].subleaf, table[i].flags, table[i].eax,
+					 table[i].ebx, table[i].ecx, table[i].edx };
+
+		memcpy(c->e[i], e, sizeof(e));
+	}
+	c->nent = (uint32_t)n;
+	return 0;
+}
+
+static const struct gcpu_kvm_ops echo_ops = { .size = sizeof(echo_ops), .ioctl = echo_ioctl };
+
+static int answer(void *ctx, const struct gcpu_question *q)
+{
+	struct gcpu_view *v = ctx;
+	const uint32_t regs[4] = { 1, 2, 3, 4 };
+
+	if (q->kind == GCPU_ASK_CPUID)
+		return gcpu_view_guest_cpuid(v, q->leaf, q->subleaf, regs);
+	return q->kind == GCPU_ASK_MSR ? gcpu_view_guest_msr(v, (uint32_t)q->id, 1) :
+					 gcpu_view_guest_register(v, q->id, 1);
+}
+
+/* View, read-back, guest, verdicts, document. */
+static int run_view(const struct gcpu_plan *plan)
+{
+	struct gcpu_kvm kvm = { &echo_ops, (void *)(uintptr_t)plan };
+	const uint32_t unknown[4] = { 1, 0, 0, 0 };
+	struct gcpu_error err = { 0 };
+	struct gcpu_view *v = NULL;
+	struct gcpu_summary sum;
+	int status = gcpu_view_new(plan, 0, &v);
+
+	CHECK(status == 0 || !v, "written on failure");
+	wrote = 0;
+	if (status == 0)
+		status = check_error(gcpu_plan_readback(plan, &kvm, 3, v, &err), &err);
+	if (status == 0)
+		status = gcpu_view_questions(v, answer, v);
+	/* a leaf that nobody planned */
+	if (status == 0)
+		status = gcpu_view_guest_cpuid(v, 0x12345, 0, unknown);
+	if (status == 0)
+		status = gcpu_verify(plan, &v, 1, NULL, NULL, &sum);
+	if (status == 0)
+		status = gcpu_verify_write_json(plan, &v, 1, NULL, count, &wrote);
+	gcpu_view_free(v);
+	return status;
+}
+
+static int view_x86(void)
+{
+	return run_view(x86_plan);
+}
+
+static int view_arm64(void)
+{
+	return run_view(arm64_plan);
+}
+
+static const struct body bodies[] = {
+	{ "gcpu_request_parse x86", request_x86 },   { "gcpu_request_parse arm64", request_arm64 },
+	{ "gcpu_snapshot_parse x86", parse_x86 },    { "gcpu_snapshot_parse arm64", parse_arm64 },
+	{ "gcpu_snapshot_write", write_snapshot },   { "gcpu_plan_make x86", plan_x86 },
+	{ "gcpu_plan_make arm64", plan_arm64 },	     { "gcpu_plan_write_json x86", write_x86 },
+	{ "gcpu_plan_write_json arm64", write_arm64 }, { "gcpu_plan_write_cpuid_raw", write_raw },
+	{ "view and verify x86", view_x86 },	     { "view and verify arm64", view_arm64 },
+};
+
+static int once(const struct body *b, unsigned at, bool from_there)
+{
+	int status;
+
+	memory.count = 0;
+	memory.at = at;
+	memory.from_there = from_there;
+	memory.failed = memory.by_jansson = false;
+	memory.live = 0;
+	wrote = 0;
+	memory.on = true;
+	status = b->run();
+	memory.on = false;
+	CHECK(memory.live == 0, "%s: %ld left after allocation %u failed", b->name, memory.live, at);
+	return status;
+}
+
+static void exhaust(const struct body *b)
+{
+	unsigned n, document = 0;
+	size_t whole;
+
+	CHECK(once(b, 0, false) == 0, "%s fails with all the memory there is", b->name);
+	n = memory.count;
+	whole = wrote;
+	for (unsigned at = 1; at <= n; at++) {
+		for (int from_there = 0; from_there < 2; from_there++) {
+			int status = once(b, at, from_there);
+
+			CHECK(memory.failed, "%s: there is no allocation %u", b->name, at);
+			/* where jansson 2.14 grows the buffer of a string it calls the text
+			 * malformed, or leaves a byte out without a word */
+			if (memory.by_jansson && (status == GCPU_ERR_DOCUMENT || status == GCPU_ERR_SCHEMA))
+				document++;
+			else if (status == 0)
+				CHECK(wrote == whole, "%s: success with %zu of %zu bytes without allocation %u",
+				      b->name, wrote, whole, at);
+			else
+				CHECK(status == GCPU_ERR_MEMORY, "%s: %d without allocation %u", b->name, status,
+				      at);
+		}
+	}
+	printf("%s: %u allocations, %u times called malformed\n", b->name, n, document);
+	/* each of them fails twice */
+	CHECK(document <= n, "%s: mostly called malformed", b->name);
+}
+
+static void prepare(void)
+{
+	struct gcpu_machine m;
+
+	x86 = host_x86();
+	arm64 = host_arm64();
+	gcpu_machine_init(&m);
+	m.vcpus = 3;
+	if (gcpu_snapshot_write(x86, unit_write, &x86_text) ||
+	    gcpu_snapshot_write(arm64, unit_write, &arm64_text) ||
+	    gcpu_request_parse(GCPU_ARCH_X86, "host,+avx512f,-x2apic,+kvm-pv-unhalt", &x86_request, NULL) ||
+	    gcpu_request_parse(GCPU_ARCH_ARM64, "host,FEAT_RNG=off,+FEAT_SHA512", &arm64_request, NULL) ||
+	    gcpu_plan_make(x86, x86_request, &m, &x86_plan, NULL) ||
+	    gcpu_plan_make(arm64, arm64_request, &m, &arm64_plan, NULL))
+		exit(1);
+}
+
+int main(void)
+{
+	json_set_alloc_funcs(json_malloc_here, __wrap_free);
+	prepare();
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+		exhaust(&bodies[i]);
+	gcpu_plan_free(x86_plan);
+	gcpu_plan_free(arm64_plan);
+	gcpu_request_free(x86_request);
+	gcpu_request_free(arm64_request);
+	gcpu_snapshot_free(x86);
+	gcpu_snapshot_free(arm64);
+	free(x86_text.s);
+	free(arm64_text.s);
+	return unit_end();
+}
