@@ -323,6 +323,9 @@ int tool_plan(struct tool *t, struct planned *p)
 		return exit_code;
 	if (tool_snapshot(t, &p->snap, &p->kvm_fd, &exit_code))
 		return exit_code;
+	/* nobody named a GIC: the best that this host has */
+	while (!t->value[OPT_GIC] && !gcpu_snapshot_has_gic(p->snap, t->machine.gic))
+		t->machine.gic--;
 	status = gcpu_request_parse(t->arch, text, &req, &err);
 	if (status == 0)
 		status = gcpu_plan_make(p->snap, req, &t->machine, &p->plan, &err);

@@ -4,6 +4,7 @@
 #define GUESTCPU_MACHINE_H
 
 #include <guestcpu/snapshot.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,9 @@ struct gcpu_machine {
 
 /** Defaults: in-kernel irqchip, GICv3, one vCPU. */
 void gcpu_machine_init(struct gcpu_machine *machine);
+
+/** Does the KVM of SNAPSHOT offer this interrupt controller? True where it was not asked. */
+bool gcpu_snapshot_has_gic(const struct gcpu_snapshot *snapshot, enum gcpu_gic gic);
 
 /** Number of an exit ("hlt"), a handled thing ("map-gpa-range"): -1 if there is none. */
 int gcpu_exit_by_name(const char *name);

@@ -152,6 +152,7 @@ void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
 bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field);
 bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field);
 void plan_parents(struct gcpu_plan *p);
+void plan_refusals(struct gcpu_plan *p);
 void plan_trial(struct gcpu_plan *p);
 int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcpu_error *err);
 void plan_features(struct gcpu_plan *p);

@@ -143,7 +143,9 @@ static int parse_value(struct gcpu_request *r, struct request_item *it, struct s
 		       struct gcpu_error *err)
 {
 	const struct field_fact *ff = item_field(r->arch->facts, it);
-	bool wide = ff && ff->width > 1;
+	/* a flag of a register may be given as the number that stands there */
+	bool wide = ff && (ff->width > 1 ||
+			   ADDR_SPACE(r->arch->facts->words[ff->word].addr) == SPACE_REG);
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		if (name_same(v.s, v.n, switches[i].word)) {

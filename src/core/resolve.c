@@ -332,7 +332,10 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 	apply_words(p);
 	clamp(p);
 	plan_rules(p, STAGE_PLAN);
+	plan_refusals(p);
 	plan_parents(p);
+	/* parents that were brought or dropped may be refused too */
+	plan_refusals(p);
 	plan_trial(p);
 	report_unavailable(p);
 	check_enforce(p);

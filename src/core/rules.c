@@ -290,41 +290,53 @@ void plan_parents(struct gcpu_plan *p)
 	}
 }
 
-/* What a trial on this KVM said about the values that were chosen. */
+/* Values that this KVM refused in trial fall back to its own. */
+void plan_refusals(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; p->arch->trial && i < p->facts->n_fields; i++) {
+		uint64_t force;
+		int error;
+
+		if (!(p->facts->fields[i].owner & OWNER_CHOSEN) ||
+		    !p->arch->trial(p, i, field_get(p, p->value, i), &force, &error) || !error)
+			continue;
+		plan_set(p, i, field_get(p, p->offer, i), RULE_KVM_KEEPS);
+		if (p->fields[i].said == SAID_VALUE)
+			plan_unavailable(p, i, RULE_KVM_KEEPS);
+	}
+}
+
+static void count_forced(struct gcpu_plan *p, unsigned rule, unsigned n, const char *here,
+			 const char *there)
+{
+	if (n)
+		plan_find(p, rule, -1, SEVERITY_NOTE,
+			  "%u feature%s %s here %s %s in every guest of this KVM (seen by trial)", n,
+			  n == 1 ? " that is" : "s that are", here, n == 1 ? "is" : "are", there);
+}
+
+/* What this KVM puts in force against the plan. */
 void plan_trial(struct gcpu_plan *p)
 {
-	unsigned forced[2] = { 0, 0 };
+	unsigned on = 0, off = 0;
 
 	for (unsigned i = 0; p->arch->trial && i < p->facts->n_fields; i++) {
 		const struct field_fact *f = &p->facts->fields[i];
 		uint64_t value = field_get(p, p->value, i), force = value;
 		int error = 0;
-		unsigned rule;
+		bool is_off = field_is_off(f, value);
+		unsigned rule = is_off ? RULE_FORCED_ON : RULE_FORCED_OFF;
 
-		if (!(f->owner & OWNER_CHOSEN) || !p->arch->trial(p, i, value, &force, &error))
+		if (!(f->owner & OWNER_CHOSEN) || !p->arch->trial(p, i, value, &force, &error) ||
+		    error || force == value)
 			continue;
-		if (error) {
-			rule = RULE_KVM_KEEPS;
-			plan_set(p, i, field_get(p, p->offer, i), rule);
-			if (p->fields[i].said == SAID_VALUE)
-				plan_unavailable(p, i, rule);
-			continue;
-		}
-		if (force == value)
-			continue;
-		rule = field_is_off(f, value) ? RULE_FORCED_ON : RULE_FORCED_OFF;
 		plan_record(p, i, rule, value, force);
-		forced[rule == RULE_FORCED_ON] += p->fields[i].said != SAID_VALUE;
 		if (p->fields[i].said == SAID_VALUE)
 			plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", field_known_as(p, i),
 				  p->facts->rules[rule].sentence);
+		else
+			*(is_off ? &on : &off) += 1;
 	}
-	if (forced[1])
-		plan_find(p, RULE_FORCED_ON, -1, SEVERITY_NOTE,
-			  "%u features that are off here are on in every guest of this KVM (seen by trial)",
-			  forced[1]);
-	if (forced[0])
-		plan_find(p, RULE_FORCED_OFF, -1, SEVERITY_NOTE,
-			  "%u features that are on here are off in every guest of this KVM (seen by trial)",
-			  forced[0]);
+	count_forced(p, RULE_FORCED_ON, on, "off", "on");
+	count_forced(p, RULE_FORCED_OFF, off, "on", "off");
 }

@@ -46,6 +46,13 @@ struct snap_nibble {
 	uint16_t accepted; /* bit v: writing v was accepted and read back as v */
 	uint16_t changed;  /* bit v: accepted, and read back as something else */
 	int error;	   /* errno of the refused ones (the first) */
+	uint8_t read[16];  /* what a changed value read back as */
+};
+
+/* A kind of device, asked for with KVM_CREATE_DEVICE_TEST. */
+struct snap_device {
+	uint32_t type;
+	int error;
 };
 
 /* arm64: one VCPU_INIT feature word, tried on a VM of its own. */
@@ -87,6 +94,7 @@ struct gcpu_snapshot {
 	int enforce_pv_error; /* errno of KVM_CAP_ENFORCE_PV_FEATURE_CPUID on a vCPU, 0 accepted */
 
 	uint32_t target;	/* arm64 */
+	struct list devices;	/* snap_device */
 	struct list inits;	/* snap_init */
 	uint32_t init_features; /* word with which the registers were read */
 	struct list regs;	/* snap_reg */

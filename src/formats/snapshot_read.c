@@ -260,11 +260,49 @@ static void read_register(struct reader *r, json_t *e, struct snap_reg *out)
 	}
 }
 
+static void read_changed(struct reader *r, json_t *e, struct snap_nibble *n)
+{
+	json_t *a = read_array(r, e, "read", false, 16);
+	size_t mark = read_enter(r, "read");
+
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		json_t *pair = json_array_get(a, i);
+		json_t *wrote = json_array_get(pair, 0), *got = json_array_get(pair, 1);
+
+		if (json_array_size(pair) != 2 || !json_is_integer(wrote) || !json_is_integer(got) ||
+		    json_integer_value(wrote) < 0 || json_integer_value(wrote) > 15 ||
+		    json_integer_value(got) < 0 || json_integer_value(got) > 15)
+			read_fail(r, "not a pair of nibbles", "[written, read], 0 to 15 each");
+		else
+			n->read[json_integer_value(wrote)] = (uint8_t)json_integer_value(got);
+	}
+	read_leave(r, mark);
+}
+
+static void read_devices(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+{
+	json_t *a = read_array(r, root, "devices", false, LIST_MOST);
+	size_t mark = read_enter(r, "devices");
+
+	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+		struct snap_device *d = add(r, &s->devices, sizeof(*d));
+		size_t in = read_enter_index(r, i);
+
+		if (d) {
+			d->type = (uint32_t)read_int(r, json_array_get(a, i), "type", 0, U32_MOST);
+			d->error = (int)read_int(r, json_array_get(a, i), "errno", 0, 4095);
+		}
+		read_leave(r, in);
+	}
+	read_leave(r, mark);
+}
+
 static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 {
 	json_t *a, *o;
 	size_t mark;
 
+	read_devices(r, root, s);
 	read_inits(r, root, s);
 	a = read_array(r, root, "registers", true, LIST_MOST);
 	mark = read_enter(r, "registers");
@@ -294,6 +332,8 @@ static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 			n->accepted = (uint16_t)read_hex(r, e, "accepted", 0xffff);
 			n->changed = (uint16_t)read_hex(r, e, "changed", 0xffff);
 			n->error = (int)read_int(r, e, "errno", 0, 4095);
+			if (n->changed)
+				read_changed(r, e, n);
 		}
 		read_leave(r, in);
 	}

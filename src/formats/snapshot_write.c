@@ -96,7 +96,7 @@ static void write_msrs(struct json *j, const struct gcpu_snapshot *s)
 	jw_close(j, '}');
 }
 
-static void write_x86(struct json *j, const struct gcpu_snapshot *s)
+static void write_x86(struct json *j, const struct gcpu_snapshot *s, bool named)
 {
 	jw_key(j, "cpuid");
 	jw_object(j, true);
@@ -104,11 +104,14 @@ static void write_x86(struct json *j, const struct gcpu_snapshot *s)
 		write_table(j, s, t);
 	jw_close(j, '}');
 	write_msrs(j, s);
-	jw_key(j, "tsc");
-	jw_object(j, false);
-	if (s->has_tsc_khz)
-		jw_key_int(j, "khz", (int64_t)s->tsc_khz);
-	jw_close(j, '}');
+	/* calibrated anew at every boot: of use, but no part of what the host is */
+	if (named) {
+		jw_key(j, "tsc");
+		jw_object(j, false);
+		if (s->has_tsc_khz)
+			jw_key_int(j, "khz", (int64_t)s->tsc_khz);
+		jw_close(j, '}');
+	}
 	jw_key(j, "xcomp");
 	jw_object(j, false);
 	if (s->has_xcomp) {
@@ -172,6 +175,37 @@ static void write_registers(struct json *j, const struct gcpu_snapshot *s)
 	jw_close(j, ']');
 }
 
+/* What was accepted and read back as something else: [written, read]. */
+static void write_changed(struct json *j, const struct snap_nibble *n)
+{
+	jw_key(j, "read");
+	jw_array(j, false);
+	for (unsigned v = 0; v < 16; v++) {
+		if (!(n->changed >> v & 1))
+			continue;
+		jw_array(j, false);
+		jw_int(j, v);
+		jw_int(j, n->read[v]);
+		jw_close(j, ']');
+	}
+	jw_close(j, ']');
+}
+
+static void write_devices(struct json *j, const struct gcpu_snapshot *s)
+{
+	jw_key(j, "devices");
+	jw_array(j, true);
+	for (size_t i = 0; i < s->devices.n; i++) {
+		const struct snap_device *d = LIST_AT(&s->devices, struct snap_device, i);
+
+		jw_object(j, false);
+		jw_key_int(j, "type", d->type);
+		jw_key_int(j, "errno", d->error);
+		jw_close(j, '}');
+	}
+	jw_close(j, ']');
+}
+
 static void write_nibbles(struct json *j, const struct gcpu_snapshot *s)
 {
 	jw_key(j, "trial");
@@ -187,6 +221,8 @@ static void write_nibbles(struct json *j, const struct gcpu_snapshot *s)
 		jw_key_hex(j, "accepted", n->accepted);
 		jw_key_hex(j, "changed", n->changed);
 		jw_key_int(j, "errno", n->error);
+		if (n->changed)
+			write_changed(j, n);
 		jw_close(j, '}');
 	}
 	jw_close(j, ']');
@@ -195,6 +231,7 @@ static void write_nibbles(struct json *j, const struct gcpu_snapshot *s)
 
 static void write_arm64(struct json *j, const struct gcpu_snapshot *s)
 {
+	write_devices(j, s);
 	write_inits(j, s);
 	write_registers(j, s);
 	if (s->has_trial)
@@ -221,7 +258,7 @@ static int write_document(const struct gcpu_snapshot *s, bool named, gcpu_write 
 	write_caps(&j, "vm", &s->caps_vm);
 	jw_close(&j, '}');
 	if (s->arch == GCPU_ARCH_X86)
-		write_x86(&j, s);
+		write_x86(&j, s, named);
 	else
 		write_arm64(&j, s);
 	jw_close(&j, '}');

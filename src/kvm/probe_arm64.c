@@ -38,9 +38,13 @@ static uint32_t with_partners(unsigned bit)
 /* On a VM of its own: the first INIT fixes the features of a VM. */
 static int try_init(struct probe *p, uint32_t features)
 {
-	int vm = -1, vcpu = probe_vcpu(p, &vm), status;
+	int vm = -1, vcpu, status;
 	struct snap_init *out;
 
+	for (size_t i = 0; i < p->snap->inits.n; i++)
+		if (LIST_AT(&p->snap->inits, struct snap_init, i)->features == features)
+			return 0;
+	vcpu = probe_vcpu(p, &vm);
 	if (vcpu < 0)
 		return vcpu;
 	status = call_vcpu_init(p->kvm, vcpu, p->snap->target, features);
@@ -253,10 +257,12 @@ static int try_nibble(struct probe *p, int vcpu, const struct snap_reg *r, unsig
 		status = call_get_reg(p->kvm, vcpu, r->id, got);
 		if (status < 0)
 			return status;
-		if (got[0] == want)
+		if (got[0] == want) {
 			n->accepted |= (uint16_t)(1U << v);
-		else
+		} else {
 			n->changed |= (uint16_t)(1U << v);
+			n->read[v] = got[0] >> lsb & 15;
+		}
 	}
 	return call_set_reg(p->kvm, vcpu, r->id, r->value);
 }
@@ -337,6 +343,27 @@ static int vendor(struct probe *p)
 	return p->snap->vendor ? 0 : error_memory(p->err);
 }
 
+/* Which interrupt controllers KVM has to give; nothing is created. */
+static int try_devices(struct probe *p, int vm)
+{
+	static const uint32_t types[] = { GK_DEV_TYPE_ARM_VGIC_V2, GK_DEV_TYPE_ARM_VGIC_V3 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct gk_create_device d = { .type = types[i], .flags = GK_CREATE_DEVICE_TEST };
+		int status = call(p->kvm, vm, GK_CREATE_DEVICE, &d);
+		struct snap_device *out;
+
+		if (status == -ENOMEM)
+			return status;
+		out = list_add(&p->snap->devices, sizeof(*out));
+		if (!out)
+			return -ENOMEM;
+		out->type = types[i];
+		out->error = status < 0 ? -status : 0;
+	}
+	return 0;
+}
+
 int probe_arm64(struct probe *p)
 {
 	struct gk_arm_vcpu_init init;
@@ -346,9 +373,13 @@ int probe_arm64(struct probe *p)
 		return fail(p, vm, "KVM_CREATE_VM");
 	memset(&init, 0, sizeof(init));
 	status = call(p->kvm, vm, GK_ARM_PREFERRED_TARGET, &init);
+	if (status < 0)
+		status = fail(p, status, "KVM_ARM_PREFERRED_TARGET");
+	else if (try_devices(p, vm))
+		status = error_memory(p->err);
 	probe_close(p, vm);
 	if (status < 0)
-		return fail(p, status, "KVM_ARM_PREFERRED_TARGET");
+		return status;
 	p->snap->target = init.target;
 	status = try_inits(p);
 	if (status)

@@ -137,7 +137,8 @@ struct gcpu_snapshot *host_arm64(void)
 	static const struct snap_init inits[] = { { 0x4, 0 }, { 0x8, 0 }, { 0x10, 0 }, { 0x20, 22 },
 						  { 0x60, 0 } };
 	static const struct snap_nibble nibbles[] = {
-		{ 0x603000000013c030, 4, 0x7, 0, 22 }, { 0x603000000013c030, 60, 0x3, 0x4, 0 } };
+		{ .id = 0x603000000013c030, .lsb = 4, .accepted = 0x7, .error = 22 },
+		{ .id = 0x603000000013c030, .lsb = 60, .accepted = 0x3, .changed = 0x4, .read = { [2] = 1 } } };
 	struct gcpu_snapshot *s = host(GCPU_ARCH_ARM64, "unit-arm64", "0x41", "built in");
 
 	s->target = 5;

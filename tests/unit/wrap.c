@@ -158,10 +158,18 @@ static void note_int(struct answers *a, int v)
 	note(a, &v, sizeof(v));
 }
 
-/* A table with room for four entries; entry 0 is VALUE. */
+/* Lists with room for four elements. */
 union table {
 	struct gk_cpuid2 c;
 	unsigned char room[sizeof(struct gk_cpuid2) + 4 * sizeof(struct gk_cpuid_entry2)];
+};
+union msrs {
+	struct gk_msrs m;
+	unsigned char room[sizeof(struct gk_msrs) + 4 * sizeof(struct gk_msr_entry)];
+};
+union indexes {
+	struct gk_msr_list l;
+	unsigned char room[sizeof(struct gk_msr_list) + 4 * sizeof(uint32_t)];
 };
 
 static int ask(const struct gcpu_kvm *kvm, int fd, unsigned long request, const void *arg)
@@ -174,8 +182,8 @@ static void conversation(const struct gcpu_kvm *kvm, enum gcpu_arch arch, struct
 {
 	const struct gcpu_kvm_ops *o = kvm->ops;
 	void *c = kvm->ctx, *map = NULL;
-	struct { struct gk_msrs m; struct gk_msr_entry e; } msr = { .m.nmsrs = 1, .e.index = 5 };
-	struct { struct gk_msr_list l; uint32_t i[4]; } list = { .l.nmsrs = 1 };
+	union msrs msr = { .m.nmsrs = 1 };
+	union indexes list = { .l.nmsrs = 1 };
 	struct gk_create_device device = { .type = 7 };
 	struct gk_reg_mask_range range = { .range = 0 };
 	struct gk_device_attr attr = { .group = 0 };
@@ -187,6 +195,7 @@ static void conversation(const struct gcpu_kvm *kvm, enum gcpu_arch arch, struct
 	int kvm_fd, vm, vcpu, n;
 	char buf[64];
 
+	msr.m.entries[0].index = 5;
 	note_int(a, o->open(c, "/dev/none", O_RDWR));
 	kvm_fd = o->open(c, "/dev/kvm", O_RDWR);
 	vm = ask(kvm, kvm_fd, GK_CREATE_VM, NULL);

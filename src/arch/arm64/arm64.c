@@ -196,16 +196,34 @@ static void pmu_steps(struct gcpu_plan *p)
 	recipe_arg(s, "attr", GK_ARM_VCPU_PMU_V3_INIT, "KVM_ARM_VCPU_PMU_V3_INIT");
 }
 
+static const struct {
+	uint32_t type;
+	const char *name;
+} gics[] = { { 0, NULL },
+	     { GK_DEV_TYPE_ARM_VGIC_V2, "KVM_DEV_TYPE_ARM_VGIC_V2" },
+	     { GK_DEV_TYPE_ARM_VGIC_V3, "KVM_DEV_TYPE_ARM_VGIC_V3" } };
+
+bool gcpu_snapshot_has_gic(const struct gcpu_snapshot *s, enum gcpu_gic gic)
+{
+	if (gic == GCPU_GIC_NONE || !s->devices.n)
+		return true;
+	for (size_t i = 0; i < s->devices.n; i++) {
+		const struct snap_device *d = LIST_AT(&s->devices, struct snap_device, i);
+
+		if (d->type == gics[gic].type)
+			return !d->error;
+	}
+	return false;
+}
+
 static int recipe(struct gcpu_plan *p)
 {
-	static const struct {
-		uint64_t type;
-		const char *name;
-	} gics[] = { { 0, NULL },
-		     { GK_DEV_TYPE_ARM_VGIC_V2, "KVM_DEV_TYPE_ARM_VGIC_V2" },
-		     { GK_DEV_TYPE_ARM_VGIC_V3, "KVM_DEV_TYPE_ARM_VGIC_V3" } };
 	struct gcpu_step *s;
 
+	if (!gcpu_snapshot_has_gic(p->snap, p->machine.gic)) {
+		plan_find(p, ARM64_R_GIC_MISSING, -1, SEVERITY_ERROR, NULL);
+		p->refused = true;
+	}
 	if (p->machine.gic != GCPU_GIC_NONE) {
 		s = recipe_add(p, GCPU_PHASE_VM, "vm", "KVM_CREATE_DEVICE",
 			       "the vGIC decides what ID_AA64PFR0_EL1.GIC reads");
