@@ -141,6 +141,11 @@ unsigned gcpu_plan_vcpu_id(const struct gcpu_plan *p, unsigned vcpu)
 	return vcpu < p->machine.vcpus ? p->vcpu_ids[vcpu] : 0;
 }
 
+uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word)
+{
+	return p->arch->vcpu_word ? p->arch->vcpu_word(p, vcpu, word) : p->value[word];
+}
+
 int gcpu_plan_cpuid(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid *entries,
 		    size_t *count)
 {

@@ -101,6 +101,8 @@ struct arch {
 	int (*recipe)(struct gcpu_plan *p);
 	/* CPUID of one vCPU from plan->entries (x86). */
 	void (*vcpu_entry)(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid *e);
+	/* The value of a word that each vCPU has its own of. */
+	uint64_t (*vcpu_word)(const struct gcpu_plan *p, unsigned vcpu, unsigned word);
 	/* Set up vCPU ids. */
 	int (*ids)(struct gcpu_plan *p, struct gcpu_error *err);
 	/* By trial: what would be in force if the whole word ADDR were VALUE. */
@@ -127,6 +129,9 @@ bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer);
 bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least);
 /* The largest value that does not include LEAST. */
 uint64_t field_below(const struct field_fact *f, uint64_t least);
+
+/* The planned value of a word on one vCPU. */
+uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word);
 
 /* names */
 const struct name_fact *name_find(const struct facts *f, const char *name, size_t length);

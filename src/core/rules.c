@@ -268,26 +268,34 @@ static void drop_child(struct gcpu_plan *p, const struct require_fact *r)
 		  child->name, parent);
 }
 
-/* To a fixed point: each pass turns something on that is never turned on
- * again, or off for good, so it ends. */
+/* Rows whose child is on and has no parent: bring one along, or drop the child. */
+static bool pass_parents(struct gcpu_plan *p, bool dropping)
+{
+	bool did = false;
+
+	for (unsigned i = 0; i < p->facts->n_requires; i++) {
+		const struct require_fact *r = &p->facts->requires[i];
+
+		if (!is_on(p, p->value, r->child) || !missing_parent(p, r))
+			continue;
+		if (!dropping) {
+			did |= p->fields[r->child].said != SAID_NOTHING && bring(p, r);
+			continue;
+		}
+		drop_child(p, r);
+		did = true;
+	}
+	return did;
+}
+
+/* To a fixed point: parents are all brought before a child is dropped. A pass
+ * turns something on that is never turned on again, or off for good: it ends. */
 void plan_parents(struct gcpu_plan *p)
 {
-	bool again = true;
-
-	while (again) {
-		again = false;
-		for (unsigned i = 0; i < p->facts->n_requires; i++) {
-			const struct require_fact *r = &p->facts->requires[i];
-			struct field_state *s = &p->fields[r->child];
-
-			if (!is_on(p, p->value, r->child) || !missing_parent(p, r))
-				continue;
-			again = true;
-			if (s->said != SAID_NOTHING && bring(p, r))
-				continue;
-			drop_child(p, r);
-		}
-	}
+	do {
+		while (pass_parents(p, false))
+			;
+	} while (pass_parents(p, true));
 }
 
 /* Values that this KVM refused in trial fall back to its own. */

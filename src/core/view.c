@@ -85,10 +85,10 @@ static int plan_registers(struct gcpu_view *v)
 		const struct word_fact *w = &p->facts->words[i];
 		int status = 0;
 
-		/* a register of each vCPU's own has no one planned value */
+		/* identity is the host CPU's that a vCPU runs on, or what user space wrote */
 		if (ADDR_SPACE(w->addr) == SPACE_REG && snapshot_reg(p->snap, w->addr) &&
-		    (w->klass == CLASS_FIELDS || w->klass == CLASS_COPY))
-			status = plan_word(v, w->addr, p->value[i]);
+		    w->klass != CLASS_IDENTITY)
+			status = plan_word(v, w->addr, plan_word_value(p, v->vcpu, i));
 		if (w->addr == ADDR_INIT || (w->addr == ADDR_SVE && p->value[i]))
 			status = plan_word(v, w->addr, p->value[i]);
 		if (status)

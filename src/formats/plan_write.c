@@ -80,19 +80,22 @@ static bool is_written(const struct gcpu_plan *p, uint64_t id)
 	return false;
 }
 
-static void write_registers(struct json *j, const struct gcpu_plan *p)
+/* All registers of the first vCPU; of another those that differ. */
+static void write_registers(struct json *j, const struct gcpu_plan *p, unsigned vcpu)
 {
 	jw_key(j, "registers");
-	jw_array(j, true);
+	jw_array(j, vcpu == 0);
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		const struct word_fact *w = &p->facts->words[i];
+		uint64_t value = plan_word_value(p, vcpu, i);
 
-		if (ADDR_SPACE(w->addr) != SPACE_REG || !snapshot_reg(p->snap, w->addr))
+		if (ADDR_SPACE(w->addr) != SPACE_REG || !snapshot_reg(p->snap, w->addr) ||
+		    (vcpu && value == plan_word_value(p, 0, i)))
 			continue;
 		jw_object(j, false);
 		jw_key_string(j, "name", w->name);
 		jw_key_hex(j, "id", w->addr);
-		jw_key_hex(j, "value", p->value[i]);
+		jw_key_hex(j, "value", value);
 		jw_key_bool(j, "write", is_written(p, w->addr));
 		jw_close(j, '}');
 	}
@@ -148,9 +151,13 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 			if (memcmp(&e[i], &first[i], sizeof(e[i])) != 0)
 				write_entry(j, &e[i]);
 		jw_close(j, ']');
-		jw_key(j, "registers");
-		jw_array(j, false);
-		jw_close(j, ']');
+		if (v) {
+			write_registers(j, p, v);
+		} else {
+			jw_key(j, "registers");
+			jw_array(j, false);
+			jw_close(j, ']');
+		}
 		jw_close(j, '}');
 		free(e);
 	}
@@ -325,7 +332,7 @@ int gcpu_plan_write_json(const struct gcpu_plan *p, gcpu_write write, void *ctx)
 	jw_key_bool(&j, "refused", p->refused);
 	status = write_cpuid(&j, p);
 	write_set_values(&j, p, "KVM_SET_MSRS", "msrs", "index");
-	write_registers(&j, p);
+	write_registers(&j, p, 0);
 	write_init(&j, p);
 	if (status == 0)
 		status = write_vcpus(&j, p);

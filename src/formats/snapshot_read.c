@@ -192,7 +192,7 @@ static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 		read_fail(r, "supported has no leaf 0x0", "what KVM_GET_SUPPORTED_CPUID returns");
 	read_leave(r, mark);
 	read_msrs(r, root, s);
-	o = read_object(r, root, "tsc", false);
+	o = read_object(r, root, "tsc", true);
 	if (o && json_object_get(o, "khz")) {
 		s->tsc_khz = (uint64_t)read_int(r, o, "khz", 0, INT64_MAX);
 		s->has_tsc_khz = true;
@@ -273,7 +273,7 @@ static void read_changed(struct reader *r, json_t *e, struct snap_nibble *n)
 		    json_integer_value(wrote) < 0 || json_integer_value(wrote) > 15 ||
 		    json_integer_value(got) < 0 || json_integer_value(got) > 15)
 			read_fail(r, "not a pair of nibbles", "[written, read], 0 to 15 each");
-		else
+		else if (n->changed >> json_integer_value(wrote) & 1)
 			n->read[json_integer_value(wrote)] = (uint8_t)json_integer_value(got);
 	}
 	read_leave(r, mark);
@@ -281,7 +281,7 @@ static void read_changed(struct reader *r, json_t *e, struct snap_nibble *n)
 
 static void read_devices(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 {
-	json_t *a = read_array(r, root, "devices", false, LIST_MOST);
+	json_t *a = read_array(r, root, "devices", true, LIST_MOST);
 	size_t mark = read_enter(r, "devices");
 
 	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {

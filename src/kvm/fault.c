@@ -95,10 +95,8 @@ static int fault_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
 	if (error)
 		return -error;
 	result = f->inner->ops->ioctl(f->inner->ctx, fd, request, arg);
-	if (wrap_request_makes(request)) {
-		wrap_shape(gcpu_arch_native(), ROLE_OTHER, request, arg, &s);
-		opened(f, wrap_made(&s, request, result));
-	}
+	wrap_shape(gcpu_arch_native(), ROLE_OTHER, request, arg, &s);
+	opened(f, wrap_made(&s, result));
 	return result;
 }
 

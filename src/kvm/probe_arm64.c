@@ -373,10 +373,12 @@ int probe_arm64(struct probe *p)
 		return fail(p, vm, "KVM_CREATE_VM");
 	memset(&init, 0, sizeof(init));
 	status = call(p->kvm, vm, GK_ARM_PREFERRED_TARGET, &init);
-	if (status < 0)
+	if (status < 0) {
 		status = fail(p, status, "KVM_ARM_PREFERRED_TARGET");
-	else if (try_devices(p, vm))
-		status = error_memory(p->err);
+	} else {
+		status = try_devices(p, vm);
+		status = status ? fail(p, status, "KVM_CREATE_DEVICE of a trial") : 0;
+	}
 	probe_close(p, vm);
 	if (status < 0)
 		return status;

@@ -254,11 +254,11 @@ static int record_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
 	put_argument(&l, "in", &s, s.part[0].in);
 	put_bytes(&l, "vin", s.part[1].at, s.part[1].in);
 	result = r->inner->ops->ioctl(r->inner->ctx, fd, request, arg);
-	made_fd = wrap_made(&s, request, result);
+	made_fd = wrap_made(&s, result);
 
 	pthread_mutex_lock(&r->lock);
 	if (made_fd >= 0)
-		made(r, made_fd, wrap_request_makes(request));
+		made(r, made_fd, s.makes);
 	put_result(r, &l, result, made_fd);
 	put_argument(&l, "out", &s, wrap_written(&s, result));
 	if (result >= 0)

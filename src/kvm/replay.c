@@ -96,7 +96,8 @@ static bool has_room(struct ask *a, const struct entry *e)
 static enum fit fit_ioctl(struct ask *a, const struct entry *e)
 {
 	if (e->request != a->request || e->pointer != (a->shape.pointer && a->arg[0]) ||
-	    (!e->pointer && e->arg[0] != a->arg[0]) || !has_room(a, e))
+	    (!e->pointer && e->arg[0] != a->arg[0]) || !has_room(a, e) ||
+	    (e->result >= 0 && e->makes_fd != (a->shape.makes != ROLE_OTHER)))
 		return FIT_NOT;
 	if (e->pointer && !same_bytes(a, e))
 		/* what was asked for decides what comes out */
@@ -252,7 +253,7 @@ static int respond(struct replay *r, struct ask *a)
 	if (!e->makes_fd)
 		return e->result;
 	fd = make_fd(r, e);
-	if (fd < 0 || !a->shape.makes_fd)
+	if (fd < 0 || !a->shape.fd_inside)
 		return fd;
 	if (!a->shape.part[0].at)
 		return -EFAULT;

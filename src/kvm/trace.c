@@ -289,17 +289,17 @@ static int keyed(struct parser *p, struct token t, bool after)
 static int result(struct parser *p, struct token t)
 {
 	struct entry *e = p->e;
+	bool minus, inside = false;
 	enum wrap_role makes = e->op == WRAP_OPEN ? ROLE_KVM :
-			       e->op == WRAP_IOCTL ? wrap_request_makes(e->request) : ROLE_OTHER;
+			       e->op == WRAP_IOCTL ? wrap_request_makes(e->request, &inside) : ROLE_OTHER;
 	uint64_t v;
-	bool minus;
 
 	if (descriptor(t, &e->made, &e->made_number)) {
 		e->makes_fd = true;
 		return makes && e->made == makes ? 0 :
 			       fail(p, t, "this call makes no such descriptor:", "a number");
 	}
-	if (!number(t, &v, &minus) || v > (minus ? ERRNO_MOST : INT_MAX) || (makes && !minus))
+	if (!number(t, &v, &minus) || v > (minus ? ERRNO_MOST : INT_MAX) || (makes && !inside && !minus))
 		return fail(p, t, "not a result:", makes ? "a descriptor, or an errno with '-'" :
 							    "a number, or an errno with '-'");
 	e->result = minus ? -(int)v : (int)v;

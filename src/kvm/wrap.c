@@ -127,10 +127,11 @@ unsigned long wrap_request_by_name(const char *name, size_t length)
 	return 0;
 }
 
-enum wrap_role wrap_request_makes(unsigned long request)
+enum wrap_role wrap_request_makes(unsigned long request, bool *ret_inside)
 {
 	const struct rule *r = rule_of(request);
 
+	*ret_inside = r && r->makes && r->size;
 	return r ? (enum wrap_role)r->makes : ROLE_OTHER;
 }
 
@@ -212,6 +213,7 @@ void wrap_shape(enum gcpu_arch arch, enum wrap_role role, unsigned long request,
 
 	memset(ret, 0, sizeof(*ret));
 	ret->pointer = direction != 0;
+	ret->makes = wrap_request_makes(request, &ret->fd_inside);
 	/* The kernel refuses NULL by itself. */
 	if (!ret->pointer || !arg)
 		return;
@@ -221,7 +223,14 @@ void wrap_shape(enum gcpu_arch arch, enum wrap_role role, unsigned long request,
 		return;
 	ret->hidden = r->at;
 	ret->hidden_size = r->size;
-	ret->makes_fd = r->makes && r->size;
+	/* a question whether there is such a device makes none */
+	if (request == GK_CREATE_DEVICE) {
+		struct gk_create_device d;
+
+		memcpy(&d, (void *)arg, sizeof(d));
+		if (d.flags & GK_CREATE_DEVICE_TEST)
+			ret->makes = ROLE_OTHER;
+	}
 	if (r->head) {
 		ret->head = r->head;
 		ret->element = r->element;
@@ -257,13 +266,13 @@ size_t wrap_written(const struct wrap_shape *s, int result)
 	return now < most ? now : most;
 }
 
-int wrap_made(const struct wrap_shape *s, unsigned long request, int result)
+int wrap_made(const struct wrap_shape *s, int result)
 {
 	int fd;
 
-	if (result < 0 || !wrap_request_makes(request))
+	if (result < 0 || !s->makes)
 		return -1;
-	if (!s->makes_fd)
+	if (!s->fd_inside)
 		return result;
 	if (!s->part[0].at)
 		return -1;

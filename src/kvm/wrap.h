@@ -62,8 +62,9 @@ struct wrap_fd {
 const char *wrap_request_name(unsigned long request);
 /* 0 for an unknown name. */
 unsigned long wrap_request_by_name(const char *name, size_t length);
-/* The role of the descriptor that a request makes, ROLE_OTHER if it makes none. */
-enum wrap_role wrap_request_makes(unsigned long request);
+/* The role of the descriptor that a request can make, ROLE_OTHER if none;
+ * *ret_inside: it comes inside the argument, and need not come at all. */
+enum wrap_role wrap_request_makes(unsigned long request, bool *ret_inside);
 
 /* A stretch of the caller's memory. */
 struct wrap_part {
@@ -79,14 +80,15 @@ struct wrap_shape {
 	size_t hidden, hidden_size; /* pointer or descriptor in part[0], or size 0 */
 	size_t head, element;	   /* a list with a count in front: its parts */
 	unsigned count_size;
-	bool makes_fd; /* the hidden bytes are a new descriptor */
+	enum wrap_role makes; /* a descriptor of that role, or ROLE_OTHER */
+	bool fd_inside;	      /* it comes in the hidden bytes */
 };
 void wrap_shape(enum gcpu_arch arch, enum wrap_role role, unsigned long request, uintptr_t arg,
 		struct wrap_shape *ret);
 /* How much of part[0] came out, by what the call made of the count. */
 size_t wrap_written(const struct wrap_shape *s, int result);
 /* The descriptor that a call made, or -1. */
-int wrap_made(const struct wrap_shape *s, unsigned long request, int result);
+int wrap_made(const struct wrap_shape *s, int result);
 
 /* Record: everything passes through to INNER and into WRITE. */
 struct record;

@@ -284,7 +284,7 @@ def x86_hosts():
 
 # --- arm64 -------------------------------------------------------------------
 
-EINVAL = 22
+EINVAL, ENODEV = 22, 19
 PSCI_0_2, PMU_V3, SVE, PTRAUTH_ADDRESS, PTRAUTH_GENERIC, HAS_EL2 = 2, 3, 4, 5, 6, 7
 SVE_VLS = 0x606000000015ffff
 
@@ -421,7 +421,7 @@ FULL = {
 ARM_CAPS = {66: 512, 70: 1, 87: 1, 102: 1, 126: 1, 165: 48, 170: 1, 171: 1, 172: 1, 230: 1}
 
 
-def arm64(name, kernel, rules, values, refused=(), vls=0xf, caps=None, also=(), tried=True):
+def arm64(name, kernel, rules, values, refused=(), vls=0xf, caps=None, also=(), tried=True, devices=()):
     """REFUSED: VCPU_INIT bits this host lacks. ALSO: opt-in bits it has."""
     caps = sorted((n, v) for n, v in {**ARM_CAPS, **(caps or {})}.items() if v)
     inits, full = [], 0
@@ -447,6 +447,7 @@ def arm64(name, kernel, rules, values, refused=(), vls=0xf, caps=None, also=(), 
            'host': {'vendor': '0x41', 'cpu': 'made up', 'kernel': kernel, 'module': 'built in',
                     'parameters': []},
            'capabilities': {'system': caps, 'vm': caps},
+           'devices': [{'type': t, 'errno': e} for t, e in devices],
            'vcpu_init': {'target': 5, 'features': hex(full), 'tried': inits},
            'registers': registers}
     if tried:
@@ -474,7 +475,8 @@ def arm64_hosts():
     yield arm64('arm-no-pauth', '6.12', WRITABLE_612, v, [PTRAUTH_ADDRESS, PTRAUTH_GENERIC],
                 caps={171: 0, 172: 0})
     # a GICv2 in hardware: no system register interface to be had
-    yield arm64('arm-gicv2', '6.12', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0xf << 24))
+    yield arm64('arm-gicv2', '6.12', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0xf << 24),
+                devices=((5, 0), (7, ENODEV)))
     yield arm64('arm-all', '7.1', WRITABLE_612, FULL, also=(1, HAS_EL2),
                 caps={93: 1, 205: 1, 240: 1})
     # a probe that saw tagging: PFR1.MTE 2

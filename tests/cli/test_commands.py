@@ -74,6 +74,17 @@ class ExitCodes(cli.Test):
             self.assertEqual(json.load(f)["schema"], "guestcpu.verify")
         self.exits(3, "verify", "--json", "-o", "/dev/full")
 
+    def test_verify_shows_what_was_asked_for_first(self):
+        cli.need_kvm()
+        if self.exits(0, "verify", "--json").json()["arch"] != "x86":
+            cli.skip("cli: verify of an x86 name: this is no x86")
+        ran = cli.guestcpu("verify", "-c", "host,-kvm-pv-eoi,+mpx")
+        rows = ran.out.split("\n\n")[1].splitlines()
+        self.assertRegex(rows[0], r"^FEATURE +PLANNED  KVM SAYS  GUEST SEES  VERDICT +REASON")
+        self.assertEqual({row.split()[0] for row in rows[1:3]}, {"kvm-pv-eoi", "mpx"}, str(ran))
+        # columns are aligned
+        self.assertEqual(len({re.match(r"\S+ +", row).end() for row in rows}), 1)
+
     def test_verify_refused(self):
         cli.need_kvm()
         ran = cli.guestcpu("plan", "-c", "host,enforce=on,+mpx")
@@ -130,6 +141,14 @@ class Forms(cli.Test):
             doc.pop("request")
             expected.pop("request")
             self.assertEqual(doc, expected, str(ran))
+
+    def test_numbers(self):
+        host = cli.a_host("x86")
+        for text, count in (("010", 10), ("0x10", 16), ("0X10", 16), ("9", 9), ("00", None), ("08", 8)):
+            ran = cli.guestcpu("plan", "--host", host, "-j", "--vcpus", text)
+            self.assertEqual(ran.code, 0 if count else 2, str(ran))
+            if count:
+                self.assertEqual(ran.json()["machine"]["vcpus"], count)
 
     def test_spellings_of_requests(self):
         host = cli.a_host("x86")

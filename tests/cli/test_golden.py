@@ -10,6 +10,7 @@ writes the files anew.
 """
 import difflib
 import os
+import re
 import sys
 
 import cli
@@ -49,7 +50,8 @@ def output(case):
     host = ["--host", HOST[arch]] if arch else []
     ran = cli.guestcpu(*args, *host)
     head = f"# SPDX-License-Identifier: MIT\nguestcpu {' '.join(args + host)}: exit {ran.code}\n"
-    return head + ran.out + ran.err
+    # a host recorded again is not another form
+    return head + re.sub("sha256:[0-9a-f]{64}", "sha256:...", ran.out) + ran.err
 
 
 class Golden(cli.Test):

@@ -130,8 +130,10 @@ def make_arm64(data):
         if f["word"]["addr"] >> 60 == SPACES["REG"]:
             nibbles[(f["word"]["addr"], f["lsb"] & ~3)] = f
     doc["trial"] = {"nibbles": [
-        {"id": hex(a), "lsb": lsb, "accepted": "0x3" if i % 5 else "0x2", "changed": "0x8000", "errno": 22}
+        {"id": hex(a), "lsb": lsb, "accepted": "0x3" if i % 5 else "0x2", "changed": "0x8000", "read": [[15, 1]],
+         "errno": 22}
         for i, (a, lsb) in enumerate(sorted(nibbles))]}
+    doc["devices"] = [{"type": 5, "errno": 19}, {"type": 7, "errno": 0}]
     return doc
 
 

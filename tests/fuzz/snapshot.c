@@ -78,6 +78,7 @@ static void same(const struct gcpu_snapshot *a, const struct gcpu_snapshot *b)
 	MUST(a->init_features == b->init_features);
 	MUST(same_list(&a->inits, &b->inits, sizeof(struct snap_init)));
 	MUST(same_list(&a->regs, &b->regs, sizeof(struct snap_reg)));
+	MUST(same_list(&a->devices, &b->devices, sizeof(struct snap_device)));
 	MUST(same_list(&a->nibbles, &b->nibbles, sizeof(struct snap_nibble)));
 }
 

@@ -173,7 +173,7 @@ CASES = [
     (X + "rules.txt", rule(when="leaf:seven"), "'seven' is not a number"),
     (X + "rules.txt", rule(sentence="x" * 201), "the sentence is longer than 200 characters"),
     (X + "rules.txt", rule(id="hypervisor_add"), "rule hypervisor_add twice"),
-    (X + "rules.txt", rule(id="kvm-offers"), "rule kvm-offers is at "),
+    (X + "rules.txt", rule(id="forced-on"), "rule forced-on is at "),
     (K + "rules.txt", rule(), "a rule for every architecture names no field"),
 ]
 

@@ -134,6 +134,16 @@ static int masks(const struct gk_reg_mask_range *r)
 	return 0;
 }
 
+/* Only a GICv3 is there. */
+static int create_device(struct gk_create_device *d)
+{
+	if (d->type != GK_DEV_TYPE_ARM_VGIC_V3)
+		return -ENODEV;
+	if (!(d->flags & GK_CREATE_DEVICE_TEST))
+		d->fd = (uint32_t)++fake.fds;
+	return 0;
+}
+
 static int capability(unsigned n)
 {
 	return n == CAP_MAX_VCPUS ? 8 : n == CAP_ARM_SUPPORTED_REG_MASK_RANGES || n == CAP_ARM_MTE;
@@ -155,8 +165,7 @@ static int fake_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
 	case GK_CREATE_VCPU:
 		return ++fake.fds;
 	case GK_CREATE_DEVICE:
-		((struct gk_create_device *)arg)->fd = (uint32_t)++fake.fds;
-		return 0;
+		return create_device((struct gk_create_device *)arg);
 	case GK_ENABLE_CAP:
 		return ((struct gk_enable_cap *)arg)->cap == CAP_ARM_MTE ? 0 : -EINVAL;
 	case GK_ARM_PREFERRED_TARGET:
@@ -299,6 +308,7 @@ int main(void)
 	if (snap) {
 		CHECK(snap->regs.n == N_REGS + 1, "%zu registers", snap->regs.n);
 		CHECK(snap->nibbles.n >= 5 * 16, "%zu nibbles", snap->nibbles.n);
+		CHECK(snap->devices.n == 2, "%zu devices", snap->devices.n);
 		CHECK(snap->init_features == FEATURES, "features 0x%x", snap->init_features);
 		CHECK(snap->has_trial && strcmp(gcpu_snapshot_vendor(snap), "0x41") == 0, "vendor %s",
 		      gcpu_snapshot_vendor(snap));

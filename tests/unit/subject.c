@@ -143,8 +143,8 @@ static bool may_survive(const char *what, int error)
 {
 	static const char *const always[] = { "KVM_CHECK_EXTENSION", "KVM_GET_TSC_KHZ",
 					      "KVM_GET_DEVICE_ATTR", "perm", "file", "pin", "close" };
-	static const char *const tried[] = { "KVM_SET_MSRS", "KVM_ENABLE_CAP", "KVM_ARM_VCPU_INIT",
-					     "KVM_SET_ONE_REG", "KVM_GET_ONE_REG" };
+	static const char *const tried[] = { "KVM_SET_MSRS", "KVM_ENABLE_CAP", "KVM_CREATE_DEVICE",
+					     "KVM_ARM_VCPU_INIT", "KVM_SET_ONE_REG", "KVM_GET_ONE_REG" };
 
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		if (strcmp(always[i], what) == 0)

@@ -96,7 +96,7 @@ static bool component_on(const struct gcpu_plan *p, unsigned n)
 			p->value[X86_W_CPUID_0XD_0X0_EDX] << 32;
 	uint64_t xss = p->value[X86_W_CPUID_0XD_0X1_ECX] | p->value[X86_W_CPUID_0XD_0X1_EDX] << 32;
 
-	return (xcr0 | xss) >> n & 1;
+	return n < 64 && ((xcr0 | xss) >> n & 1);
 }
 
 const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n)
