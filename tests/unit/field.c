@@ -204,6 +204,10 @@ static void test_widths(void)
 	f.is_signed = true;
 	CHECK(field_within(&f, UINT64_MAX, INT64_MAX) && !field_within(&f, INT64_MAX, UINT64_MAX),
 	      "64 bits with a sign");
+	/* below what means "not there" nothing is */
+	f = (struct field_fact){ .name = "signed", .width = 4, .order = ORDER_LOWER, .is_signed = true,
+				 .absent = 0xf };
+	CHECK(field_below(&f, 0xf) == 0xf && field_below(&f, 0) == 0xf && field_below(&f, 2) == 1, "signed");
 	f = (struct field_fact){ .name = "set", .width = 8, .order = ORDER_SET };
 	CHECK(field_within(&f, 0x05, 0x0d) && !field_within(&f, 0x02, 0x0d) && field_within(&f, 0, 0), "set");
 	CHECK(field_reaches(&f, 0x0d, 0x05) && !field_reaches(&f, 0x0d, 0x02), "set");

@@ -139,9 +139,12 @@ struct gcpu_snapshot *host_arm64(void)
 	static const struct snap_nibble nibbles[] = {
 		{ .id = 0x603000000013c030, .lsb = 4, .accepted = 0x7, .error = 22 },
 		{ .id = 0x603000000013c030, .lsb = 60, .accepted = 0x3, .changed = 0x4, .read = { [2] = 1 } } };
+	static const struct snap_device devices[] = { { 5, 19 }, { 7, 0 } };
 	struct gcpu_snapshot *s = host(GCPU_ARCH_ARM64, "unit-arm64", "0x41", "built in");
 
 	s->target = 5;
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		*(struct snap_device *)add(&s->devices, sizeof(devices[0])) = devices[i];
 	s->init_features = 0x7c;
 	for (size_t i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
 		*(struct snap_reg *)add(&s->regs, sizeof(regs[0])) = regs[i];

@@ -51,6 +51,8 @@ static const struct {
 	{ { 1, UINT_MAX, UINT_MAX, 1, 1 }, GCPU_ERR_MACHINE, { 0 } },
 	{ { 2, 2, 1U << 31, 2, 1 }, GCPU_ERR_MACHINE, { 0 } },
 	{ { 4, 4096, 4096, 4096, 4096 }, GCPU_ERR_MACHINE, { 0 } },
+	{ { 4, 0, 4096, 4096, 4096 }, GCPU_ERR_MACHINE, { 0 } },
+	{ { 4, 0, 4096, 1024, 1024 }, GCPU_ERR_MACHINE, { 0 } },
 	{ { 1, 4097, 1, 1, 1 }, GCPU_ERR_MACHINE, { 0 } },
 };
 

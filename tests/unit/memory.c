@@ -270,9 +270,13 @@ static int run_view(const struct gcpu_plan *plan)
 		status = check_error(gcpu_plan_readback(plan, &kvm, 3, v, &err), &err);
 	if (status == 0)
 		status = gcpu_view_questions(v, answer, v);
-	/* a leaf that nobody planned */
-	if (status == 0)
-		status = gcpu_view_guest_cpuid(v, 0x12345, 0, unknown);
+	/* leaves that nobody planned: the list has to grow */
+	for (uint32_t leaf = 0; leaf < 64 && status == 0; leaf++)
+		status = gcpu_view_guest_cpuid(v, 0x12340 + leaf, 0, unknown);
+	for (uint32_t msr = 0; msr < 256 && status == 0; msr++)
+		status = gcpu_view_guest_msr(v, 0xc0010000 + msr, 1);
+	for (uint64_t id = 0; id < 512 && status == 0; id++)
+		status = gcpu_view_guest_register(v, 0x6030000000990000 + id, 1);
 	if (status == 0)
 		status = gcpu_verify(plan, &v, 1, NULL, NULL, &sum);
 	if (status == 0)

@@ -100,6 +100,7 @@ static const struct {
 } nears[] = {
 	{ GCPU_ARCH_X86, "avx22", "avx2", true },	   /* one more */
 	{ GCPU_ARCH_X86, "kvm-pv-eio", "kvm-pv-eoi", true }, /* two swapped */
+	{ GCPU_ARCH_X86, "omveb", "movbe", true }, /* twice: as replacements too far */
 	{ GCPU_ARCH_X86, "kvm_pv_eo", "kvm-pv-eoi", true }, /* one less */
 	{ GCPU_ARCH_X86, "pcklmulqdq", "pclmulqdq", true },
 	{ GCPU_ARCH_X86, "enforse", "enforce", true },     /* a property */

@@ -25,9 +25,9 @@ static const struct {
 	{ X86, "qemu64-v2", GCPU_ERR_NAME, 0, "qemu64-v2", "qemu64", NULL },
 	{ X86, "-avx2", GCPU_ERR_NAME, 0, "-avx2", "model", NULL },
 	/* empty items: between, at the end, after a sign */
-	{ X86, "host,", GCPU_ERR_SYNTAX, 5, "", "feature", NULL },
-	{ X86, "host,,avx2", GCPU_ERR_SYNTAX, 5, "", "feature", NULL },
-	{ X86, "host,avx2,", GCPU_ERR_SYNTAX, 10, "", "feature", NULL },
+	{ X86, "host,", GCPU_ERR_SYNTAX, 5, "", "between", NULL },
+	{ X86, "host,,avx2", GCPU_ERR_SYNTAX, 5, "", "between", NULL },
+	{ X86, "host,avx2,", GCPU_ERR_SYNTAX, 10, "", "between", NULL },
 	{ X86, "host,+", GCPU_ERR_SYNTAX, 5, "+", "name", NULL },
 	{ X86, "host,-,avx2", GCPU_ERR_SYNTAX, 5, "-", "name", NULL },
 	{ X86, "host,=on", GCPU_ERR_SYNTAX, 5, "=on", "name", NULL },

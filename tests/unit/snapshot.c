@@ -104,8 +104,8 @@ static void damage(const struct gcpu_snapshot *s)
 
 		/* neither name nor TSC is in the hash, and without its key there is no
 		 * hash; blanks outside of strings say nothing */
-		if ((i >= hash && i < hash + 6) || (i >= name && i < name + strlen(gcpu_snapshot_name(s))) || was == ' ' || was == '\n' ||
-		    (tsc && i > tsc && i < tsc_end))
+		if ((i >= hash && i < hash + 6) || (i >= name && i < name + strlen(gcpu_snapshot_name(s))) ||
+		    was == ' ' || was == '\n' || (tsc && i > tsc && i < tsc_end))
 			continue;
 		t.s[i] = was == '1' ? '2' : '1';
 		slipped += parse(t.s, t.n, &err) == 0;
@@ -178,7 +178,7 @@ static const struct {
 	{ GCPU_ARCH_ARM64, "schema", "null", GCPU_ERR_DOCUMENT, "schema" },
 	{ GCPU_ARCH_ARM64, "name", "null", GCPU_ERR_DOCUMENT, "name" },
 	{ GCPU_ARCH_X86, "arch", "\"arm64\"", GCPU_ERR_DOCUMENT, "devices" },
-	{ GCPU_ARCH_ARM64, "arch", "\"x86\"", GCPU_ERR_DOCUMENT, "cpuid" },
+	{ GCPU_ARCH_ARM64, "arch", "\"x86\"", GCPU_ERR_DOCUMENT, "missing" },
 	/* hostile strings */
 	{ GCPU_ARCH_X86, "name", "\"a\\u0000b\"", GCPU_ERR_DOCUMENT, "u0000" },
 	{ GCPU_ARCH_X86, "host.kernel", "[\"6.1\"]", GCPU_ERR_DOCUMENT, "host.kernel" },
@@ -230,6 +230,11 @@ static const struct {
 	{ GCPU_ARCH_ARM64, "trial.nibbles.0.lsb", "64", GCPU_ERR_DOCUMENT, "trial.nibbles[0].lsb" },
 	{ GCPU_ARCH_ARM64, "trial.nibbles.0.accepted", "\"0x10000\"", GCPU_ERR_DOCUMENT,
 	  "trial.nibbles[0].accepted" },
+	{ GCPU_ARCH_ARM64, "trial.nibbles.1.read.0", "[16, 0]", GCPU_ERR_DOCUMENT, "trial.nibbles[1].read" },
+	{ GCPU_ARCH_ARM64, "trial.nibbles.1.read.0", "[2]", GCPU_ERR_DOCUMENT, "trial.nibbles[1].read" },
+	{ GCPU_ARCH_ARM64, "devices.0.type", "-1", GCPU_ERR_DOCUMENT, "devices[0].type" },
+	{ GCPU_ARCH_ARM64, "devices.0.errno", "4096", GCPU_ERR_DOCUMENT, "devices[0].errno" },
+	{ GCPU_ARCH_ARM64, "devices.0", "7", GCPU_ERR_DOCUMENT, "devices[0]" },
 	/* the hash */
 	{ GCPU_ARCH_X86, "hash", "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"",
 	  GCPU_ERR_DOCUMENT, "hash" },

@@ -355,12 +355,16 @@ static void test_differs(void)
 	CHECK(strstr(replay_error(r)->text, "KVM_CHECK_EXTENSION") &&
 		      strstr(replay_error(r)->text, "kvm0"), "'%s'", replay_error(r)->text);
 	CHECK(strstr(replay_error(r)->expected, "KVM_CREATE_VM"), "'%s'", replay_error(r)->expected);
+	CHECK(replay_open_fds(r) == 1, "%u open", replay_open_fds(r));
 	/* the trace stays where it was, and the first difference is kept */
 	vm = ask(kvm, fd, GK_CREATE_VM, NULL);
 	CHECK(vm >= 0, "%d", vm);
 	t.c.entries[0].eax = 1;
 	CHECK(ask(kvm, vm, GK_SET_CPUID2, &t) == -ENOSYS, "other bytes");
 	CHECK(replay_error(r)->line == 5, "line %zu", replay_error(r)->line);
+	replay_rewind(r);
+	CHECK(replay_open_fds(r) == 0 && replay_error(r)->code == 0, "as new");
+	CHECK(kvm->ops->close(kvm->ctx, vm) == -ENOSYS, "a descriptor of before");
 	replay_rewind(r);
 	fd = kvm->ops->open(kvm->ctx, "/dev/kvm", 2);
 	vm = ask(kvm, fd, GK_CREATE_VM, NULL);
@@ -388,6 +392,55 @@ static void test_differs(void)
 	CHECK(ask(kvm, fd, GK_CREATE_VM, NULL) >= 0, "from further back");
 	CHECK(kvm->ops->close(kvm->ctx, vm) == 0 && kvm->ops->close(kvm->ctx, fd) == 0, "close");
 	replay_free(r);
+}
+
+/* What a pointer leads to counts as well; and a question about a device makes none. */
+static void test_behind(void)
+{
+	static const char text[] = "guestcpu-trace 1 arm64\n"
+				   "open /dev/kvm 0x2 = kvm0\n"
+				   "ioctl kvm0 KVM_SET_ONE_REG * in=01+5.2060+8. vin=07000000 = 0\n"
+				   "ioctl kvm0 KVM_CREATE_DEVICE * in=07+7.01+3. = 0 out=07+7.01+3.\n"
+				   "ioctl kvm0 KVM_CREATE_DEVICE * in=07+11. = device0 out=07+11.\n"
+				   "close device0 = 0\n"
+				   "close kvm0 = 0\n";
+	struct gk_create_device d = { .type = 7, .fd = 77, .flags = GK_CREATE_DEVICE_TEST };
+	struct gk_one_reg reg = { .id = 0x6020000000000001 };
+	struct gcpu_error err = { 0 };
+	const struct gcpu_kvm *kvm;
+	uint32_t value = 8;
+	struct fault *f;
+	struct replay *r;
+	int fd;
+
+	if (replay_new(text, sizeof(text) - 1, true, &r, &err) || fault_new(replay_kvm(r), &f)) {
+		CHECK(false, "%s", err.text);
+		return;
+	}
+	kvm = fault_kvm(f);
+	fd = kvm->ops->open(kvm->ctx, "/dev/kvm", 2);
+	reg.addr = (uintptr_t)&value;
+	CHECK(ask(kvm, fd, GK_SET_ONE_REG, &reg) == -ENOSYS, "another value");
+	CHECK(strstr(replay_error(r)->text, "vin="), "'%s'", replay_error(r)->text);
+	value = 7;
+	CHECK(ask(kvm, fd, GK_SET_ONE_REG, &reg) == 0, "the same value");
+	replay_free(r);
+	fault_free(f);
+	if (replay_new(text, sizeof(text) - 1, false, &r, &err) || fault_new(replay_kvm(r), &f))
+		exit(1);
+	kvm = fault_kvm(f);
+	fd = kvm->ops->open(kvm->ctx, "/dev/kvm", 2);
+	value = 9;
+	CHECK(ask(kvm, fd, GK_SET_ONE_REG, &reg) == 0, "not strict: another value");
+	CHECK(ask(kvm, fd, GK_CREATE_DEVICE, &d) == 0 && d.fd == 77, "a question: %u", d.fd);
+	CHECK(fault_open_fds(f) == 1 && replay_open_fds(r) == 1, "%d open", fault_open_fds(f));
+	d.flags = 0;
+	CHECK(ask(kvm, fd, GK_CREATE_DEVICE, &d) == 0 && d.fd != 77, "a device");
+	CHECK(fault_open_fds(f) == 2 && replay_open_fds(r) == 2, "%d open", fault_open_fds(f));
+	CHECK(kvm->ops->close(kvm->ctx, (int)d.fd) == 0, "close");
+	CHECK(kvm->ops->close(kvm->ctx, fd) == 0 && fault_open_fds(f) == 0, "close");
+	replay_free(r);
+	fault_free(f);
 }
 
 static const struct {
@@ -428,6 +481,7 @@ static const struct {
 	{ T "ioctl kvm0 KVM_SET_CPUID2 * in=+-4. = 0\n", GCPU_ERR_DOCUMENT, 2 },
 	{ T "ioctl kvm0 KVM_SET_CPUID2 * in=+99999999999999999999. = 0\n", GCPU_ERR_DOCUMENT, 2 },
 	{ T "ioctl kvm0 KVM_SET_CPUID2 * in=+4194305. = 0\n", GCPU_ERR_DOCUMENT, 2 },
+	{ T "ioctl kvm0 KVM_SET_CPUID2 * in=+18446744073709551615.+9. = 0\n", GCPU_ERR_DOCUMENT, 2 },
 	{ T "ioctl kvm0 KVM_SET_CPUID2 * in=+4194304.+4194304. = 0\n", GCPU_ERR_DOCUMENT, 2 },
 	{ T "ioctl kvm0 KVM_SET_CPUID2 * in=00 in=00 = 0\n", GCPU_ERR_DOCUMENT, 2 },
 	{ T "ioctl kvm0 KVM_SET_CPUID2 * out=00 = 0\n", GCPU_ERR_DOCUMENT, 2 },
@@ -666,6 +720,7 @@ int main(int argc, char **argv)
 	test_round_trip(GCPU_ARCH_ARM64);
 	test_form();
 	test_differs();
+	test_behind();
 	test_wrong();
 	test_room();
 	test_threads();
