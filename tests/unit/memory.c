@@ -11,6 +11,9 @@
 
 #include "hosts.h"
 
+#include "core/plan.h"
+
+#include <errno.h>
 #include <jansson.h>
 
 void *__real_malloc(size_t n);
@@ -94,7 +97,7 @@ static struct gcpu_snapshot *x86, *arm64;
 static struct gcpu_request *x86_request, *arm64_request;
 static struct gcpu_plan *x86_plan, *arm64_plan;
 
-/* Length of a document: one that succeeds must be whole. */
+/* Length of a document, or of a list: what succeeds must be whole. */
 static size_t wrote;
 
 static int count(void *ctx, const char *data, size_t n)
@@ -118,6 +121,7 @@ static int run_request(enum gcpu_arch arch, const char *text)
 	int status = check_error(gcpu_request_parse(arch, text, &r, &err), &err);
 
 	CHECK(status == 0 || !r, "written on failure");
+	wrote = r ? r->items.n : 0;
 	gcpu_request_free(r);
 	return status;
 }
@@ -218,19 +222,26 @@ static int write_snapshot(void)
 	return gcpu_snapshot_write(x86, count, &wrote);
 }
 
-/* A KVM that has in force what was planned, and answers all else with 0. */
+/* Leaves that this KVM adds by itself. */
+#define ADDED 40
+
+/* A KVM that has in force what was planned and more, and answers all else with 0. */
 static int echo_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
 {
 	const struct gcpu_plan *plan = ctx;
 	struct { uint32_t nent, padding; uint32_t e[][10]; } *c = (void *)arg;
-	struct gcpu_cpuid table[64];
+	struct gcpu_cpuid table[64 + ADDED];
 	size_t n = 64;
 
 	(void)fd;
 	if ((request & 0xffff) != 0xae91) /* KVM_GET_CPUID2 */
 		return (request & 0xffff) == 0xae88; /* KVM_GET_MSRS: one */
-	if (gcpu_plan_cpuid(plan, 0, table, &n) || n > c->nent)
-		return -7;
+	if (gcpu_plan_cpuid(plan, 0, table, &n))
+		return -5;
+	for (unsigned i = 0; i < ADDED; i++)
+		table[n++] = (struct gcpu_cpuid){ .leaf = 0x70000000 + i, .eax = 1 };
+	if (n > c->nent)
+		return -E2BIG;
 	for (size_t i = 0; i < n; i++) {
 		const uint32_t e[10] = { table[i].leaf, table[i].subleaf, table[i].flags, table[i].eax,
 					 table[i].ebx, table[i].ecx, table[i].edx };
