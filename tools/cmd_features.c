@@ -12,28 +12,6 @@ struct listing {
 	unsigned shown;
 };
 
-struct sought {
-	enum gcpu_arch arch;
-	const char *word;
-};
-
-static bool names_it(enum gcpu_arch arch, const char *word, const struct gcpu_feature_info *f)
-{
-	if (f->id)
-		return gcpu_feature_by_name(arch, word) == f->id;
-	return strcasecmp(word, f->name) == 0;
-}
-
-static bool wanted(const struct listing *l, const struct gcpu_feature_info *f)
-{
-	if (!l->t->n_words)
-		return l->t->value[OPT_ALL] || strncmp(f->owner, "chosen", 6) == 0;
-	for (int i = 0; i < l->t->n_words; i++)
-		if (names_it(l->t->arch, l->t->words[i], f))
-			return true;
-	return false;
-}
-
 static void bits(const struct gcpu_feature_info *f, char *buf, size_t n)
 {
 	if (f->width == 1)
@@ -126,7 +104,7 @@ static int one(void *ctx, const struct gcpu_feature_info *f)
 	struct listing *l = ctx;
 	char where[80];
 
-	if (!wanted(l, f))
+	if (!l->t->n_words && !l->t->value[OPT_ALL] && strncmp(f->owner, "chosen", 6))
 		return 0;
 	bits(f, where, sizeof(where));
 	if (l->json)
@@ -140,11 +118,11 @@ static int one(void *ctx, const struct gcpu_feature_info *f)
 	return 0;
 }
 
-static int is_it(void *ctx, const struct gcpu_feature_info *f)
+static int ignore(void *ctx, const struct gcpu_feature_info *f)
 {
-	const struct sought *s = ctx;
-
-	return names_it(s->arch, s->word, f);
+	(void)ctx;
+	(void)f;
+	return 0;
 }
 
 static int unknown_word(struct tool *t)
@@ -152,7 +130,6 @@ static int unknown_word(struct tool *t)
 	char text[300];
 	struct gcpu_request *req = NULL;
 	struct gcpu_error err;
-	struct sought sought = { t->arch, NULL };
 
 	for (int i = 0; i < t->n_words; i++) {
 		if (strlen(t->words[i]) > 200 || t->words[i][0] == '-' ||
@@ -165,8 +142,7 @@ static int unknown_word(struct tool *t)
 		}
 		gcpu_request_free(req);
 		req = NULL;
-		sought.word = t->words[i];
-		if (gcpu_features(t->arch, is_it, &sought) == 0)
+		if (gcpu_feature_members(t->arch, t->words[i], ignore, NULL))
 			return tool_usage(t, "'%s' is a property of requests, not a feature",
 					  t->words[i]);
 	}
@@ -224,7 +200,10 @@ static int run(struct tool *t)
 			grid_add(l.grid, (const char *const[]){ "NAME", "WHERE", "OFFERED", "SINCE",
 								"DEFAULT", "MEANING" });
 	}
-	gcpu_features(t->arch, one, &l);
+	for (int i = 0; i < t->n_words; i++)
+		gcpu_feature_members(t->arch, t->words[i], one, &l);
+	if (!t->n_words)
+		gcpu_features(t->arch, one, &l);
 	if (t->json) {
 		jw_close(&j, ']');
 		jw_close(&j, '}');

@@ -287,6 +287,7 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 		status = *ret_kvm_fd < 0 ? *ret_kvm_fd : 0;
 		o.no_trial = t->value[OPT_NO_TRIAL] != NULL;
 		o.name = t->value[OPT_NAME];
+		o.ask_xcomp = 1;
 		if (status == 0)
 			status = gcpu_snapshot_probe(gcpu_kvm_real(), *ret_kvm_fd, &o, ret, &err);
 		if (status && *ret_kvm_fd >= 0)

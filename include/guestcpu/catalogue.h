@@ -35,6 +35,10 @@ struct gcpu_feature_info {
 int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_feature_info *),
 		  void *ctx);
 
+/** Visit the features that NAME (of a feature, a group or an alias) stands for. GCPU_ERR_NAME. */
+int gcpu_feature_members(enum gcpu_arch arch, const char *name,
+			 int (*visit)(void *ctx, const struct gcpu_feature_info *), void *ctx);
+
 /** Visit the other names of a feature. TAG says whose word it is ("qemu", "linux", "db"). */
 int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx);

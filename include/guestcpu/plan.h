@@ -70,7 +70,8 @@ int gcpu_plan_findings(const struct gcpu_plan *plan,
 
 /** When a step of the recipe is due. */
 enum gcpu_phase {
-	GCPU_PHASE_PROCESS = 0,  /**< once per process, before KVM is asked for anything */
+	GCPU_PHASE_PROCESS = 0,  /**< once per process, before its first vCPU; those of a
+				  *   probe's trial count, see gcpu_probe_options.ask_xcomp */
 	GCPU_PHASE_VM = 1,       /**< once, after KVM_CREATE_VM, before the first vCPU */
 	GCPU_PHASE_ALL_VCPUS = 2, /**< on each vCPU, when all have been created */
 	GCPU_PHASE_VM_ONCE = 3,  /**< once, through the first vCPU */

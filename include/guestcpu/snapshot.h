@@ -32,6 +32,11 @@ struct gcpu_probe_options {
 	const char *name; /**< name of the snapshot, or NULL for the host's kernel and CPU */
 	int no_trial;     /**< do not create throw-away VMs; plans then know less */
 	int one_cpu;      /**< do not visit every host CPU to find what varies */
+	/** x86: first ask the kernel for the guest state that has to be asked for (AMX
+	 *  tiles: arch_prctl ARCH_REQ_XCOMP_GUEST_PERM), once for this process. The first
+	 *  vCPU of a process, a throw-away one too, closes that door: without this, and
+	 *  without .no_trial, a plan with AMX can only be applied by another process. */
+	int ask_xcomp;
 };
 
 /**

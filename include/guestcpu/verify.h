@@ -64,7 +64,8 @@ struct gcpu_summary {
 };
 
 /**
- * Compare all views with the plan, one result per field (the worst over all
+ * Compare all views with the plan (what the guest did not read is untested, whatever
+ * KVM says: a caller without a guest compares .kvm with .planned itself), one result per field (the worst over all
  * vCPUs) and per word without fields.
  */
 int gcpu_verify(const struct gcpu_plan *plan, struct gcpu_view *const *views, unsigned n_views,

@@ -75,6 +75,40 @@ int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu
 	return 0;
 }
 
+/* The feature that has FIELD for its own. */
+static const struct feature_fact *own_feature(const struct facts *f, unsigned field)
+{
+	for (unsigned i = 0; i < f->n_features; i++)
+		if (f->features[i].id == f->fields[field].id)
+			return &f->features[i];
+	return NULL;
+}
+
+int gcpu_feature_members(enum gcpu_arch arch, const char *name,
+			 int (*visit)(void *ctx, const struct gcpu_feature_info *), void *ctx)
+{
+	const struct arch *a = arch_of(arch);
+	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+	const struct feature_fact *ff = n ? &a->facts->features[n->feature] : NULL;
+
+	if (!ff || !visit)
+		return ff ? GCPU_ERR_ARGUMENT : GCPU_ERR_NAME;
+	for (unsigned i = 0; i < ff->n; i++) {
+		const struct feature_fact *one = ff->id ? ff :
+			own_feature(a->facts, a->facts->targets[ff->first + i].field);
+		struct gcpu_feature_info info;
+		int status;
+
+		if (!one)
+			return GCPU_ERR_INTERNAL;
+		describe(a->facts, one, &info);
+		status = visit(ctx, &info);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
 int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx)
 {

@@ -155,6 +155,8 @@ void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity,
 void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);
 void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
 bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field);
+/* Does the rule fail for something that the machine or its VMM could do? */
+bool plan_rule_wants_more(const struct gcpu_plan *p, unsigned rule);
 bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field);
 void plan_parents(struct gcpu_plan *p);
 void plan_refusals(struct gcpu_plan *p);

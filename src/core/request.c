@@ -169,6 +169,27 @@ static int parse_value(struct gcpu_request *r, struct request_item *it, struct s
 	return 0;
 }
 
+/* A field that follows from another: say from which, where a table knows. */
+static int not_chosen(struct gcpu_request *r, unsigned field, struct span name, struct gcpu_error *err)
+{
+	const struct facts *f = r->arch->facts;
+	uint8_t owner = f->fields[field].owner;
+
+	fail_at(err, r->text, name, GCPU_ERR_VALUE, "cannot be set:",
+		owner & OWNER_IDENTITY ? "a feature; this says which CPU it is, and comes with the model" :
+		owner & OWNER_RUNTIME  ? "a feature; this one KVM sets while the guest runs" :
+					 "a feature; this is computed from others");
+	for (unsigned i = 0; i < f->n_requires; i++) {
+		const struct require_fact *q = &f->requires[i];
+
+		if (q->child == field && (f->fields[q->parent[0]].owner & OWNER_CHOSEN)) {
+			error_expected(err, "%s, from which it follows", f->fields[q->parent[0]].name);
+			break;
+		}
+	}
+	return GCPU_ERR_VALUE;
+}
+
 static int find_name(struct gcpu_request *r, struct request_item *it, struct span name,
 		     struct gcpu_error *err)
 {
@@ -184,10 +205,7 @@ static int find_name(struct gcpu_request *r, struct request_item *it, struct spa
 			const struct field_fact *fl = &f->fields[f->targets[ff->first + i].field];
 
 			if (!(fl->owner & OWNER_CHOSEN))
-				return fail_at(err, r->text, name, GCPU_ERR_VALUE, "cannot be set:",
-					       fl->owner & OWNER_RUNTIME ?
-						       "a feature that is not KVM's to set while the guest runs" :
-						       "a feature that is not computed from others");
+				return not_chosen(r, f->targets[ff->first + i].field, name, err);
 		}
 		return 0;
 	}

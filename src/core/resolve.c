@@ -159,13 +159,14 @@ static unsigned why_not(const struct gcpu_plan *p, unsigned field)
 			return s->rule;
 	}
 	/* A rule that takes it away, although there was nothing to take; else one
-	 * that would have offered it: they say why in their sentence. */
+	 * that would have offered it on another machine: they say why. */
 	for (unsigned i = 0; i < p->facts->n_rules; i++)
 		if (p->facts->rules[i].effect == EFFECT_WITHDRAW && plan_rule_is_about(p, i, field) &&
 		    plan_rule_holds(p, i, field))
 			return i;
 	for (unsigned i = 0; i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field))
+		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field) &&
+		    plan_rule_wants_more(p, i))
 			return i;
 	for (unsigned i = 0; f->order == ORDER_ABSENCE && i < p->facts->n_rules; i++)
 		if (p->facts->rules[i].effect == EFFECT_WARN && plan_rule_is_about(p, i, field) &&

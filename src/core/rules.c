@@ -109,6 +109,21 @@ bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field
 	return false;
 }
 
+bool plan_rule_wants_more(const struct gcpu_plan *p, unsigned rule)
+{
+	static const unsigned machine = 1U << ATOM_IRQCHIP | 1U << ATOM_HANDLES | 1U << ATOM_EXIT_DISABLED |
+					1U << ATOM_EXIT_ALLOWED | 1U << ATOM_ACCEPTS;
+	const struct rule_fact *r = &p->facts->rules[rule];
+
+	for (unsigned i = 0; i < r->n_atoms; i++) {
+		const struct atom_fact *a = &p->facts->atoms[r->first_atom + i];
+
+		if ((machine >> a->op & 1) && atom_holds(p, a, -1) == a->negate)
+			return true;
+	}
+	return false;
+}
+
 bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field)
 {
 	return rule_holds(p, &p->facts->rules[rule], (int)field);

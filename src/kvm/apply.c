@@ -174,8 +174,14 @@ int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const s
 	bool each = phase == GCPU_PHASE_ALL_VCPUS || phase == GCPU_PHASE_VCPU;
 	unsigned n;
 
-	if (!plan || !kvm || !fds || fds->size != sizeof(*fds))
+	if (!plan || !kvm || !fds)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or descriptors");
+	if (fds->size != sizeof(*fds))
+		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_fds has a wrong size");
+	if ((unsigned)phase > GCPU_PHASE_VCPU)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no such phase %d", (int)phase);
+	if (phase >= GCPU_PHASE_ALL_VCPUS && !fds->vcpus)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no vCPUs");
 	if (plan->refused)
 		return error_set(err, GCPU_ERR_REFUSED, "a refused plan is not applied");
 	if (phase == GCPU_PHASE_VM)

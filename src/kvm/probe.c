@@ -183,7 +183,7 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 			const struct gcpu_probe_options *options,
 			struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err)
 {
-	struct probe p = { kvm, kvm_fd, true, true, NULL, err };
+	struct probe p = { .kvm = kvm, .kvm_fd = kvm_fd, .err = err };
 	struct gcpu_probe_options o = { .size = sizeof(o) };
 	int status;
 
@@ -193,6 +193,7 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_probe_options has a wrong size");
 	p.trial = !o.no_trial;
 	p.all_cpus = !o.one_cpu;
+	p.ask_xcomp = o.ask_xcomp;
 	p.snap = snapshot_new(gcpu_arch_native());
 	if (!p.snap)
 		return error_memory(err);

@@ -8,7 +8,7 @@
 struct probe {
 	const struct gcpu_kvm *kvm;
 	int kvm_fd;
-	bool trial, all_cpus;
+	bool trial, all_cpus, ask_xcomp;
 	struct gcpu_snapshot *snap;
 	struct gcpu_error *err;
 };

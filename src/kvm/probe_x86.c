@@ -3,6 +3,7 @@
 #include "abi.h"
 #include "abi_x86.h"
 #include "core/plan.h"
+#include "arch/x86/x86.h"
 #include "probe.h"
 
 #include <errno.h>
@@ -311,21 +312,37 @@ static int msrs(struct probe *p)
 	return status ? fail(p, status, "KVM_GET_MSRS of feature MSRs") : 0;
 }
 
+/* State components that KVM could give to guests; false: it does not say. */
+static bool xcomp_supported(struct probe *p, uint64_t *ret)
+{
+	struct gk_device_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.attr = GK_X86_XCOMP_GUEST_SUPP;
+	a.addr = (uintptr_t)ret;
+	return gcpu_snapshot_capability(p->snap, CAP_SYS_ATTRIBUTES) > 0 &&
+	       call(p->kvm, p->kvm_fd, GK_GET_DEVICE_ATTR, &a) >= 0;
+}
+
+/* Before any vCPU of this process. A refusal shows in what is permitted. */
+static void ask_xcomp(struct probe *p)
+{
+	uint64_t supported = 0, unused;
+
+	if (xcomp_supported(p, &supported) && (supported >> X86_XTILEDATA & 1))
+		p->kvm->ops->guest_perm(p->kvm->ctx, GK_ARCH_REQ_XCOMP_GUEST_PERM, X86_XTILEDATA, &unused);
+}
+
 static void tsc_and_xcomp(struct probe *p, int vcpu)
 {
 	struct gcpu_snapshot *s = p->snap;
-	struct gk_device_attr a;
 	int khz = call_number(p->kvm, vcpu, GK_GET_TSC_KHZ, 0);
 
 	if (khz > 0) {
 		s->tsc_khz = (uint64_t)khz;
 		s->has_tsc_khz = true;
 	}
-	memset(&a, 0, sizeof(a));
-	a.attr = GK_X86_XCOMP_GUEST_SUPP;
-	a.addr = (uintptr_t)&s->xcomp_supported;
-	s->has_xcomp = gcpu_snapshot_capability(s, CAP_SYS_ATTRIBUTES) > 0 &&
-		       call(p->kvm, p->kvm_fd, GK_GET_DEVICE_ATTR, &a) >= 0 &&
+	s->has_xcomp = xcomp_supported(p, &s->xcomp_supported) &&
 		       p->kvm->ops->guest_perm(p->kvm->ctx, GK_ARCH_GET_XCOMP_GUEST_PERM, 0,
 					       &s->xcomp_permitted) >= 0;
 }
@@ -452,8 +469,11 @@ static int try_msrs(struct probe *p, int vcpu)
 
 int probe_x86(struct probe *p)
 {
-	int vm = -1, vcpu, status = tables(p);
+	int vm = -1, vcpu, status;
 
+	if (p->ask_xcomp)
+		ask_xcomp(p);
+	status = tables(p);
 	if (status == 0)
 		status = msrs(p);
 	if (status)

@@ -128,7 +128,7 @@ def read_differences(path, ours, theirs, messages):
 
 def main(path, data):
     if not os.path.exists(path):
-        print(f"skipped: {path} is not there")
+        print(f"SKIP: arm64-facts: {path} is not there")
         return 77
     theirs, ours = read_theirs(path), read_ours(data)
     messages = []

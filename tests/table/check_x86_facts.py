@@ -144,7 +144,7 @@ def compare_qmp(ours, path, diff):
 
 def main(args):
     if not args or not os.path.exists(args[0]):
-        print(f"skipped: no cpuid.csv{' at ' + args[0] if args else ' given'}")
+        print(f"SKIP: x86-facts: no cpuid.csv{' at ' + args[0] if args else ' given'}")
         return 77
     ours = Ours(args[2] if len(args) > 2 else os.path.join(HERE, "..", "..", "data", "x86"))
     diff = Differences(os.path.join(HERE, "x86_differences.txt"))

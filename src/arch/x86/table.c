@@ -253,6 +253,8 @@ static uint32_t plain_register(const struct gcpu_plan *p, const struct gcpu_cpui
 
 static void fill(struct gcpu_plan *p, struct gcpu_cpuid *e, const uint32_t raw[4])
 {
+	bool dropped = false;
+
 	for (unsigned reg = 0; reg < 4; reg++) {
 		int w = word_at(p->facts, ADDR_CPUID(e->leaf, e->subleaf, reg));
 		unsigned klass = w < 0 ? 0 : p->facts->words[w].klass;
@@ -260,10 +262,7 @@ static void fill(struct gcpu_plan *p, struct gcpu_cpuid *e, const uint32_t raw[4
 
 		if (w < 0) {
 			v = plain_register(p, e, reg, v);
-			if (v != raw[reg] && !range_of(p->facts, e->leaf))
-				plan_find(p, RULE_UNKNOWN_DROPPED, -1, SEVERITY_NOTE,
-					  "CPUID 0x%x.0x%x: this leaf is in no table and is dropped",
-					  e->leaf, e->subleaf);
+			dropped |= v != raw[reg] && !range_of(p->facts, e->leaf);
 		} else if (klass == CLASS_ZERO) {
 			v = 0;
 		} else if (klass != CLASS_COPY && klass != CLASS_STRUCTURE) {
@@ -271,6 +270,9 @@ static void fill(struct gcpu_plan *p, struct gcpu_cpuid *e, const uint32_t raw[4
 		}
 		*reg_of(e, reg) = v;
 	}
+	if (dropped)
+		plan_find(p, RULE_UNKNOWN_DROPPED, -1, SEVERITY_NOTE,
+			  "CPUID 0x%x.0x%x: this leaf is in no table and is dropped", e->leaf, e->subleaf);
 }
 
 static bool is_structure(const struct gcpu_plan *p, uint32_t leaf, const char *kind)
