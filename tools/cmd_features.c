@@ -3,7 +3,6 @@
 #include "tool.h"
 
 #include <string.h>
-#include <strings.h>
 
 struct listing {
 	struct tool *t;

@@ -179,7 +179,7 @@ static int not_chosen(struct gcpu_request *r, unsigned field, struct span name, 
 		owner & OWNER_IDENTITY ? "a feature; this says which CPU it is, and comes with the model" :
 		owner & OWNER_RUNTIME  ? "a feature; this one KVM sets while the guest runs" :
 					 "a feature; this is computed from others");
-	for (unsigned i = 0; i < f->n_requires; i++) {
+	for (unsigned i = 0; i < f->n_requires && !(owner & OWNER_RUNTIME); i++) {
 		const struct require_fact *q = &f->requires[i];
 
 		if (q->child == field && (f->fields[q->parent[0]].owner & OWNER_CHOSEN)) {

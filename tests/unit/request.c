@@ -68,7 +68,7 @@ static const struct {
 	/* a level of the architecture has no number of its own */
 	{ ARM, "host,FEAT_RNG=1", GCPU_ERR_VALUE, 14, "1", "on or off", NULL },
 	/* what KVM or the planner computes */
-	{ X86, "host,osxsave", GCPU_ERR_VALUE, 5, "osxsave", "KVM's to set", NULL },
+	{ X86, "host,osxsave", GCPU_ERR_VALUE, 5, "osxsave", "KVM sets", NULL },
 	{ X86, "host,-max-std-leaf", GCPU_ERR_VALUE, 6, "max-std-leaf", "computed", NULL },
 	{ ARM, "host,+MPIDR_EL1.Aff0", GCPU_ERR_VALUE, 6, "MPIDR_EL1.Aff0", "computed", NULL },
 };
