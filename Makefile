@@ -7,29 +7,29 @@ PREFIX ?= /usr/local
 prefix ?= $(PREFIX)
 
 all: $(BUILD)/build.ninja
-	meson compile -C $(BUILD)
+	meson compile -C '$(BUILD)'
 
 $(BUILD)/build.ninja:
 	scripts/deps.sh build
-	meson setup $(BUILD) --prefix $(prefix)
+	meson setup '$(BUILD)' --prefix '$(prefix)'
 
 deps:
 	scripts/deps.sh build check
 
 demo: all
-	scripts/demo.sh $(BUILD)
+	scripts/demo.sh '$(BUILD)'
 
 check:
 	scripts/deps.sh build check
 	$(MAKE) all
-	scripts/check.sh $(BUILD)
+	scripts/check.sh '$(BUILD)'
 
 bench: all
-	meson test -C $(BUILD) --benchmark --verbose
+	meson test -C '$(BUILD)' --benchmark --verbose
 
 install: all
-	meson configure $(BUILD) --prefix $(prefix)
-	DESTDIR=$(if $(DESTDIR),$(abspath $(DESTDIR))) meson install -C $(BUILD)
+	meson configure '$(BUILD)' --prefix '$(prefix)'
+	scripts/install.sh '$(BUILD)' '$(DESTDIR)'
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf '$(BUILD)'

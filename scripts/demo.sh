@@ -5,7 +5,8 @@
 set -u
 tool=${1:-build}/guestcpu
 request=${2:-host,-kvm-pv-eoi}
-snap=$(mktemp)
+[ -x "$tool" ] || { echo "$tool is not there: make builds it" >&2; exit 2; }
+snap=$(mktemp) || exit 3
 trap 'rm -f "$snap"' EXIT
 
 if why=$("$tool" probe -o "$snap" 2>&1 >/dev/null); then

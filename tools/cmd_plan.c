@@ -248,6 +248,8 @@ static int run(struct tool *t)
 	if (!text && !raw && strcmp(format, "json"))
 		return tool_usage(t, "no such format '%.40s', expected %s", format,
 				  options[OPT_FORMAT].value);
+	if (t->json && strcmp(format, "json"))
+		return tool_usage(t, "--json and -f %s exclude each other", format);
 	exit_code = tool_plan(t, &p);
 	if (exit_code)
 		return exit_code;

@@ -163,7 +163,7 @@ static int run(struct tool *t)
 
 	if (t->value[OPT_TIMEOUT]) {
 		ms = strtoul(t->value[OPT_TIMEOUT], &end, 10);
-		if (*end || end == t->value[OPT_TIMEOUT] || !ms || ms > 3600000)
+		if (*end || t->value[OPT_TIMEOUT][0] < '0' || t->value[OPT_TIMEOUT][0] > '9' || !ms || ms > 3600000)
 			return tool_usage(t, "--timeout: '%.40s' is not 1 to 3600000 milliseconds",
 					  t->value[OPT_TIMEOUT]);
 	}

@@ -6,13 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Largest snapshot file that is read. */
-#define FILE_MOST (64UL << 20)
+/* A little more than the library reads, so that it can say so. */
+#define FILE_MOST (GCPU_SNAPSHOT_MOST + (1UL << 20))
 
 int tool_write(void *file, const char *data, size_t length)
 {
@@ -234,7 +235,7 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 			if (!more) {
 				free(text);
 				fclose(f);
-				return set(err, GCPU_ERR_MEMORY, 0, path, "too large", "a snapshot");
+				return set(err, GCPU_ERR_DOCUMENT, 0, path, "too large", "a snapshot of at most 4 MiB");
 			}
 			text = more;
 		}
@@ -351,6 +352,32 @@ bool tool_to_file(const struct tool *t)
 	return t->value[OPT_OUTPUT] && strcmp(t->value[OPT_OUTPUT], "-") != 0;
 }
 
+/* What is a regular file, or nothing yet, is replaced only by a whole document;
+ * a device or a pipe is written to. */
+static bool replaces_file(const struct tool *t)
+{
+	struct stat st;
+
+	return lstat(t->value[OPT_OUTPUT], &st) ? errno == ENOENT : S_ISREG(st.st_mode);
+}
+
+static void name_beside(const struct tool *t, char *buf, size_t n)
+{
+	snprintf(buf, n, "%s.%ld.tmp", t->value[OPT_OUTPUT], (long)getpid());
+}
+
+static FILE *open_beside(const struct tool *t)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	/* a file that may not be written is not replaced either */
+	if (stat(t->value[OPT_OUTPUT], &st) == 0 && access(t->value[OPT_OUTPUT], W_OK))
+		return NULL;
+	name_beside(t, path, sizeof(path));
+	return fopen(path, "wx");
+}
+
 FILE *tool_output(const struct tool *t, int *ret_exit)
 {
 	struct gcpu_error err;
@@ -358,7 +385,7 @@ FILE *tool_output(const struct tool *t, int *ret_exit)
 
 	if (!tool_to_file(t))
 		return stdout;
-	f = fopen(t->value[OPT_OUTPUT], "w");
+	f = replaces_file(t) ? open_beside(t) : fopen(t->value[OPT_OUTPUT], "w");
 	if (!f) {
 		set(&err, GCPU_ERR_KVM, errno, t->value[OPT_OUTPUT], strerror(errno), "a writable file");
 		*ret_exit = tool_fail(t, &err, NULL);
@@ -372,10 +399,22 @@ int tool_close_output(const struct tool *t, FILE *f)
 	struct gcpu_error err;
 	int bad = ferror(f) || fflush(f);
 
-	if (f != stdout)
+	int why = errno;
+
+	if (f != stdout) {
+		char path[PATH_MAX];
+
 		bad |= fclose(f);
+		name_beside(t, path, sizeof(path));
+		if (!bad && access(path, F_OK) == 0)
+			bad = rename(path, t->value[OPT_OUTPUT]);
+		why = bad ? errno : 0;
+		if (bad)
+			unlink(path);
+	}
 	if (!bad)
 		return 0;
+	errno = why;
 	set(&err, GCPU_ERR_KVM, errno, t->value[OPT_OUTPUT] ? t->value[OPT_OUTPUT] : "standard output",
 	    "could not be written", "room and permission");
 	plain.json = t->json && f != stdout; /* where stdout fails, stderr is left */

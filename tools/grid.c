@@ -9,34 +9,43 @@
 struct grid {
 	unsigned columns, rows, room;
 	char **cells;
-	bool lost; /* memory was exhausted: what fits is printed */
 };
+
+/* A table with holes would be a lie. */
+static void out_of_memory(void)
+{
+	fputs("guestcpu: out of memory\n", stderr);
+	exit(EXIT_LACKS);
+}
 
 struct grid *grid_new(unsigned columns)
 {
 	struct grid *g = columns <= COLUMNS_MOST ? calloc(1, sizeof(*g)) : NULL;
 
-	if (g)
-		g->columns = columns;
+	if (!g)
+		out_of_memory();
+	g->columns = columns;
 	return g;
 }
 
 void grid_add(struct grid *g, const char *const cells[])
 {
-	if (!g || g->lost)
-		return;
 	if (g->rows == g->room) {
 		unsigned room = g->room ? g->room * 2 : 32;
 		char **all = realloc(g->cells, (size_t)room * g->columns * sizeof(*all));
 
-		g->lost = !all;
-		if (g->lost)
-			return;
+		if (!all)
+			out_of_memory();
 		g->cells = all;
 		g->room = room;
 	}
-	for (unsigned c = 0; c < g->columns; c++)
-		g->cells[g->rows * g->columns + c] = strdup(cells[c] ? cells[c] : "");
+	for (unsigned c = 0; c < g->columns; c++) {
+		char *copy = strdup(cells[c] ? cells[c] : "");
+
+		if (!copy)
+			out_of_memory();
+		g->cells[g->rows * g->columns + c] = copy;
+	}
 	g->rows++;
 }
 

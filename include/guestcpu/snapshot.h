@@ -27,6 +27,10 @@ typedef int (*gcpu_write)(void *ctx, const char *data, size_t length);
 
 struct gcpu_snapshot;
 
+/** Longest name of a snapshot, and longest document that is read, bytes. */
+#define GCPU_NAME_MOST 200
+#define GCPU_SNAPSHOT_MOST (4 << 20)
+
 struct gcpu_probe_options {
 	size_t size;      /**< sizeof(struct gcpu_probe_options) */
 	const char *name; /**< name of the snapshot, or NULL for the host's kernel and CPU */

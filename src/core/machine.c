@@ -5,6 +5,8 @@
 
 void gcpu_machine_init(struct gcpu_machine *m)
 {
+	if (!m)
+		return;
 	memset(m, 0, sizeof(*m));
 	m->size = sizeof(*m);
 	m->irqchip = GCPU_IRQCHIP_KERNEL;
@@ -15,7 +17,7 @@ void gcpu_machine_init(struct gcpu_machine *m)
 
 static int number_by_name(const struct number_fact *t, unsigned n, const char *name)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; name && i < n; i++)
 		if (name_same(name, strlen(name), t[i].name))
 			return (int)t[i].number;
 	return -1;
@@ -84,7 +86,7 @@ static int check_leaf(const struct gcpu_machine *m, struct gcpu_error *err)
 int machine_check(const struct gcpu_snapshot *snap, struct gcpu_machine *m, struct gcpu_error *err)
 {
 	unsigned most = (unsigned)gcpu_snapshot_capability(snap, CAP_MAX_VCPUS);
-	unsigned exits = 0;
+	unsigned exits = 0, handles = 0;
 	int status;
 
 	if ((unsigned)m->irqchip > GCPU_IRQCHIP_NONE || (unsigned)m->gic > GCPU_GIC_V3)
@@ -100,6 +102,15 @@ int machine_check(const struct gcpu_snapshot *snap, struct gcpu_machine *m, stru
 		exits |= 1U << gcpu_exits[i].number;
 	if (m->disable_exits & ~exits)
 		return error_set(err, GCPU_ERR_MACHINE, "unknown exits 0x%x", m->disable_exits & ~exits);
+	for (unsigned i = 0; i < gcpu_n_handles; i++)
+		handles |= 1U << gcpu_handles[i].number;
+	if (m->handles & ~handles)
+		return error_set(err, GCPU_ERR_MACHINE, "unknown things handled 0x%x", m->handles & ~handles);
+	if (m->pmu_irq < 16 || m->pmu_irq > 31) {
+		error_set(err, GCPU_ERR_MACHINE, "the PMU's interrupt cannot be %u", m->pmu_irq);
+		error_expected(err, "a PPI, 16 to 31");
+		return GCPU_ERR_MACHINE;
+	}
 	status = check_topology(m, err);
 	return status ? status : check_leaf(m, err);
 }

@@ -123,22 +123,22 @@ void gcpu_plan_free(struct gcpu_plan *p)
 
 bool gcpu_plan_refused(const struct gcpu_plan *p)
 {
-	return p->refused;
+	return !p || p->refused;
 }
 
 bool gcpu_plan_has(const struct gcpu_plan *p, unsigned feature)
 {
-	return feature < p->n_has && (p->has[feature / 64] >> feature % 64 & 1);
+	return p && feature < p->n_has && (p->has[feature / 64] >> feature % 64 & 1);
 }
 
 unsigned gcpu_plan_vcpus(const struct gcpu_plan *p)
 {
-	return p->machine.vcpus;
+	return p ? p->machine.vcpus : 0;
 }
 
 unsigned gcpu_plan_vcpu_id(const struct gcpu_plan *p, unsigned vcpu)
 {
-	return vcpu < p->machine.vcpus ? p->vcpu_ids[vcpu] : 0;
+	return p && vcpu < p->machine.vcpus ? p->vcpu_ids[vcpu] : 0;
 }
 
 uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word)
@@ -170,6 +170,8 @@ static const char *const severity_names[] = { "none", "note", "warning", "error"
 int gcpu_plan_findings(const struct gcpu_plan *p,
 		       int (*visit)(void *ctx, const struct gcpu_finding *), void *ctx)
 {
+	if (!p || !visit)
+		return GCPU_ERR_ARGUMENT;
 	for (size_t i = 0; i < p->findings.n; i++) {
 		const struct plan_finding *f = LIST_AT(&p->findings, struct plan_finding, i);
 		const struct rule_fact *r = &p->facts->rules[f->rule];

@@ -49,6 +49,8 @@ void recipe_cap(struct gcpu_plan *p, enum gcpu_phase phase, unsigned cap, uint64
 int gcpu_plan_recipe(const struct gcpu_plan *p, int (*visit)(void *ctx, const struct gcpu_step *),
 		     void *ctx)
 {
+	if (!p || !visit)
+		return GCPU_ERR_ARGUMENT;
 	for (size_t i = 0; i < p->recipe.n; i++) {
 		int status = visit(ctx, LIST_AT(&p->recipe, struct gcpu_step, i));
 

@@ -326,5 +326,5 @@ void gcpu_request_free(struct gcpu_request *r)
 
 const char *gcpu_request_text(const struct gcpu_request *r)
 {
-	return r->text;
+	return r ? r->text : NULL;
 }

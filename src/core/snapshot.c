@@ -136,7 +136,7 @@ int gcpu_snapshot_capability(const struct gcpu_snapshot *s, unsigned number)
 
 enum gcpu_arch gcpu_snapshot_arch(const struct gcpu_snapshot *s)
 {
-	return s->arch;
+	return s ? s->arch : 0;
 }
 
 static const char *or_unknown(const char *text)
@@ -146,25 +146,25 @@ static const char *or_unknown(const char *text)
 
 const char *gcpu_snapshot_name(const struct gcpu_snapshot *s)
 {
-	return or_unknown(s->name);
+	return or_unknown(s ? s->name : NULL);
 }
 
 const char *gcpu_snapshot_hash(const struct gcpu_snapshot *s)
 {
-	return s->hash;
+	return s ? s->hash : "";
 }
 
 const char *gcpu_snapshot_vendor(const struct gcpu_snapshot *s)
 {
-	return or_unknown(s->vendor);
+	return or_unknown(s ? s->vendor : NULL);
 }
 
 const char *gcpu_snapshot_kernel(const struct gcpu_snapshot *s)
 {
-	return or_unknown(s->kernel);
+	return or_unknown(s ? s->kernel : NULL);
 }
 
 const char *gcpu_snapshot_module(const struct gcpu_snapshot *s)
 {
-	return or_unknown(s->module);
+	return or_unknown(s ? s->module : NULL);
 }

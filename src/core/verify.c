@@ -206,17 +206,19 @@ static bool in_tables(const struct gcpu_plan *p, uint64_t addr)
 }
 
 /* Words of positional lists and of leaves that no table describes. */
-static int compare_unknown(struct tally *t)
+static int compare_unknown(struct tally *t, unsigned view)
 {
 	static const char *const regs[] = { "eax", "ebx", "ecx", "edx" };
-	const struct gcpu_view *v = t->n_views ? t->views[0] : NULL;
+	const struct gcpu_view *v = t->views[view];
 
-	for (size_t i = 0; v && i < v->words.n; i++) {
+	for (size_t i = 0; i < v->words.n; i++) {
 		uint64_t addr = LIST_AT(&v->words, struct view_word, i)->addr;
 		char name[48];
 		int status;
 
-		if (ADDR_SPACE(addr) != SPACE_CPUID || in_tables(t->plan, addr))
+		/* what the first vCPU has too was compared with it */
+		if (ADDR_SPACE(addr) != SPACE_CPUID || in_tables(t->plan, addr) ||
+		    (view && view_find(t->views[0], addr)))
 			continue;
 		snprintf(name, sizeof(name), "CPUID.0x%x.0x%x.%s", ADDR_LEAF(addr),
 			 ADDR_SUBLEAF(addr), regs[ADDR_REG(addr)]);
@@ -234,12 +236,15 @@ int gcpu_verify(const struct gcpu_plan *plan, struct gcpu_view *const *views, un
 	struct tally t = { plan, views, n_views, visit, ctx, { 0 } };
 	int status = 0;
 
-	if (!plan || (n_views && !views))
+	if (!plan || !views || !n_views)
 		return GCPU_ERR_ARGUMENT;
+	for (unsigned i = 0; i < n_views; i++)
+		if (!views[i] || views[i]->plan != plan)
+			return GCPU_ERR_ARGUMENT;
 	for (unsigned i = 0; i < plan->facts->n_words && status == 0; i++)
 		status = compare_word(&t, i);
-	if (status == 0)
-		status = compare_unknown(&t);
+	for (unsigned i = 0; i < n_views && status == 0; i++)
+		status = compare_unknown(&t, i);
 	if (ret_summary)
 		*ret_summary = t.sum;
 	return status;

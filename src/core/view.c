@@ -154,6 +154,8 @@ static int guest_word(struct gcpu_view *v, uint64_t addr, uint64_t value)
 int gcpu_view_guest_cpuid(struct gcpu_view *v, uint32_t leaf, uint32_t subleaf,
 			  const uint32_t regs[4])
 {
+	if (!v || !regs || subleaf > CPUID_SUBLEAF_MOST)
+		return GCPU_ERR_ARGUMENT;
 	for (unsigned r = 0; r < 4; r++)
 		if (guest_word(v, ADDR_CPUID(leaf, subleaf, r), regs[r]))
 			return GCPU_ERR_MEMORY;
@@ -162,17 +164,19 @@ int gcpu_view_guest_cpuid(struct gcpu_view *v, uint32_t leaf, uint32_t subleaf,
 
 int gcpu_view_guest_msr(struct gcpu_view *v, uint32_t index, uint64_t value)
 {
-	return guest_word(v, ADDR_MSR(index), value);
+	return v ? guest_word(v, ADDR_MSR(index), value) : GCPU_ERR_ARGUMENT;
 }
 
 int gcpu_view_guest_register(struct gcpu_view *v, uint64_t id, uint64_t value)
 {
-	return guest_word(v, id, value);
+	return v && ADDR_SPACE(id) == SPACE_REG ? guest_word(v, id, value) : GCPU_ERR_ARGUMENT;
 }
 
 int gcpu_view_questions(const struct gcpu_view *v,
 			int (*visit)(void *ctx, const struct gcpu_question *), void *ctx)
 {
+	if (!v || !visit)
+		return GCPU_ERR_ARGUMENT;
 	for (size_t i = 0; i < v->words.n; i++) {
 		uint64_t addr = LIST_AT(&v->words, struct view_word, i)->addr;
 		struct gcpu_question q = { GCPU_ASK_REGISTER, 0, 0, addr };

@@ -356,6 +356,8 @@ int gcpu_plan_write_cpuid_raw(const struct gcpu_plan *p, gcpu_write write, void 
 
 	if (!p || !write)
 		return GCPU_ERR_ARGUMENT;
+	if (!p->entries.n)
+		return GCPU_ERR_ARCH;
 	for (unsigned v = 0; v < p->machine.vcpus && s.status == 0; v++) {
 		size_t n;
 		struct gcpu_cpuid *e = table_of(p, v, &n);

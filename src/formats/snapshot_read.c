@@ -140,12 +140,22 @@ static void read_caps(struct reader *r, json_t *object, const char *key, struct 
 		    json_integer_value(n) < 0 || json_integer_value(n) > 65535 ||
 		    json_integer_value(v) < INT32_MIN || json_integer_value(v) > INT32_MAX)
 			read_fail(r, "not a capability", "[number, value]");
+		else if (i && json_integer_value(n) <= LIST_AT(l, struct snap_cap, i - 1)->number)
+			read_fail(r, "twice or out of order", "capabilities by ascending number");
 		else if (c)
 			*c = (struct snap_cap){ (uint32_t)json_integer_value(n),
 						(int)json_integer_value(v) };
 		read_leave(r, at);
 	}
 	read_leave(r, mark);
+}
+
+static bool find_msr(const struct list *l, size_t n, uint32_t index)
+{
+	for (size_t i = 0; i < n; i++)
+		if (LIST_AT(l, struct snap_msr, i)->index == index)
+			return true;
+	return false;
 }
 
 static void read_msrs(struct reader *r, json_t *root, struct gcpu_snapshot *s)
@@ -172,6 +182,10 @@ static void read_msrs(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 		if (m) {
 			m->index = (uint32_t)read_hex(r, e, "index", U32_MOST);
 			m->value = read_hex(r, e, "value", UINT64_MAX);
+			if (accepted && !json_is_boolean(accepted))
+				read_fail(r, "accepted is neither true nor false", "true, false, or no such key");
+			if (!r->status && find_msr(&s->msr_features, i, m->index))
+				read_fail(r, "the same MSR twice", "each index once");
 			m->trial = !json_is_boolean(accepted) ? MSR_UNTRIED :
 				   json_is_true(accepted)     ? MSR_ACCEPTED : MSR_REFUSED;
 		}
@@ -262,8 +276,9 @@ static void read_register(struct reader *r, json_t *e, struct snap_reg *out)
 
 static void read_changed(struct reader *r, json_t *e, struct snap_nibble *n)
 {
-	json_t *a = read_array(r, e, "read", false, 16);
+	json_t *a = read_array(r, e, "read", true, 16);
 	size_t mark = read_enter(r, "read");
+	uint16_t told = 0;
 
 	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
 		json_t *pair = json_array_get(a, i);
@@ -273,10 +288,27 @@ static void read_changed(struct reader *r, json_t *e, struct snap_nibble *n)
 		    json_integer_value(wrote) < 0 || json_integer_value(wrote) > 15 ||
 		    json_integer_value(got) < 0 || json_integer_value(got) > 15)
 			read_fail(r, "not a pair of nibbles", "[written, read], 0 to 15 each");
-		else if (n->changed >> json_integer_value(wrote) & 1)
+		else if (told >> json_integer_value(wrote) & 1)
+			read_fail(r, "a value twice", "each value once");
+		else
 			n->read[json_integer_value(wrote)] = (uint8_t)json_integer_value(got);
+		told |= r->status ? 0 : (uint16_t)(1U << json_integer_value(wrote));
 	}
+	if (!r->status && told != n->changed)
+		read_fail(r, "not the values that changed", "one pair for each bit of changed");
 	read_leave(r, mark);
+}
+
+static void check_nibble(struct reader *r, const struct snap_nibble *n, const struct snap_nibble *last)
+{
+	if (r->status)
+		return;
+	if (n->lsb % 4)
+		read_fail(r, "lsb is no nibble's", "0, 4, ... 60");
+	else if (n->accepted & n->changed)
+		read_fail(r, "a value both accepted and changed", "one or the other");
+	else if (last && (last->id > n->id || (last->id == n->id && last->lsb >= n->lsb)))
+		read_fail(r, "twice or out of order", "by ascending register and lsb");
 }
 
 static void read_devices(struct reader *r, json_t *root, struct gcpu_snapshot *s)
@@ -334,6 +366,7 @@ static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 			n->error = (int)read_int(r, e, "errno", 0, 4095);
 			if (n->changed)
 				read_changed(r, e, n);
+			check_nibble(r, n, i ? n - 1 : NULL);
 		}
 		read_leave(r, in);
 	}
@@ -369,6 +402,9 @@ static void read_head(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 static void check_hash(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 {
 	char *recorded = read_string(r, root, "hash", false);
+
+	if (!r->status && json_is_null(json_object_get(root, "hash")))
+		read_fail(r, "hash is null", "a hash, or no such key");
 
 	if (!r->status && snapshot_seal(s))
 		r->status = error_memory(r->err);
@@ -416,6 +452,11 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
 
 	if (!text || !ret_snapshot)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no text or result");
+	if (length > GCPU_SNAPSHOT_MOST) {
+		error_set(err, GCPU_ERR_DOCUMENT, "%zu bytes long", length);
+		error_expected(err, "a snapshot of at most %d bytes", GCPU_SNAPSHOT_MOST);
+		return GCPU_ERR_DOCUMENT;
+	}
 	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &je);
 	if (!root) {
 		/* jansson has a text for all that is wrong with a document, and none for this */

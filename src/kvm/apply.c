@@ -174,7 +174,7 @@ int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const s
 	bool each = phase == GCPU_PHASE_ALL_VCPUS || phase == GCPU_PHASE_VCPU;
 	unsigned n;
 
-	if (!plan || !kvm || !fds)
+	if (!plan || !kvm || !kvm->ops || !fds)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or descriptors");
 	if (fds->size != sizeof(*fds))
 		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_fds has a wrong size");

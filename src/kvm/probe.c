@@ -174,6 +174,10 @@ static int set_name(struct probe *p, const char *name)
 			 p->snap->vendor ? p->snap->vendor : "unknown",
 			 p->snap->kernel ? p->snap->kernel : "unknown");
 		name = buf;
+	} else if (strlen(name) > GCPU_NAME_MOST) {
+		error_set(p->err, GCPU_ERR_ARGUMENT, "the name of the snapshot is %zu bytes long", strlen(name));
+		error_expected(p->err, "at most %d bytes", GCPU_NAME_MOST);
+		return GCPU_ERR_ARGUMENT;
 	}
 	p->snap->name = text_copy(name, strlen(name));
 	return p->snap->name ? 0 : error_memory(p->err);
@@ -187,7 +191,7 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 	struct gcpu_probe_options o = { .size = sizeof(o) };
 	int status;
 
-	if (!kvm || !ret_snapshot)
+	if (!kvm || !kvm->ops || kvm->ops->size < sizeof(*kvm->ops) || !ret_snapshot)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no backend or result");
 	if (options && !options_copy(&o, sizeof(o), options, options->size))
 		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_probe_options has a wrong size");

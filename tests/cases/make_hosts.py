@@ -381,7 +381,8 @@ def nibbles(rules, values):
                 changed |= turned << v
                 error = error or status
             out.append({'id': hex(register_id(name)), 'lsb': lsb, 'accepted': hex(accepted),
-                        'changed': hex(changed), 'errno': error})
+                        'changed': hex(changed), 'errno': error,
+                        **({'read': [[15, 0]]} if changed else {})})
     return out
 
 

@@ -337,7 +337,17 @@ class Snapshots(cli.Test):
         self.fails(2, "document", "plan", "--host", "/dev/null")
         self.fails(2, "name", "plan", "--host", "nosuch")
         self.fails(2, "name", "plan", "--host", "")
-        self.fails(3, "memory", "plan", "--host", "/dev/zero")
+        self.fails(2, "document", "plan", "--host", "/dev/zero")
+
+    def test_too_long(self):
+        path = os.path.join(SCRATCH, "long.json")
+        with open(path, "w", encoding="ascii") as f:
+            f.write('{"a": [' + "[]," * (3 << 20) + "1]}")
+        _, error = self.fails(2, "document", "plan", "--host", path)
+        self.assertIn("at most", error["expected"])
+
+    def test_long_name(self):
+        self.exits(2, "probe", "--name", "a" * 2000) if os.access("/dev/kvm", os.W_OK) else None
 
     def test_nearest_host(self):
         for name in cli.bundled()[:1]:
@@ -411,7 +421,7 @@ class Output(cli.Test):
     def test_file_that_cannot_be_written(self):
         host = ["--host", self.host]
         for path, errno in ((os.path.join(SCRATCH, "no/such/file"), 2), (SCRATCH, 21), ("/dev/full", 28), ("", 2)):
-            for args in (["plan", *host, "-f", "cpuid-raw"], ["plan", *host], ["probe", *host]):
+            for args in (["plan", *host], ["probe", *host]):
                 with self.subTest(path=path, args=args):
                     _, error = self.fails(3, "kvm", *args, "-o", path)
                     self.assertEqual(error["errno"], errno)

@@ -199,8 +199,8 @@ static int probe_here(const struct gcpu_kvm *kvm, int kvm_fd, struct gcpu_snapsh
 {
 	/* on this machine gcpu_snapshot_probe() would measure something else */
 	struct probe p = { .kvm = kvm, .kvm_fd = kvm_fd, .trial = true, .err = err };
-	static const struct snap_cap caps[] = { { CAP_ARM_SUPPORTED_REG_MASK_RANGES, 1 },
-						{ CAP_ARM_MTE, 1 }, { CAP_MAX_VCPUS, 8 } };
+	static const struct snap_cap caps[] = { { CAP_MAX_VCPUS, 8 }, { CAP_ARM_MTE, 1 },
+						{ CAP_ARM_SUPPORTED_REG_MASK_RANGES, 1 } };
 	int status;
 
 	p.snap = snapshot_new(GCPU_ARCH_ARM64);

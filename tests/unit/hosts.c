@@ -30,9 +30,9 @@ static struct gcpu_snapshot *host(enum gcpu_arch arch, const char *name, const c
 				  const char *module)
 {
 	static const struct snap_cap caps[] = {
-		{ CAP_MAX_VCPUS, 16 },	       { CAP_MAX_VCPU_ID, 4096 }, { CAP_SPLIT_IRQCHIP, 1 },
-		{ CAP_X2APIC_API, 15 },	       { CAP_X86_DISABLE_EXITS, 15 },
-		{ CAP_ENFORCE_PV_FEATURE_CPUID, 1 }, { CAP_GET_MSR_FEATURES, 1 },
+		{ CAP_MAX_VCPUS, 16 }, { CAP_SPLIT_IRQCHIP, 1 }, { CAP_MAX_VCPU_ID, 4096 },
+		{ CAP_X2APIC_API, 15 }, { CAP_X86_DISABLE_EXITS, 15 },
+		{ CAP_GET_MSR_FEATURES, 1 }, { CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	};
 	struct gcpu_snapshot *s = snapshot_new(arch);
 	struct snap_param *p;

@@ -226,6 +226,8 @@ static const struct {
 
 bool gcpu_snapshot_has_gic(const struct gcpu_snapshot *s, enum gcpu_gic gic)
 {
+	if (!s || (unsigned)gic > GCPU_GIC_V3)
+		return false;
 	if (gic == GCPU_GIC_NONE || !s->devices.n)
 		return true;
 	for (size_t i = 0; i < s->devices.n; i++) {

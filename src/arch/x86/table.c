@@ -13,6 +13,7 @@ enum {
 	LEAF_BRAND = 0x80000002U,
 	LEAF_BRAND_END = 0x80000004U,
 	XSAVE_LEGACY_SIZE = 576, /* legacy region and header, before the first component */
+	XSAVE_MOST = 1 << 20,	 /* no save area is as large */
 };
 
 /* Word table index of (leaf, sub-leaf, register), or -1. */
@@ -105,8 +106,8 @@ const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n)
 
 	if (!e)
 		e = snapshot_cpuid(p->snap, SNAP_NATIVE, LEAF_XSAVE, n);
-	/* an entry whose sub-leaf does not count would answer for every component */
-	return e && e->subleaf == n ? e : NULL;
+	/* a component of no size, or far away, is none */
+	return e && e->regs[0] && e->regs[0] <= XSAVE_MOST && e->regs[1] <= XSAVE_MOST ? e : NULL;
 }
 
 /* Sizes from the host's offsets: hardware uses them whatever is enabled. */

@@ -34,6 +34,17 @@ static void offer_tiles(struct gcpu_plan *p)
 		raw_word(p, SNAP_NATIVE, p->facts->words[X86_W_CPUID_0XD_0X1_EAX].addr, &found) & xfd;
 }
 
+/* State that has no place in the save area cannot be given. */
+static void drop_placeless(struct gcpu_plan *p)
+{
+	for (unsigned n = 2; n < 64; n++) {
+		unsigned w = n < 32 ? X86_W_CPUID_0XD_0X0_EAX : X86_W_CPUID_0XD_0X0_EDX;
+
+		if (!x86_component(p, n))
+			p->offer[w] &= ~(1ULL << n % 32);
+	}
+}
+
 static void offer(struct gcpu_plan *p)
 {
 	bool found;
@@ -41,6 +52,7 @@ static void offer(struct gcpu_plan *p)
 	for (unsigned i = 0; i < p->facts->n_words; i++)
 		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
 	offer_tiles(p);
+	drop_placeless(p);
 }
 
 static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret)
