@@ -126,7 +126,8 @@ int gcpu_plan_explain(const struct gcpu_plan *plan, const char *name,
 		      int (*visit)(void *ctx, const struct gcpu_reason *), void *ctx,
 		      struct gcpu_error *err);
 
-/** Write the plan document (docs/plan.md), or the table as `cpuid -r` prints it. */
+/** Write the plan document (docs/plan.md), or the table as `cpuid -r` prints it
+ *  (GCPU_ERR_ARCH where there is no CPUID). @return 0, a code, or what WRITE returned. */
 int gcpu_plan_write_json(const struct gcpu_plan *plan, gcpu_write write, void *ctx);
 int gcpu_plan_write_cpuid_raw(const struct gcpu_plan *plan, gcpu_write write, void *ctx);
 
