@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct listing {
 	struct tool *t;
@@ -124,6 +125,49 @@ static int ignore(void *ctx, const struct gcpu_feature_info *f)
 	return 0;
 }
 
+struct property {
+	const char *name, *meaning;
+};
+
+static int is_property(void *ctx, const char *name, bool deflt, const char *meaning)
+{
+	struct property *p = ctx;
+
+	(void)deflt;
+	if (strcasecmp(name, p->name) == 0)
+		p->meaning = meaning;
+	return 0;
+}
+
+static int text_property(void *ctx, const char *name, bool deflt, const char *meaning)
+{
+	grid_add(ctx, (const char *const[]){ name, deflt ? "on" : "off", meaning });
+	return 0;
+}
+
+static int json_property(void *ctx, const char *name, bool deflt, const char *meaning)
+{
+	struct json *j = ctx;
+
+	jw_object(j, false);
+	jw_key_string(j, "name", name);
+	jw_key_bool(j, "default", deflt);
+	jw_key_string(j, "meaning", meaning);
+	jw_close(j, '}');
+	return 0;
+}
+
+static void print_properties(const struct tool *t)
+{
+	struct grid *g = grid_new(3);
+
+	grid_add(g, (const char *const[]){ "PROPERTY", "DEFAULT", "MEANING" });
+	gcpu_properties(t->arch, text_property, g);
+	printf("\n");
+	grid_print(g, stdout, "");
+	grid_free(g);
+}
+
 static int unknown_word(struct tool *t)
 {
 	char text[300];
@@ -141,9 +185,13 @@ static int unknown_word(struct tool *t)
 		}
 		gcpu_request_free(req);
 		req = NULL;
-		if (gcpu_feature_members(t->arch, t->words[i], ignore, NULL))
-			return tool_usage(t, "'%s' is a property of requests, not a feature",
-					  t->words[i]);
+		if (gcpu_feature_members(t->arch, t->words[i], ignore, NULL)) {
+			struct property p = { t->words[i], "" };
+
+			gcpu_properties(t->arch, is_property, &p);
+			return tool_usage(t, "'%s' is a property of requests, not a feature: %s",
+					  t->words[i], p.meaning);
+		}
 	}
 	return 0;
 }
@@ -205,10 +253,16 @@ static int run(struct tool *t)
 		gcpu_features(t->arch, one, &l);
 	if (t->json) {
 		jw_close(&j, ']');
+		jw_key(&j, "properties");
+		jw_array(&j, true);
+		gcpu_properties(t->arch, json_property, &j);
+		jw_close(&j, ']');
 		jw_close(&j, '}');
 		jw_end(&j);
 	} else {
 		grid_print(l.grid, stdout, "");
+		if (!t->n_words)
+			print_properties(t);
 	}
 	grid_free(l.grid);
 	return EXIT_YES;

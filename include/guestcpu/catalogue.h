@@ -35,6 +35,10 @@ struct gcpu_feature_info {
 int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_feature_info *),
 		  void *ctx);
 
+/** Visit the words of a request that are no features ("kvm", "enforce"). */
+int gcpu_properties(enum gcpu_arch arch,
+		    int (*visit)(void *ctx, const char *name, bool deflt, const char *meaning), void *ctx);
+
 /** Visit the features that NAME (of a feature, a group or an alias) stands for. GCPU_ERR_NAME. */
 int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const struct gcpu_feature_info *), void *ctx);

@@ -75,6 +75,23 @@ int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu
 	return 0;
 }
 
+int gcpu_properties(enum gcpu_arch arch,
+		    int (*visit)(void *ctx, const char *name, bool deflt, const char *meaning), void *ctx)
+{
+	const struct arch *a = arch_of(arch);
+
+	if (!a || !visit)
+		return GCPU_ERR_ARGUMENT;
+	for (unsigned i = 0; i < a->facts->n_props; i++) {
+		const struct property_fact *f = &a->facts->props[i];
+		int status = visit(ctx, f->name, f->deflt, f->meaning);
+
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
 /* The feature that has FIELD for its own. */
 static const struct feature_fact *own_feature(const struct facts *f, unsigned field)
 {

@@ -220,6 +220,10 @@ int gcpu_plan_explain(const struct gcpu_plan *p, const char *name,
 	if (!n) {
 		error_set(err, GCPU_ERR_NAME, "no such feature '%.40s'", name);
 		error_expected(err, "a feature name (guestcpu features lists them)");
+		for (unsigned i = 0; i < p->facts->n_props; i++)
+			if (name_same(name, strlen(name), p->facts->props[i].name))
+				error_set(err, GCPU_ERR_NAME, "'%.40s' is a property, not a feature, and is %s here",
+					  name, p->props[i] ? "on" : "off");
 		name_nearest(p->arch, name, strlen(name), false, err);
 		return GCPU_ERR_NAME;
 	}
