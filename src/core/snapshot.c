@@ -69,18 +69,25 @@ void gcpu_snapshot_free(struct gcpu_snapshot *s)
 	free(s);
 }
 
+/* An entry whose sub-leaf does not count answers for all, as in KVM, but for
+ * those that have an entry of their own. */
 const struct snap_cpuid *snapshot_cpuid(const struct gcpu_snapshot *s, enum snap_tables table,
 					uint32_t leaf, uint32_t subleaf)
 {
 	const struct list *l = &s->cpuid[table];
+	const struct snap_cpuid *any = NULL;
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct snap_cpuid *e = LIST_AT(l, struct snap_cpuid, i);
 
-		if (e->leaf == leaf && (e->subleaf == subleaf || !(e->flags & 1)))
+		if (e->leaf != leaf)
+			continue;
+		if (e->subleaf == subleaf)
 			return e;
+		if (!any && !(e->flags & 1))
+			any = e;
 	}
-	return NULL;
+	return any;
 }
 
 const struct snap_msr *snapshot_msr(const struct gcpu_snapshot *s, uint32_t index)

@@ -100,12 +100,20 @@ static bool component_on(const struct gcpu_plan *p, unsigned n)
 	return n < 64 && ((xcr0 | xss) >> n & 1);
 }
 
+/* Every component has a sub-leaf of its own, whatever the flags say. */
+static const struct snap_cpuid *component_in(const struct gcpu_plan *p, enum snap_tables t, unsigned n)
+{
+	const struct snap_cpuid *e = snapshot_cpuid(p->snap, t, LEAF_XSAVE, n);
+
+	return e && e->subleaf == n ? e : NULL;
+}
+
 const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n)
 {
-	const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n);
+	const struct snap_cpuid *e = component_in(p, SNAP_SUPPORTED, n);
 
 	if (!e)
-		e = snapshot_cpuid(p->snap, SNAP_NATIVE, LEAF_XSAVE, n);
+		e = component_in(p, SNAP_NATIVE, n);
 	/* a component of no size, or far away, is none */
 	return e && e->regs[0] && e->regs[0] <= XSAVE_MOST && e->regs[1] <= XSAVE_MOST ? e : NULL;
 }
@@ -360,7 +368,7 @@ static void add_missing(struct gcpu_plan *p)
 
 	for (unsigned n = 2; n < 63; n++)
 		if (component_on(p, n) && x86_component(p, n) &&
-		    !snapshot_cpuid(p->snap, SNAP_SUPPORTED, LEAF_XSAVE, n))
+		    !component_in(p, SNAP_SUPPORTED, n))
 			add_from(p, x86_component(p, n));
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		const struct word_fact *w = &p->facts->words[i];
