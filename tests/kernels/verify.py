@@ -281,7 +281,7 @@ def gate(kernel, folder, command):
     try:
         judge, result = run_kernel(kernel, folder, command)
     except CannotBeHad as error:
-        print(f"skipped: {kernel}: {error}")
+        print(f"SKIP: kernels: {kernel}: {error}")
         return SKIP
     except static.BuildFailed as error:
         print(f"{kernel}: the static command does not build: {error}")

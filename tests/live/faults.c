@@ -8,6 +8,7 @@
 #include "../unit/subject.h"
 #include "../unit/unit.h"
 
+#include "kvm/abi.h"
 #include "kvm/wrap.h"
 
 #include <dirent.h>
@@ -82,8 +83,12 @@ int main(void)
 	struct gcpu_snapshot *snap;
 	int fd = kvm->ops->open(kvm->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC), before;
 
-	if (fd < 0) {
-		printf("no usable /dev/kvm: %s\n", strerror(-fd));
+	int version = fd < 0 ? fd : kvm->ops->ioctl(kvm->ctx, fd, GK_GET_API_VERSION, 0);
+
+	if (version < 0) {
+		printf("SKIP: live-faults: no usable /dev/kvm: %s\n", strerror(-version));
+		if (fd >= 0)
+			kvm->ops->close(kvm->ctx, fd);
 		return SKIPPED;
 	}
 	kvm->ops->close(kvm->ctx, fd);

@@ -196,7 +196,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	l.kvm_fd = l.kvm->ops->open(l.kvm->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (l.kvm_fd < 0) {
-		printf("SKIP /dev/kvm: %s\n", strerror(-l.kvm_fd));
+		printf("SKIP: guest-port: no usable /dev/kvm: %s\n", strerror(-l.kvm_fd));
 		return 77;
 	}
 	r = arch_make(&l);

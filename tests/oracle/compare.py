@@ -288,7 +288,7 @@ def main():
     except fetch_qemu.Unavailable as error:
         which, reason = None, str(error)
     if not which:
-        print("skip: " + (reason or "no QEMU is installed"))
+        print("SKIP: oracle-compare: " + (reason or "no QEMU is installed"))
         return 77
     return judge(options, which)
 

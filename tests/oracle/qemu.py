@@ -12,6 +12,7 @@ guestcpu's irqchip modes map to QEMU's like this:
   none    kernel-irqchip=off, -cpu ...,-apic, one vCPU: no APIC at all
 """
 import argparse
+import fcntl
 import functools
 import json
 import os
@@ -33,6 +34,8 @@ DATA_DIRS = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 # Capabilities about the choice of a CPU, and what else QEMU sets about it.
 CHOICE_CAPS = {121: "SPLIT_IRQCHIP", 129: "X2APIC_API", 143: "DISABLE_EXITS",
                190: "ENFORCE_PV_FEATURE_CPUID"}
+
+KVM_GET_API_VERSION = 0xAE00
 
 
 class QemuError(Exception):
@@ -84,8 +87,11 @@ def why_not():
     """Why no QEMU can be asked on this machine, or None."""
     if os.uname().machine != "x86_64":
         return "this is not an x86-64 machine"
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "no usable /dev/kvm"
+    try:
+        with open("/dev/kvm", "r+b", buffering=0) as device:
+            fcntl.ioctl(device, KVM_GET_API_VERSION)
+    except OSError as e:
+        return f"no usable /dev/kvm: {e.strerror}"
     if not (shutil.which("cc") or shutil.which("gcc")):
         return "no C compiler for the shim"
     return None

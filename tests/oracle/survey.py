@@ -63,7 +63,7 @@ def main():
     except fetch_qemu.Unavailable as error:
         reason = str(error)
     if reason or not which:
-        print("skip: " + (reason or "no QEMU installed"))
+        print("SKIP: oracle-survey: " + (reason or "no QEMU installed"))
         return 77
     names = words.bit_names()
     here = os.path.dirname(os.path.abspath(__file__))
