@@ -18,7 +18,7 @@ enum space { SPACE_REG = 6, SPACE_CPUID = 12, SPACE_MSR = 13, SPACE_INIT = 14, S
 #define ADDR_CPUID(leaf, sub, reg) \
 	((uint64_t)SPACE_CPUID << 60 | (uint64_t)(leaf) << 24 | (uint64_t)(sub) << 2 | (uint64_t)(reg))
 #define ADDR_LEAF(a) ((uint32_t)((a) >> 24))
-#define ADDR_SUBLEAF(a) ((uint32_t)((a) >> 2) & 0x3fffffU)
+#define ADDR_SUBLEAF(a) ((uint32_t)((a) >> 2) & CPUID_SUBLEAF_MOST)
 #define CPUID_SUBLEAF_MOST 0x3fffffU /* what an address has room for */
 #define ADDR_REG(a) ((unsigned)(a) & 3U)
 #define ADDR_MSR(index) ((uint64_t)SPACE_MSR << 60 | (uint64_t)(index))

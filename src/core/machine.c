@@ -75,11 +75,12 @@ static int check_topology(struct gcpu_machine *m, struct gcpu_error *err)
 
 static int check_leaf(const struct gcpu_machine *m, struct gcpu_error *err)
 {
-	if (!m->kvm_leaf || (m->kvm_leaf >= 0x40000000U && m->kvm_leaf <= 0x4000ff00U &&
-			     (m->kvm_leaf & 0xff) == 0))
+	if (!m->kvm_leaf || (m->kvm_leaf >= KVM_LEAF_BASE && m->kvm_leaf < KVM_LEAF_END &&
+			     m->kvm_leaf % 256 == 0))
 		return 0;
 	error_set(err, GCPU_ERR_MACHINE, "the KVM leaves cannot be at 0x%x", m->kvm_leaf);
-	error_expected(err, "0x40000000 to 0x4000ff00 in steps of 0x100");
+	error_expected(err, "0x%x to 0x%x in steps of 0x100", KVM_LEAF_BASE,
+		       KVM_LEAF_END - 256);
 	return GCPU_ERR_MACHINE;
 }
 

@@ -112,6 +112,8 @@ struct arch {
 
 /* Base of KVM's own CPUID leaves where nothing moves them. */
 #define KVM_LEAF_BASE 0x40000000U
+/* A machine may have them at any multiple of 256 below. */
+#define KVM_LEAF_END (KVM_LEAF_BASE + 0x10000U)
 
 extern const struct arch gcpu_arch_x86, gcpu_arch_arm64;
 const struct arch *arch_of(enum gcpu_arch id);

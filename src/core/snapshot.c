@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const snapshot_tables[SNAP_TABLES] = {
+	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones", "bare",
+};
+
 static const struct {
 	enum gcpu_arch arch;
 	const char *name;

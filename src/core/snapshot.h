@@ -101,6 +101,8 @@ struct gcpu_snapshot {
 	struct list nibbles;	/* snap_nibble */
 };
 
+/* The tables' names, as in the document. */
+extern const char *const snapshot_tables[SNAP_TABLES];
 struct gcpu_snapshot *snapshot_new(enum gcpu_arch arch);
 /* Entry of (leaf, sub-leaf), or NULL. */
 const struct snap_cpuid *snapshot_cpuid(const struct gcpu_snapshot *s, enum snap_tables table,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "json.h"
 
+#include <guestcpu/plan.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -183,4 +185,17 @@ void jw_key_bool(struct json *j, const char *key, bool value)
 {
 	jw_key(j, key);
 	jw_bool(j, value);
+}
+
+void jw_cpuid(struct json *j, const struct gcpu_cpuid *e)
+{
+	jw_object(j, false);
+	jw_key_hex(j, "leaf", e->leaf);
+	jw_key_hex(j, "subleaf", e->subleaf);
+	jw_key_int(j, "flags", e->flags);
+	jw_key_hex(j, "eax", e->eax);
+	jw_key_hex(j, "ebx", e->ebx);
+	jw_key_hex(j, "ecx", e->ecx);
+	jw_key_hex(j, "edx", e->edx);
+	jw_close(j, '}');
 }

@@ -35,6 +35,9 @@ void jw_key_hex(struct json *j, const char *key, uint64_t value);
 void jw_key_int(struct json *j, const char *key, int64_t value);
 void jw_key_bool(struct json *j, const char *key, bool value);
 
+struct gcpu_cpuid;
+void jw_cpuid(struct json *j, const struct gcpu_cpuid *e);
+
 /* Bytes of the UTF-8 sequence that TEXT begins with; 0 if it is none. */
 unsigned jw_sequence(const char *text);
 

@@ -8,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_entry(struct json *j, const struct gcpu_cpuid *e)
-{
-	jw_object(j, false);
-	jw_key_hex(j, "leaf", e->leaf);
-	jw_key_hex(j, "subleaf", e->subleaf);
-	jw_key_int(j, "flags", e->flags);
-	jw_key_hex(j, "eax", e->eax);
-	jw_key_hex(j, "ebx", e->ebx);
-	jw_key_hex(j, "ecx", e->ecx);
-	jw_key_hex(j, "edx", e->edx);
-	jw_close(j, '}');
-}
-
 static struct gcpu_cpuid *table_of(const struct gcpu_plan *p, unsigned vcpu, size_t *ret_n)
 {
 	struct gcpu_cpuid *e;
@@ -44,7 +31,7 @@ static int write_cpuid(struct json *j, const struct gcpu_plan *p)
 	jw_key(j, "cpuid");
 	jw_array(j, true);
 	for (size_t i = 0; i < n; i++)
-		write_entry(j, &e[i]);
+		jw_cpuid(j, &e[i]);
 	jw_close(j, ']');
 	free(e);
 	return 0;
@@ -149,7 +136,7 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 		jw_array(j, false);
 		for (size_t i = 0; i < m; i++)
 			if (memcmp(&e[i], &first[i], sizeof(e[i])) != 0)
-				write_entry(j, &e[i]);
+				jw_cpuid(j, &e[i]);
 		jw_close(j, ']');
 		if (v) {
 			write_registers(j, p, v);

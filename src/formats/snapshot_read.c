@@ -8,12 +8,6 @@
 #include <string.h>
 
 enum { TABLE_MOST = 4096, LIST_MOST = 16384, U32_MOST = 0xffffffff };
-/* As much of a sub-leaf as the address of a word has room for. */
-enum { SUBLEAF_MOST = 0x3fffff };
-
-static const char *const table_keys[SNAP_TABLES] = {
-	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones", "bare",
-};
 
 static void *add(struct reader *r, struct list *l, size_t size)
 {
@@ -63,8 +57,8 @@ static void refuse_duplicates(struct reader *r, const struct list *l)
 static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s,
 		       enum snap_tables t, bool needed)
 {
-	json_t *a = read_array(r, object, table_keys[t], needed, TABLE_MOST);
-	size_t mark = read_enter(r, table_keys[t]);
+	json_t *a = read_array(r, object, snapshot_tables[t], needed, TABLE_MOST);
+	size_t mark = read_enter(r, snapshot_tables[t]);
 
 	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
 		json_t *o = json_array_get(a, i);
@@ -75,7 +69,7 @@ static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s
 			read_fail(r, "not an object", "a CPUID entry");
 		if (e) {
 			e->leaf = (uint32_t)read_hex(r, o, "leaf", U32_MOST);
-			e->subleaf = (uint32_t)read_hex(r, o, "subleaf", SUBLEAF_MOST);
+			e->subleaf = (uint32_t)read_hex(r, o, "subleaf", CPUID_SUBLEAF_MOST);
 			e->flags = (uint32_t)read_int(r, o, "flags", 0, 7);
 			e->regs[0] = (uint32_t)read_hex(r, o, "eax", U32_MOST);
 			e->regs[1] = (uint32_t)read_hex(r, o, "ebx", U32_MOST);

@@ -3,31 +3,24 @@
 #include "core/snapshot.h"
 #include "json.h"
 
+#include <guestcpu/plan.h>
+
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const table_keys[SNAP_TABLES] = {
-	"supported", "emulated", "hyperv", "native", "varies", "zeros", "ones", "bare",
-};
 
 static void write_table(struct json *j, const struct gcpu_snapshot *s, enum snap_tables t)
 {
 	const struct list *l = &s->cpuid[t];
 
-	jw_key(j, table_keys[t]);
+	jw_key(j, snapshot_tables[t]);
 	jw_array(j, true);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct snap_cpuid *e = LIST_AT(l, struct snap_cpuid, i);
 
-		jw_object(j, false);
-		jw_key_hex(j, "leaf", e->leaf);
-		jw_key_hex(j, "subleaf", e->subleaf);
-		jw_key_int(j, "flags", e->flags);
-		jw_key_hex(j, "eax", e->regs[0]);
-		jw_key_hex(j, "ebx", e->regs[1]);
-		jw_key_hex(j, "ecx", e->regs[2]);
-		jw_key_hex(j, "edx", e->regs[3]);
-		jw_close(j, '}');
+		jw_cpuid(j, &(struct gcpu_cpuid){ .leaf = e->leaf, .subleaf = e->subleaf,
+						  .flags = e->flags, .eax = e->regs[0],
+						  .ebx = e->regs[1], .ecx = e->regs[2],
+						  .edx = e->regs[3] });
 	}
 	jw_close(j, ']');
 }

@@ -23,7 +23,7 @@ int arch_make(struct live *l)
 
 	l->vm_fd = live_ioctl(l, l->kvm_fd, GK_CREATE_VM, NULL);
 	if (l->vm_fd < 0) {
-		printf("SKIP no VM: %s\n", strerror(-l->vm_fd));
+		printf("SKIP: guest-port: no VM: %s\n", strerror(-l->vm_fd));
 		return 77;
 	}
 	gic = live_ioctl(l, l->vm_fd, GK_CREATE_DEVICE, &dev);

@@ -334,7 +334,7 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 
 	if (s->leaf > class_top(p, s->leaf))
 		return;
-	if (s->leaf >= KVM_LEAF_BASE && s->leaf < KVM_LEAF_BASE + 0x10000 && !p->props[X86_P_KVM])
+	if (s->leaf >= KVM_LEAF_BASE && s->leaf < KVM_LEAF_END && !p->props[X86_P_KVM])
 		return;
 	/* somebody else's leaf where the KVM leaves go */
 	if (s->leaf > KVM_LEAF_BASE + 1 && s->leaf - kvm_base(p) <= 1)
