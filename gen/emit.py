@@ -81,8 +81,8 @@ def emit_rules(a):
 def emit_rest(a):
     req = [f'{{ {r["child"]}, {len(r["parents"])}, {{ {", ".join(map(str, r["parents"]))} }}, '
            f'{c_str(r["source"])} }}' for r in a["requires"]]
-    props = [f'{{ {c_str(p["name"])}, {"true" if p["default"] else "false"}, '
-             f'{c_str(p["meaning"])} }}' for p in a["props"]]
+    props = [f'{{ {c_str(p["name"])}, {c_str(p["other"])}, {p["type"]}, {p["when"]}, {p["default"]}, '
+             f'{p["min"]:#x}U, {p["max"]:#x}U, {c_str(p["meaning"])} }}' for p in a["props"]]
     mf, models = [], []
     for m in a["models"]:
         nums = ", ".join(f"{n:#x}U" for n in m["nums"])

@@ -22,8 +22,11 @@ def read_arch(data, arch, lists):
     features, names = read_names(folder, fields)
     own = dict(lists, props=read_properties(folder))
     for p in own["props"]:
-        if normal(p["name"]) in names:
-            refuse(p["where"], f"'{p['name']}' is a feature at {names[normal(p['name'])][0]} already")
+        for n in filter(None, (p["name"], p["other"])):
+            taken = names.get(normal(n))
+            # a field that nobody can choose leaves its name to the property that sets it
+            if taken and any(fields[t]["owner"] & 1 for t, _ in features[taken[1]]["targets"]):
+                refuse(p["where"], f"'{n}' is a feature at {taken[0]} already")
     rules = read_rules(f"{data}/kvm/rules.txt", fields, own, True)
     rules += read_rules(f"{folder}/rules.txt", fields, own, False)
     seen = {}

@@ -152,14 +152,31 @@ def read_numbers(path, most=31):
     return sorted(out, key=lambda o: o["number"])
 
 
+PROP_TYPES = ["bool", "number", "number0", "hertz", "text"]
+PROP_DEFAULTS = {"off": (1, 0), "on": (1, 1), "host": (2, 1), "-": (0, 0)}
+
+
 def read_properties(folder):
-    out = []
+    """Words of a request that are not fields; a second name may stand beside the first."""
+    out, taken = [], {}
     for where, c in rows(f"{folder}/properties.txt", 4):
-        if c[1] != "bool" or c[2] not in ("on", "off"):
-            refuse(where, "a property is 'bool' with default on or off")
-        if any(normal(p["name"]) == normal(named(where, c[0])) for p in out):
-            refuse(where, f"property {c[0]} twice")
-        out.append(dict(name=c[0], default=c[2] == "on", meaning=c[3], where=where))
+        names, (kind, _, limits) = c[0].split(), c[1].partition(":")
+        for n in names:
+            if normal(named(where, n)) in taken:
+                refuse(where, f"property {n} is at {taken[normal(n)]} already")
+            taken[normal(n)] = where
+        if len(names) > 2:
+            refuse(where, "at most two names")
+        if kind not in PROP_TYPES or bool(limits) != (kind in ("number", "number0", "text")):
+            refuse(where, f"no such type '{c[1]}': bool, hertz, number:LO..HI, number0:LO..HI, text:LO..HI")
+        lo, hi = [number(where, x) for x in limits.split("..")] if limits.count("..") == 1 else (0, 2**64 - 1)
+        if limits and limits.count("..") != 1 or lo > hi:
+            refuse(where, f"'{limits}' is not LO..HI")
+        if c[2] not in PROP_DEFAULTS or (kind != "bool" and c[2] != "-"):
+            refuse(where, "a default is on, off or host (on for host and max) of a bool, or -")
+        when, value = PROP_DEFAULTS[c[2]]
+        out.append(dict(name=names[0], other=names[1] if len(names) > 1 else None, type=PROP_TYPES.index(kind),
+                        when=when, default=value, min=lo, max=hi, meaning=c[3], where=where))
     return out
 
 

@@ -24,7 +24,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_NAME] = { "--name", 0, "NAME", "name of the snapshot" },
 	[OPT_NO_TRIAL] = { "--no-trial", 0, NULL, "measure without throw-away vCPUs; plans then know less" },
 	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document to FILE" },
-	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,cores=,threads=; wins over --vcpus" },
+	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,modules=,cores=,threads=; wins over --vcpus" },
 	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
 	[OPT_VCPUS] = { "--vcpus", 0, "N", "number of vCPUs (default: 1)" },
 	[OPT_VERSION] = { "--version", 0, NULL, "show the version" },
@@ -171,19 +171,20 @@ static int names(const struct tool *t, enum option o, int (*by_name)(const char 
 /* One item of --smp, N bytes at S: a count, or key=count. */
 static int smp_item(struct tool *t, const char *s, size_t n, bool *counted)
 {
-	static const char *const keys[] = { "cpus", "sockets", "dies", "cores", "threads" };
+	static const char *const keys[] = { "cpus", "sockets", "dies", "modules", "cores", "threads" };
 	struct gcpu_machine *m = &t->machine;
-	unsigned *const where[] = { &m->vcpus, &m->sockets, &m->dies, &m->cores, &m->threads };
+	unsigned *const where[] = { &m->vcpus, &m->sockets, &m->dies, &m->modules, &m->cores,
+				    &m->threads };
 	const char *eq = memchr(s, '=', n);
 	size_t skip = eq ? (size_t)(eq - s) + 1 : 0;
 	int shown = (int)(n < 40 ? n : 40), k = eq ? -1 : 0;
 	unsigned long v;
 
-	for (int i = 0; eq && i < 5; i++)
+	for (int i = 0; eq && i < 6; i++)
 		if (strlen(keys[i]) == skip - 1 && strncmp(s, keys[i], skip - 1) == 0)
 			k = i;
 	if (k < 0)
-		return tool_usage(t, "--smp: no such key in '%.*s': cpus, sockets, dies, cores, threads",
+		return tool_usage(t, "--smp: no such key in '%.*s': cpus, sockets, dies, modules, cores, threads",
 				  shown, s);
 	if (!number(s + skip, n - skip, GCPU_MAX_VCPUS, &v) || !v)
 		return tool_usage(t, "--smp: '%.*s' is not a count from 1 to %d", shown, s,
@@ -207,9 +208,10 @@ static int parse_smp(struct tool *t)
 		s = s[n] ? s + n + 1 : NULL;
 	}
 	if (status == 0 && t->value[OPT_SMP] && !counted) {
-		/* 4096^4 fits; more than any KVM allows is refused with the plan */
+		/* 4096^5 fits; more than any KVM allows is refused with the plan */
 		uint64_t all = (m->sockets ? m->sockets : 1ULL) * (m->dies ? m->dies : 1) *
-			       (m->cores ? m->cores : 1) * (m->threads ? m->threads : 1);
+			       (m->modules ? m->modules : 1) * (m->cores ? m->cores : 1) *
+			       (m->threads ? m->threads : 1);
 
 		m->vcpus = all > UINT32_MAX ? UINT32_MAX : (unsigned)all;
 	}

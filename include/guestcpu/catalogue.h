@@ -35,9 +35,23 @@ struct gcpu_feature_info {
 int gcpu_features(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_feature_info *),
 		  void *ctx);
 
-/** Visit the words of a request that are no features ("kvm", "enforce"). */
+/** Visit the words of a request that are no features ("kvm", "enforce"). DEFLT: on for host. */
 int gcpu_properties(enum gcpu_arch arch,
 		    int (*visit)(void *ctx, const char *name, bool deflt, const char *meaning), void *ctx);
+
+/** A property: a word of a request that is no feature. Strings are static. */
+struct gcpu_property_info {
+	const char *name;
+	const char *other;   /**< a second name, or NULL */
+	const char *type;    /**< "switch", "number", "hertz" or "text" */
+	const char *deflt;   /**< "on", "off", "host" (on for host and max), "-" (not set) */
+	uint64_t min, max;   /**< of a number; of the length of a text, in characters */
+	bool or_zero;        /**< 0 is allowed too and means "not set" */
+	const char *meaning;
+};
+/** Visit all properties of ARCH with what they take; non-zero from VISIT stops and is returned. */
+int gcpu_property_infos(enum gcpu_arch arch,
+			int (*visit)(void *ctx, const struct gcpu_property_info *), void *ctx);
 
 /** Visit the features that NAME (of a feature, a group or an alias) stands for. GCPU_ERR_NAME. */
 int gcpu_feature_members(enum gcpu_arch arch, const char *name,

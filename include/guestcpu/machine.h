@@ -28,8 +28,8 @@ struct gcpu_machine {
 	size_t size; /**< sizeof(struct gcpu_machine) */
 	enum gcpu_irqchip irqchip;
 	enum gcpu_gic gic;
-	/** Topology; sockets * dies * cores * threads must equal vcpus. 0 means 1,
-	 *  but sockets = 0 is derived: vcpus / (dies * cores * threads). */
+	/** Topology; sockets * dies * modules * cores * threads must equal vcpus. 0 means 1,
+	 *  but sockets = 0 is derived: vcpus / (dies * modules * cores * threads). */
 	unsigned vcpus, sockets, dies, cores, threads;
 	/** Bit n: exit number n of KVM_CAP_X86_DISABLE_EXITS (data/kvm/exits.txt). */
 	uint32_t disable_exits;
@@ -41,6 +41,8 @@ struct gcpu_machine {
 	uint32_t kvm_leaf;
 	/** Interrupt of the PMU (arm64): a PPI, 16 to 31; 23 is what QEMU's virt machine uses. */
 	unsigned pmu_irq;
+	/** Modules (clusters of cores) in a die; 0 means 1. The product above counts them too. */
+	unsigned modules;
 };
 
 /** Defaults: in-kernel irqchip, GICv3, one vCPU. */

@@ -84,7 +84,37 @@ int gcpu_properties(enum gcpu_arch arch,
 		return GCPU_ERR_ARGUMENT;
 	for (unsigned i = 0; i < a->facts->n_props; i++) {
 		const struct property_fact *f = &a->facts->props[i];
-		int status = visit(ctx, f->name, f->deflt, f->meaning);
+		int status = visit(ctx, f->name, f->deflt != 0, f->meaning);
+
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+int gcpu_property_infos(enum gcpu_arch arch,
+			int (*visit)(void *ctx, const struct gcpu_property_info *), void *ctx)
+{
+	static const char *const types[] = { "switch", "number", "number", "hertz", "text" };
+	const struct arch *a = arch_of(arch);
+
+	if (!a || !visit)
+		return GCPU_ERR_ARGUMENT;
+	for (unsigned i = 0; i < a->facts->n_props; i++) {
+		const struct property_fact *f = &a->facts->props[i];
+		struct gcpu_property_info info = {
+			.name = f->name,
+			.other = f->other,
+			.type = types[f->type],
+			.deflt = f->when == PROP_UNSET	  ? "-" :
+				 f->when == PROP_GENEROUS ? "host" :
+				 f->deflt		  ? "on" : "off",
+			.min = f->min,
+			.max = f->max,
+			.or_zero = f->type == PROP_NUMBER0,
+			.meaning = f->meaning,
+		};
+		int status = visit(ctx, &info);
 
 		if (status)
 			return status;

@@ -179,9 +179,16 @@ struct number_fact {
 	const char *name, *on, *meaning;
 };
 
+enum prop_type { PROP_BOOL, PROP_NUMBER, PROP_NUMBER0, PROP_HERTZ, PROP_TEXT };
+/* Whose default is `deflt`: nobody's, every model's, that of host and max (0 for the others). */
+enum prop_when { PROP_UNSET, PROP_ALWAYS, PROP_GENEROUS };
+
 struct property_fact {
-	const char *name;
-	bool deflt;
+	const char *name, *other; /* other: a second name, or NULL */
+	uint8_t type;		  /* enum prop_type; NUMBER0: 0 too, for "not set" */
+	uint8_t when;		  /* enum prop_when */
+	uint8_t deflt;
+	uint64_t min, max; /* of a number, of a text's length */
 	const char *meaning;
 };
 

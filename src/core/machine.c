@@ -45,32 +45,30 @@ const char *gcpu_handle_name(unsigned index)
 
 static int check_topology(struct gcpu_machine *m, struct gcpu_error *err)
 {
-	unsigned inner;
+	uint64_t inner;
 
 	m->dies = m->dies ? m->dies : 1;
+	m->modules = m->modules ? m->modules : 1;
 	m->cores = m->cores ? m->cores : 1;
 	m->threads = m->threads ? m->threads : 1;
-	if (m->dies > GCPU_MAX_VCPUS || m->cores > GCPU_MAX_VCPUS || m->threads > GCPU_MAX_VCPUS ||
-	    m->sockets > GCPU_MAX_VCPUS)
+	if (m->dies > GCPU_MAX_VCPUS || m->modules > GCPU_MAX_VCPUS || m->cores > GCPU_MAX_VCPUS ||
+	    m->threads > GCPU_MAX_VCPUS || m->sockets > GCPU_MAX_VCPUS)
 		return error_set(err, GCPU_ERR_MACHINE, "a topology level above %d", GCPU_MAX_VCPUS);
-	if ((uint64_t)m->dies * m->cores * m->threads > m->vcpus) {
-		error_set(err, GCPU_ERR_MACHINE, "%u dies x %u cores x %u threads are more than %u vCPUs",
-			  m->dies, m->cores, m->threads, m->vcpus);
-		error_expected(err, "sockets x dies x cores x threads = vCPUs");
-		return GCPU_ERR_MACHINE;
-	}
-	inner = m->dies * m->cores * m->threads;
-	if (!m->sockets)
-		m->sockets = m->vcpus / inner;
-	if ((uint64_t)m->sockets * inner != m->vcpus) {
+	inner = (uint64_t)m->dies * m->modules * m->cores * m->threads;
+	if (inner <= m->vcpus && !m->sockets)
+		m->sockets = m->vcpus / (unsigned)inner;
+	if (inner <= m->vcpus && m->sockets * inner == m->vcpus)
+		return 0;
+	if (m->sockets)
 		error_set(err, GCPU_ERR_MACHINE,
-			  "%u sockets x %u dies x %u cores x %u threads are %llu, not %u vCPUs",
-			  m->sockets, m->dies, m->cores, m->threads,
-			  (unsigned long long)m->sockets * inner, m->vcpus);
-		error_expected(err, "sockets x dies x cores x threads = vCPUs");
-		return GCPU_ERR_MACHINE;
-	}
-	return 0;
+			  "%u sockets x %u dies x %u modules x %u cores x %u threads are not %u vCPUs",
+			  m->sockets, m->dies, m->modules, m->cores, m->threads, m->vcpus);
+	else
+		error_set(err, GCPU_ERR_MACHINE,
+			  "%u dies x %u modules x %u cores x %u threads are more than %u vCPUs", m->dies,
+			  m->modules, m->cores, m->threads, m->vcpus);
+	error_expected(err, "sockets x dies x modules x cores x threads = vCPUs");
+	return GCPU_ERR_MACHINE;
 }
 
 static int check_leaf(const struct gcpu_machine *m, struct gcpu_error *err)

@@ -51,6 +51,15 @@ const struct name_fact *name_find(const struct facts *f, const char *name, size_
 	return NULL;
 }
 
+int property_find(const struct facts *f, const char *name, size_t length)
+{
+	for (unsigned i = 0; i < f->n_props; i++)
+		if (name_same(name, length, f->props[i].name) ||
+		    (f->props[i].other && name_same(name, length, f->props[i].other)))
+			return (int)i;
+	return -1;
+}
+
 #define NEAR_MAX 40
 
 /* Edits (insert, delete, replace, swap) between two names. */
@@ -125,8 +134,11 @@ void name_nearest(const struct arch *a, const char *name, size_t length, bool al
 		return;
 	for (unsigned i = 0; i < f->n_names; i++)
 		near_try(&near, name, length, f->names[i].name);
-	for (unsigned i = 0; all && i < f->n_props; i++)
+	for (unsigned i = 0; all && i < f->n_props; i++) {
 		near_try(&near, name, length, f->props[i].name);
+		if (f->props[i].other)
+			near_try(&near, name, length, f->props[i].other);
+	}
 	for (int i = 0; i < GCPU_ERROR_NEAR && near.name[i]; i++)
 		strncpy(err->near[i], near.name[i], GCPU_ERROR_NAME - 1);
 }

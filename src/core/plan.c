@@ -206,6 +206,24 @@ static int explain_field(const struct gcpu_plan *p, unsigned field,
 	return 0;
 }
 
+static void describe_property(const struct gcpu_plan *p, const char *name, struct gcpu_error *err)
+{
+	int prop = property_find(p->facts, name, strlen(name));
+	const struct prop_said *s = prop < 0 ? NULL : &p->props_said[prop];
+
+	if (prop < 0)
+		return;
+	if (p->facts->props[prop].type == PROP_BOOL)
+		error_set(err, GCPU_ERR_NAME, "'%.40s' is a property, not a feature, and is %s here",
+			  name, p->props[prop] ? "on" : "off");
+	else if (s->said)
+		error_set(err, GCPU_ERR_NAME, "'%.40s' is a property, not a feature: '%.*s' here", name,
+			  s->length < 60 ? (int)s->length : 60, p->request + s->offset);
+	else
+		error_set(err, GCPU_ERR_NAME, "'%.40s' is a property, not a feature, and is not set here",
+			  name);
+}
+
 int gcpu_plan_explain(const struct gcpu_plan *p, const char *name,
 		      int (*visit)(void *ctx, const struct gcpu_reason *), void *ctx,
 		      struct gcpu_error *err)
@@ -220,10 +238,7 @@ int gcpu_plan_explain(const struct gcpu_plan *p, const char *name,
 	if (!n) {
 		error_set(err, GCPU_ERR_NAME, "no such feature '%.40s'", name);
 		error_expected(err, "a feature name (guestcpu features lists them)");
-		for (unsigned i = 0; i < p->facts->n_props; i++)
-			if (name_same(name, strlen(name), p->facts->props[i].name))
-				error_set(err, GCPU_ERR_NAME, "'%.40s' is a property, not a feature, and is %s here",
-					  name, p->props[i] ? "on" : "off");
+		describe_property(p, name, err);
 		name_nearest(p->arch, name, strlen(name), false, err);
 		return GCPU_ERR_NAME;
 	}

@@ -43,6 +43,7 @@ struct request_item {
 	bool is_switch;	  /* on or off, else a number */
 	uint64_t value;
 	size_t offset, length;
+	size_t text, text_length; /* value of a text, in the request */
 };
 
 struct gcpu_request {
@@ -51,6 +52,13 @@ struct gcpu_request {
 	enum model_kind model;
 	const struct model_fact *named; /* MODEL_NAMED */
 	struct list items;		/* request_item */
+};
+
+/* Places in gcpu_plan.request. */
+struct prop_said {
+	bool said;
+	size_t offset, length;	  /* the item */
+	size_t text, text_length; /* value of a text */
 };
 
 struct gcpu_plan {
@@ -65,8 +73,9 @@ struct gcpu_plan {
 
 	uint64_t *offer, *value;     /* one per word */
 	struct field_state *fields;  /* one per field */
-	bool *props;		     /* one per property */
-	bool *props_said;	     /* the user spoke of it */
+	uint64_t *props;	     /* value of each property; of a text: 1 where it was given */
+	struct prop_said *props_said; /* one per property: where the user spoke of it */
+	char vendor[13];	     /* as the guest sees it */
 	unsigned lacking;	     /* properties asked for that a rule says are not to be had */
 	uint64_t *has;		     /* bit per feature number */
 	unsigned n_has;		     /* numbers that it covers */
@@ -135,6 +144,9 @@ uint64_t field_below(const struct field_fact *f, uint64_t least);
 /* The planned value of a word on one vCPU. */
 uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word);
 
+/* Index of the property NAME, or -1. */
+int property_find(const struct facts *f, const char *name, size_t length);
+
 /* names */
 const struct name_fact *name_find(const struct facts *f, const char *name, size_t length);
 /* Fill err->near with the closest names (features, and properties and models if ALL). */
@@ -154,6 +166,8 @@ void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t be
 void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule);
 void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* A property that was asked for and cannot be given: counts for `enforce`. */
+void plan_lacking(struct gcpu_plan *p, unsigned rule, unsigned field);
 void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);
 void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
 bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field);

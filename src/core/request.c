@@ -139,6 +139,71 @@ static int check_least(struct gcpu_request *r, const struct request_item *it, st
 	return GCPU_ERR_VALUE;
 }
 
+/* K, M and G after a frequency are thousands, as QEMU's tsc-freq has it. */
+static bool parse_hertz(struct span v, uint64_t *ret)
+{
+	static const struct {
+		char suffix;
+		uint64_t factor;
+	} units[] = { { 'k', 1000 }, { 'm', 1000000 }, { 'g', 1000000000 } };
+	uint64_t factor = 1;
+
+	for (size_t i = 0; v.n && i < sizeof(units) / sizeof(units[0]); i++)
+		if ((v.s[v.n - 1] | 0x20) == units[i].suffix)
+			factor = units[i].factor;
+	if (factor != 1)
+		v.n--;
+	if (!parse_number(v, ret) || *ret > UINT64_MAX / factor)
+		return false;
+	*ret *= factor;
+	return true;
+}
+
+static int property_text(struct gcpu_request *r, struct request_item *it, struct span v,
+			 struct gcpu_error *err)
+{
+	const struct property_fact *f = &r->arch->facts->props[it->prop];
+
+	if (v.n < f->min || v.n > f->max) {
+		fail_at(err, r->text, v, GCPU_ERR_VALUE, "wrong length:", "");
+		error_expected(err, f->min == f->max ? "%llu characters" : "%llu to %llu characters",
+			       (unsigned long long)f->min, (unsigned long long)f->max);
+		return GCPU_ERR_VALUE;
+	}
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.s[i] < 0x20 || (unsigned char)v.s[i] > 0x7e)
+			return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not printable:", "ASCII text");
+	it->value = 1;
+	it->text = (size_t)(v.s - r->text);
+	it->text_length = v.n;
+	return 0;
+}
+
+/* A property that is no switch; V is NULL where no value was given. */
+static int property_value(struct gcpu_request *r, struct request_item *it, const struct span *v,
+			  struct span name, struct gcpu_error *err)
+{
+	const struct property_fact *f = &r->arch->facts->props[it->prop];
+	bool ok;
+
+	if (!v)
+		return fail_at(err, r->text, name, GCPU_ERR_VALUE, "it needs a value:", "name=value");
+	if (f->type == PROP_TEXT)
+		return property_text(r, it, *v, err);
+	ok = f->type == PROP_HERTZ ? parse_hertz(*v, &it->value) : parse_number(*v, &it->value);
+	if (!ok)
+		return fail_at(err, r->text, *v, GCPU_ERR_VALUE, "not a number:",
+			       f->type == PROP_HERTZ ? "Hz; K, M and G are thousands of them" :
+						       "a number (0x for hex)");
+	if ((it->value >= f->min && it->value <= f->max) ||
+	    (f->type == PROP_NUMBER0 && it->value == 0))
+		return 0;
+	fail_at(err, r->text, *v, GCPU_ERR_VALUE, "out of range:", "");
+	error_expected(err, "%s%llu to %llu", f->type == PROP_NUMBER0 ? "0 (not set) or " : "",
+		       (unsigned long long)f->min, (unsigned long long)f->max);
+	return GCPU_ERR_VALUE;
+}
+
 static int parse_value(struct gcpu_request *r, struct request_item *it, struct span v,
 		       struct gcpu_error *err)
 {
@@ -196,7 +261,11 @@ static int find_name(struct gcpu_request *r, struct request_item *it, struct spa
 	const struct facts *f = r->arch->facts;
 	const struct name_fact *n = name_find(f, name.s, name.n);
 
-	it->feature = it->prop = -1;
+	it->feature = -1;
+	/* first: it may share its name with a field that only it can set */
+	it->prop = property_find(f, name.s, name.n);
+	if (it->prop >= 0)
+		return 0;
 	if (n) {
 		const struct feature_fact *ff = &f->features[n->feature];
 
@@ -208,12 +277,6 @@ static int find_name(struct gcpu_request *r, struct request_item *it, struct spa
 				return not_chosen(r, f->targets[ff->first + i].field, name, err);
 		}
 		return 0;
-	}
-	for (unsigned i = 0; i < f->n_props; i++) {
-		if (name_same(name.s, name.n, f->props[i].name)) {
-			it->prop = (int)i;
-			return 0;
-		}
 	}
 	fail_at(err, r->text, name, GCPU_ERR_NAME, "no such feature or property",
 		"a feature name (guestcpu features lists them)");
@@ -249,11 +312,14 @@ static int parse_item(struct gcpu_request *r, struct span item, struct gcpu_erro
 	if (name.n == 0)
 		return fail_at(err, r->text, item, GCPU_ERR_SYNTAX, "no name in", "a feature name");
 	status = find_name(r, &it, name, err);
-	if (status == 0 && eq) {
+	if (eq) {
 		value.s = eq + 1;
 		value.n = item.n - name.n - 1;
-		status = parse_value(r, &it, value, err);
 	}
+	if (status == 0 && it.prop >= 0 && r->arch->facts->props[it.prop].type != PROP_BOOL)
+		status = property_value(r, &it, eq ? &value : NULL, name, err);
+	else if (status == 0 && eq)
+		status = parse_value(r, &it, value, err);
 	if (status == 0)
 		status = check_least(r, &it, item, err);
 	if (status)

@@ -79,16 +79,23 @@ static bool contradicts(const struct gcpu_plan *p, const struct request_item *a,
 			      level_below(p, field, off->value), on->value);
 }
 
+/* The same thing said in two ways: the later one counts, which may surprise. */
+static void said_otherwise(struct gcpu_plan *p, int field, size_t offset, size_t length,
+			   const struct request_item *it)
+{
+	int a = length < 60 ? (int)length : 60, b = it->length < 60 ? (int)it->length : 60;
+
+	plan_find(p, RULE_SAID_TWICE, field, SEVERITY_WARNING, "'%.*s' counts, not '%.*s'", b,
+		  p->request + it->offset, a, p->request + offset);
+}
+
 static int collect_item(struct gcpu_plan *p, const struct request_item *it,
-			const struct request_item **by, struct gcpu_error *err)
+			const struct request_item **by, bool last, struct gcpu_error *err)
 {
 	const struct feature_fact *ff;
 
-	if (it->prop >= 0) {
-		p->props[it->prop] = it->value != 0;
-		p->props_said[it->prop] = true;
+	if (it->prop >= 0)
 		return 0;
-	}
 	ff = &p->facts->features[it->feature];
 	for (unsigned i = 0; i < ff->n; i++) {
 		const struct target_fact *t = &p->facts->targets[ff->first + i];
@@ -108,6 +115,8 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 		if (by[t->field] && ff->id >= 4096 && by[t->field]->feature != it->feature &&
 		    field_reaches(&p->facts->fields[t->field], s->asked, t->value) == (it->value != 0))
 			continue;
+		if (last && by[t->field] && s->asked != v)
+			said_otherwise(p, t->field, by[t->field]->offset, by[t->field]->length, it);
 		by[t->field] = it;
 		s->said = SAID_VALUE;
 		s->said_as = (uint16_t)it->feature;
@@ -116,23 +125,56 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 	return 0;
 }
 
-/* The user's words, in QEMU's order of precedence: =, then +, then -. */
-static int collect(struct gcpu_plan *p, const struct gcpu_request *req, struct gcpu_error *err)
+static void collect_property(struct gcpu_plan *p, const struct request_item *it)
 {
-	const char ops[] = "=+-";
+	struct prop_said *s = &p->props_said[it->prop];
+	bool same = s->said && p->props[it->prop] == it->value && s->text_length == it->text_length &&
+		    memcmp(p->request + s->text, p->request + it->text, it->text_length) == 0;
+
+	if (s->said && !same)
+		said_otherwise(p, -1, s->offset, s->length, it);
+	p->props[it->prop] = it->value;
+	*s = (struct prop_said){ true, it->offset, it->length, it->text, it->text_length };
+}
+
+/* QEMU's order of precedence: =, then +, then -. */
+static const char item_ops[] = "=+-";
+
+static void collect_properties(struct gcpu_plan *p, const struct gcpu_request *req)
+{
+	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+
+	for (unsigned i = 0; i < p->facts->n_props; i++) {
+		const struct property_fact *f = &p->facts->props[i];
+
+		p->props[i] = f->when == PROP_ALWAYS || (f->when == PROP_GENEROUS && generous) ?
+				      f->deflt : 0;
+	}
+	for (int op = 0; op < 3; op++) {
+		for (size_t i = 0; i < req->items.n; i++) {
+			const struct request_item *it = LIST_AT(&req->items, struct request_item, i);
+
+			if (it->op == item_ops[op] && it->prop >= 0)
+				collect_property(p, it);
+		}
+	}
+}
+
+/* What the user said of features. LAST: nothing is collected again after this. */
+static int collect(struct gcpu_plan *p, const struct gcpu_request *req, bool last,
+		   struct gcpu_error *err)
+{
 	const struct request_item **by = calloc(p->facts->n_fields + 1, sizeof(*by));
 	int status = 0;
 
 	if (!by)
 		return error_memory(err);
-	for (unsigned i = 0; i < p->facts->n_props; i++)
-		p->props[i] = p->facts->props[i].deflt;
 	for (int op = 0; op < 3 && status == 0; op++) {
 		for (size_t i = 0; i < req->items.n && status == 0; i++) {
 			const struct request_item *it = LIST_AT(&req->items, struct request_item, i);
 
-			if (it->op == ops[op])
-				status = collect_item(p, it, by, err);
+			if (it->op == item_ops[op])
+				status = collect_item(p, it, by, last, err);
 		}
 	}
 	free(by);
@@ -220,10 +262,9 @@ static void start(struct gcpu_plan *p)
 
 static bool prop_is(const struct gcpu_plan *p, const char *name, bool otherwise)
 {
-	for (unsigned i = 0; i < p->facts->n_props; i++)
-		if (name_same(name, strlen(name), p->facts->props[i].name))
-			return p->props[i];
-	return otherwise;
+	int prop = property_find(p->facts, name, strlen(name));
+
+	return prop < 0 ? otherwise : p->props[prop] != 0;
 }
 
 /* Bits that no field describes: kept only where nobody wants to migrate, or
@@ -314,17 +355,20 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 {
 	int status;
 
+	collect_properties(p, req);
+	strncpy(p->vendor, gcpu_snapshot_vendor(p->snap) ? gcpu_snapshot_vendor(p->snap) : "",
+		sizeof(p->vendor) - 1);
 	p->arch->offer(p);
 	/* what is not cut into choices starts as this KVM has it */
 	for (unsigned i = 0; i < p->facts->n_words; i++)
 		if (p->facts->words[i].klass != CLASS_FIELDS)
 			p->value[i] = p->offer[i];
-	status = collect(p, req, err);
+	status = collect(p, req, false, err);
 	if (status)
 		return status;
 	plan_rules(p, STAGE_OFFER);
 	/* "On" of a field with levels means what is offered: known only now. */
-	status = collect(p, req, err);
+	status = collect(p, req, true, err);
 	if (status)
 		return status;
 	start(p);
@@ -339,9 +383,10 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 	plan_refusals(p);
 	plan_trial(p);
 	report_unavailable(p);
-	check_enforce(p);
 	if (p->arch->derive)
 		status = p->arch->derive(p, err);
+	/* last: what is computed may fall short of what was asked for, too */
+	check_enforce(p);
 	if (status == 0 && p->memory)
 		status = error_memory(err);
 	return status;

@@ -34,6 +34,19 @@ static unsigned model_number(const struct gcpu_plan *p)
 	return (unsigned)p->model;
 }
 
+/* Some vendors pad their string with blanks, which no column has. */
+static bool is_vendor(const char *vendor, const char *name)
+{
+	while (*vendor == ' ')
+		vendor++;
+	for (; *name; name++)
+		if (*vendor++ != *name)
+			return false;
+	while (*vendor == ' ')
+		vendor++;
+	return *vendor == 0;
+}
+
 static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int field)
 {
 	const struct gcpu_machine *m = &p->machine;
@@ -70,7 +83,7 @@ static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int
 	case ATOM_MODEL:
 		return model_number(p) == a->value;
 	case ATOM_PROP:
-		return p->props[a->value];
+		return p->props[a->value] != 0;
 	case ATOM_PLANNED:
 		return is_on(p, p->value, (int)a->value);
 	case ATOM_MSR:
@@ -78,7 +91,7 @@ static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int
 	case ATOM_ACCEPTS:
 		return m->accept_x2apic_ids != 0;
 	case ATOM_VENDOR:
-		return strcmp(gcpu_snapshot_vendor(p->snap), a->text) == 0;
+		return is_vendor(p->vendor, a->text);
 	case ATOM_LEAF:
 		return snapshot_cpuid(p->snap, SNAP_SUPPORTED, (uint32_t)a->value, 0) != NULL;
 	case ATOM_ON:
@@ -191,7 +204,7 @@ static bool about_asked_property(const struct gcpu_plan *p, const struct rule_fa
 	for (unsigned i = 0; r->severity >= SEVERITY_WARNING && i < r->n_atoms; i++) {
 		const struct atom_fact *a = &p->facts->atoms[r->first_atom + i];
 
-		if (a->op == ATOM_PROP && !a->negate && p->props_said[a->value])
+		if (a->op == ATOM_PROP && !a->negate && p->props_said[a->value].said)
 			return true;
 	}
 	return false;

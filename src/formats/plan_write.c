@@ -270,6 +270,7 @@ static void write_machine(struct json *j, const struct gcpu_machine *m)
 	jw_key_int(j, "vcpus", m->vcpus);
 	jw_key_int(j, "sockets", m->sockets);
 	jw_key_int(j, "dies", m->dies);
+	jw_key_int(j, "modules", m->modules);
 	jw_key_int(j, "cores", m->cores);
 	jw_key_int(j, "threads", m->threads);
 	jw_key(j, "disable_exits");

@@ -157,7 +157,7 @@ def intel():
         t.put(leaf)
     t.put(0x80000006, c=0x01006040)
     t.put(0x80000007, d=bits(8))
-    t.put(0x80000008, 0x3939, bits(9, 12, 14, 15))
+    t.put(0x80000008, 0x392e, bits(9, 12, 14, 15))
     return t
 
 

@@ -157,6 +157,9 @@ class Forms(cli.Test):
                         "host,-kvm-pv-eoi,kvm-pv-eoi", "host,-kvm-pv-eoi,+kvm-pv-eoi"):
             doc = self.exits(0, "plan", "--host", host, "-j", "-c", request).json()
             doc.pop("request")
+            # it was said in two ways only where it was written twice
+            twice = [f for f in doc.pop("findings") if f["id"] == "said-twice"]
+            self.assertEqual(len(twice), request.lower().count("eoi") - 1, request)
             plans.append(doc)
         self.assertTrue(all(p == plans[0] for p in plans))
 

@@ -75,7 +75,7 @@ class Documents(cli.Test):
     def check_plan(self, doc):
         """What the schema cannot say."""
         m = doc["machine"]
-        self.assertEqual(m["sockets"] * m["dies"] * m["cores"] * m["threads"], m["vcpus"])
+        self.assertEqual(m["sockets"] * m["dies"] * m["modules"] * m["cores"] * m["threads"], m["vcpus"])
         self.assertEqual([v["index"] for v in doc["vcpus"]], list(range(m["vcpus"])))
         self.assertEqual(len({v["id"] for v in doc["vcpus"]}), m["vcpus"])
         keys = [(int(e["leaf"], 16), int(e["subleaf"], 16)) for e in doc["cpuid"]]

@@ -133,12 +133,11 @@ def check_properties(where, lines):
     known, found = set(), set()
     for path in glob.glob(os.path.join(ROOT, "data/*/properties.txt")):
         with open(path, encoding="utf-8") as f:
-            known |= {line.split("|")[0].strip() for line in f
-                      if line.strip() and not line.startswith("#")}
+            known |= {name for line in f if line.strip() and not line.startswith("#")
+                      for name in line.split("|")[0].split()}
     for line in lines:
-        m = re.match(r"\.It Cm (\S+) Ns = Ns Cm (on|off)$", line)
-        if m:
-            found.add(m.group(1))
+        if line.startswith(".It "):
+            found |= set(re.findall(r"Cm (\S+) Ns = Ns (?:Cm (?:on|off)|Ar [A-Z]+)(?= ,|$)", line))
     for name in sorted(known ^ found):
         complain(where, f"REQUESTS: property '{name}' is "
                         + ("missing" if name in known else "not in data/*/properties.txt"))

@@ -8,16 +8,13 @@
 enum {
 	LEAF_MONITOR = 0x5,
 	LEAF_XSAVE = 0xd,
-	LEAF_EXTENDED = 0x80000000U,
 	LEAF_EXTENDED_FEATURES = 0x80000001U,
-	LEAF_BRAND = 0x80000002U,
-	LEAF_BRAND_END = 0x80000004U,
 	XSAVE_LEGACY_SIZE = 576, /* legacy region and header, before the first component */
 	XSAVE_MOST = 1 << 20,	 /* no save area is as large */
 };
 
 /* Word table index of (leaf, sub-leaf, register), or -1. */
-static int word_at(const struct facts *f, uint64_t addr)
+int x86_word_at(const struct facts *f, uint64_t addr)
 {
 	unsigned lo = 0, hi = f->n_words;
 
@@ -162,88 +159,6 @@ static void alias_bits(struct gcpu_plan *p)
 	}
 }
 
-static uint32_t signature(const struct model_fact *m)
-{
-	uint32_t base = m->family > 15 ? 15 : m->family;
-	uint32_t extended = m->family > 15 ? m->family - 15 : 0;
-
-	return extended << 20 | (m->model >> 4) << 16 | base << 8 | (m->model & 15) << 4 |
-	       m->stepping;
-}
-
-static void brand_text(struct gcpu_plan *p, const char *text)
-{
-	char brand[48] = "";
-
-	memcpy(brand, text, strlen(text) < 47 ? strlen(text) : 47);
-	for (unsigned i = 0; i < 12; i++) {
-		int w = word_at(p->facts, ADDR_CPUID(LEAF_BRAND + i / 4, 0, i % 4));
-		uint32_t v = 0;
-
-		for (unsigned k = 0; k < 4; k++)
-			v |= (uint32_t)(unsigned char)brand[i * 4 + k] << k * 8;
-		if (w >= 0)
-			p->value[w] = v;
-	}
-}
-
-/* KVM does not pass the brand string on: the host's own CPUID has it. */
-static void identity(struct gcpu_plan *p)
-{
-	for (unsigned i = 0; i < p->facts->n_words; i++) {
-		uint64_t addr = p->facts->words[i].addr;
-		const struct snap_cpuid *e;
-
-		if (ADDR_SPACE(addr) != SPACE_CPUID || ADDR_LEAF(addr) < LEAF_BRAND ||
-		    ADDR_LEAF(addr) > LEAF_BRAND_END)
-			continue;
-		e = snapshot_cpuid(p->snap, SNAP_NATIVE, ADDR_LEAF(addr), 0);
-		if (e && !p->value[i])
-			p->value[i] = e->regs[ADDR_REG(addr)];
-	}
-	if (!p->named)
-		return;
-	p->value[X86_W_CPUID_0X1_0X0_EAX] = signature(p->named);
-	if (p->value[X86_W_CPUID_0X80000001_0X0_EAX])
-		p->value[X86_W_CPUID_0X80000001_0X0_EAX] = signature(p->named);
-	brand_text(p, p->named->model_id);
-}
-
-/* Highest leaf of a class: LEAST, raised to the last feature word in use. */
-static uint32_t highest(const struct gcpu_plan *p, uint32_t base, uint32_t least)
-{
-	uint32_t top = least;
-
-	for (unsigned i = 0; i < p->facts->n_words; i++) {
-		const struct word_fact *w = &p->facts->words[i];
-		uint32_t leaf = ADDR_LEAF(w->addr);
-
-		if (ADDR_SPACE(w->addr) == SPACE_CPUID && p->value[i] &&
-		    (w->klass == CLASS_FIELDS || i == X86_W_CPUID_0XD_0X0_EAX) &&
-		    (leaf & 0xf0000000U) == base && leaf > top)
-			top = leaf;
-	}
-	return top;
-}
-
-static void maxima(struct gcpu_plan *p)
-{
-	uint32_t basic = (uint32_t)p->offer[X86_W_CPUID_0X0_0X0_EAX];
-	uint32_t extended = (uint32_t)p->offer[X86_W_CPUID_0X80000000_0X0_EAX];
-
-	if (p->model == MODEL_NAMED || p->model == MODEL_BASE) {
-		uint32_t level = p->named ? p->named->level : 1;
-		uint32_t xlevel = p->named ? p->named->xlevel : LEAF_EXTENDED;
-
-		basic = level < basic ? level : basic;
-		extended = xlevel < extended ? xlevel : extended;
-	}
-	p->value[X86_W_CPUID_0X0_0X0_EAX] = highest(p, 0, basic);
-	p->value[X86_W_CPUID_0X80000000_0X0_EAX] = highest(p, LEAF_EXTENDED, extended);
-	/* old hosts report 0 and mean the features leaf */
-	p->value[X86_W_CPUID_0X40000000_0X0_EAX] = KVM_LEAF_BASE + 1;
-}
-
 static bool keeps_unknown(const struct gcpu_plan *p)
 {
 	return (p->model == MODEL_HOST || p->model == MODEL_MAX) && !p->props[X86_P_MIGRATABLE];
@@ -265,7 +180,7 @@ static void fill(struct gcpu_plan *p, struct gcpu_cpuid *e, const uint32_t raw[4
 	bool dropped = false;
 
 	for (unsigned reg = 0; reg < 4; reg++) {
-		int w = word_at(p->facts, ADDR_CPUID(e->leaf, e->subleaf, reg));
+		int w = x86_word_at(p->facts, ADDR_CPUID(e->leaf, e->subleaf, reg));
 		unsigned klass = w < 0 ? 0 : p->facts->words[w].klass;
 		uint32_t v = raw[reg];
 
@@ -287,7 +202,7 @@ static void fill(struct gcpu_plan *p, struct gcpu_cpuid *e, const uint32_t raw[4
 static bool is_structure(const struct gcpu_plan *p, uint32_t leaf, const char *kind)
 {
 	const struct range_fact *r = range_of(p->facts, leaf);
-	int w = word_at(p->facts, ADDR_CPUID(leaf, 0, 0));
+	int w = x86_word_at(p->facts, ADDR_CPUID(leaf, 0, 0));
 	const char *s = r ? r->structure : w >= 0 ? p->facts->words[w].structure : NULL;
 
 	return s && strcmp(s, kind) == 0;
@@ -303,18 +218,30 @@ static void add_entry(struct gcpu_plan *p, const struct gcpu_cpuid *e)
 		*out = *e;
 }
 
+static bool has_entry(const struct gcpu_plan *p, uint32_t leaf)
+{
+	for (size_t i = 0; i < p->entries.n; i++)
+		if (LIST_AT(&p->entries, struct gcpu_cpuid, i)->leaf == leaf)
+			return true;
+	return false;
+}
+
 /* All levels of a topology leaf. */
 static void add_topology(struct gcpu_plan *p, uint32_t leaf, uint32_t flags)
 {
 	struct gcpu_cpuid e = { .leaf = leaf, .flags = flags };
 
+	if (!x86_topology_wanted(p, leaf)) {
+		add_entry(p, &e);
+		return;
+	}
 	for (e.subleaf = 0; x86_topology_leaf(p, &e); e.subleaf++)
 		add_entry(p, &e);
 }
 
 static uint32_t class_top(const struct gcpu_plan *p, uint32_t leaf)
 {
-	if (leaf >= LEAF_EXTENDED && leaf < 0xc0000000U)
+	if (leaf >= X86_EXTENDED && leaf < X86_CENTAUR)
 		return (uint32_t)p->value[X86_W_CPUID_0X80000000_0X0_EAX];
 	if (leaf < KVM_LEAF_BASE)
 		return (uint32_t)p->value[X86_W_CPUID_0X0_0X0_EAX];
@@ -329,7 +256,6 @@ static uint32_t kvm_base(const struct gcpu_plan *p)
 static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 {
 	struct gcpu_cpuid e = { .leaf = s->leaf, .subleaf = s->subleaf, .flags = s->flags & 1 };
-	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
 	const struct snap_cpuid *native;
 
 	if (s->leaf > class_top(p, s->leaf))
@@ -345,7 +271,7 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 		return;
 	}
 	if (is_structure(p, s->leaf, "topology")) {
-		if (s->subleaf == 0)
+		if (s->subleaf == 0 && !has_entry(p, s->leaf))
 			add_topology(p, s->leaf, e.flags);
 		return;
 	}
@@ -354,9 +280,8 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 	if (s->leaf == LEAF_XSAVE && s->subleaf >= 2 && !component_on(p, s->subleaf))
 		return;
 	fill(p, &e, native ? native->regs : s->regs);
-	if (is_structure(p, s->leaf, "cache"))
-		x86_cache_leaf(p, &e);
-	if (is_structure(p, s->leaf, "pmu") && !generous)
+	if ((is_structure(p, s->leaf, "cache") && !x86_cache_leaf(p, &e)) ||
+	    (is_structure(p, s->leaf, "pmu") && !p->props[X86_P_PMU]))
 		e.eax = e.ebx = e.ecx = e.edx = 0;
 	add_entry(p, &e);
 }
@@ -364,8 +289,15 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 /* Leaves with features that this KVM has no leaf for: it offers them by other means. */
 static void add_missing(struct gcpu_plan *p)
 {
-	struct snap_cpuid e = { 0 };
+	struct snap_cpuid e = { .flags = 1 };
 
+	/* the VMM makes the topology: no leaf below the maximum is left empty */
+	for (unsigned i = 0; i < p->facts->n_ranges; i++) {
+		e.leaf = p->facts->ranges[i].leaf;
+		if (is_structure(p, e.leaf, "topology") && !has_entry(p, e.leaf))
+			add_from(p, &e);
+	}
+	e = (struct snap_cpuid){ 0 };
 	for (unsigned n = 2; n < 63; n++)
 		if (component_on(p, n) && x86_component(p, n) &&
 		    !component_in(p, SNAP_SUPPORTED, n))
@@ -418,8 +350,9 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 	alias_bits(p);
 	state_components(p);
 	xsave_sizes(p);
-	identity(p);
-	maxima(p);
+	x86_identity(p);
+	x86_widths(p);
+	x86_maxima(p);
 	for (size_t i = 0; i < l->n; i++)
 		add_from(p, LIST_AT(l, struct snap_cpuid, i));
 	add_missing(p);

@@ -49,6 +49,7 @@ static void offer(struct gcpu_plan *p)
 {
 	bool found;
 
+	x86_vendor(p);
 	for (unsigned i = 0; i < p->facts->n_words; i++)
 		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
 	offer_tiles(p);

@@ -5,22 +5,47 @@
 #include "core/plan.h"
 
 /* topology.c */
+enum { X86_THREAD, X86_CORE, X86_MODULE, X86_DIE, X86_LEVELS };
 struct x86_levels {
-	unsigned thread_bits, core_bits, die_bits; /* width of each part of an APIC id */
-	unsigned per_core, per_die, per_package;   /* logical CPUs */
+	unsigned count[X86_LEVELS]; /* how many of it are in one of the next level */
+	unsigned shift[X86_LEVELS]; /* bits of an APIC id up to and with this level */
+	unsigned cpus[X86_LEVELS];  /* logical CPUs in one of the next level */
 };
 void x86_levels(const struct gcpu_machine *m, struct x86_levels *ret);
 int x86_ids(struct gcpu_plan *p, struct gcpu_error *err);
 void x86_vcpu_entry(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid *e);
 void x86_topology_words(struct gcpu_plan *p);
-/* Contents of a topology or cache leaf, the ids left out; false: no such sub-leaf. */
+/* Contents of a topology leaf, the ids left out; false: no such sub-leaf. */
 bool x86_topology_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
-void x86_cache_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
+bool x86_topology_wanted(const struct gcpu_plan *p, uint32_t leaf);
+
+/* cache.c: mend the counts of a cache leaf; false: this guest is not told of that cache. */
+bool x86_cache_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
+
+/* identity.c */
+void x86_vendor(struct gcpu_plan *p);
+/* Intel and the vendors that follow it count APIC ids where others count CPUs. */
+bool x86_like_intel(const struct gcpu_plan *p);
+void x86_identity(struct gcpu_plan *p);
+void x86_widths(struct gcpu_plan *p);
+
+/* levels.c: highest leaves and sub-leaves. */
+void x86_maxima(struct gcpu_plan *p);
 
 /* XSAVE components of AMX; a process must ask before its guests may have the data. */
 enum { X86_XTILECFG = 17, X86_XTILEDATA = 18 };
 
+/* Leaves that more than one file needs by name. */
+enum {
+	X86_EXTENDED = 0x80000000U,
+	X86_CENTAUR = 0xc0000000U,
+	X86_BRAND = 0x80000002U,
+	X86_BRAND_END = 0x80000004U,
+};
+
 /* table.c */
+/* Word table index of an address, or -1. */
+int x86_word_at(const struct facts *f, uint64_t addr);
 /* Sub-leaf N of leaf 0xD, KVM's or else the host's own; NULL if there is none. */
 const struct snap_cpuid *x86_component(const struct gcpu_plan *p, unsigned n);
 int x86_derive(struct gcpu_plan *p, struct gcpu_error *err);

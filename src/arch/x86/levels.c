@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Highest leaves and sub-leaves: enough for what is on, no promise beyond. */
+#include "x86.h"
+
+/* Classes of leaves, by their top four bits. */
+#define CLASS_OF(leaf) ((leaf) & 0xf0000000U)
+
+enum { LEAF_FEATURES = 0x7, LEAF_TOPOLOGY_V2 = 0x1f };
+
+/* One class: where its maximum stands, and the properties that speak of it. */
+struct level {
+	uint32_t base;
+	unsigned word, exactly, at_least;
+};
+
+static const struct level levels[] = {
+	{ 0, X86_W_CPUID_0X0_0X0_EAX, X86_P_LEVEL, X86_P_MIN_LEVEL },
+	{ X86_EXTENDED, X86_W_CPUID_0X80000000_0X0_EAX, X86_P_XLEVEL, X86_P_MIN_XLEVEL },
+	{ X86_CENTAUR, X86_W_CPUID_0XC0000000_0X0_EAX, X86_P_XLEVEL2, X86_P_MIN_XLEVEL2 },
+};
+
+static bool has_features(const struct gcpu_plan *p, unsigned word)
+{
+	return p->value[word] && (p->facts->words[word].klass == CLASS_FIELDS ||
+				  word == X86_W_CPUID_0XD_0X0_EAX);
+}
+
+/* The last leaf with features in use, or that a feature in use describes itself by. */
+static uint32_t in_use(const struct gcpu_plan *p, uint32_t base)
+{
+	struct x86_levels l;
+	uint32_t top = 0;
+
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		uint32_t leaf = ADDR_LEAF(p->facts->words[i].addr);
+
+		if (ADDR_SPACE(p->facts->words[i].addr) == SPACE_CPUID && has_features(p, i) &&
+		    CLASS_OF(leaf) == base && leaf > top)
+			top = leaf;
+	}
+	for (unsigned i = 0; i < p->facts->n_gates; i++) {
+		const struct gate_fact *g = &p->facts->gates[i];
+
+		if (!g->is_msr && CLASS_OF(g->key) == base && g->key > top &&
+		    field_get(p, p->value, g->field))
+			top = g->key;
+	}
+	x86_levels(&p->machine, &l);
+	/* modules and dies are told by this leaf alone */
+	if (!base && x86_like_intel(p) && (l.count[X86_MODULE] > 1 || l.count[X86_DIE] > 1) &&
+	    top < LEAF_TOPOLOGY_V2)
+		top = LEAF_TOPOLOGY_V2;
+	return top;
+}
+
+/* What the model begins with. */
+static uint32_t floor_of(const struct gcpu_plan *p, const struct level *l)
+{
+	uint32_t offered = (uint32_t)p->offer[l->word], least;
+
+	if (p->model == MODEL_HOST || p->model == MODEL_MAX)
+		return offered;
+	if (l->base == X86_CENTAUR)
+		return 0;
+	least = l->base ? X86_EXTENDED : 1;
+	if (p->named)
+		least = l->base ? p->named->xlevel : p->named->level;
+	return least < offered ? least : offered;
+}
+
+/* Features behind a maximum that was asked for are not seen. */
+static void hidden(struct gcpu_plan *p, const struct level *l, uint32_t top)
+{
+	uint32_t leaf = in_use(p, l->base);
+
+	if (leaf > top)
+		plan_find(p, X86_R_LEVEL_HIDES, -1, SEVERITY_WARNING,
+			  "'%s' hides features that are on, in leaves up to 0x%x",
+			  p->facts->props[l->exactly].name, leaf);
+}
+
+static void maximum(struct gcpu_plan *p, const struct level *l)
+{
+	uint32_t top = floor_of(p, l), used = in_use(p, l->base);
+	bool automatic = p->props[X86_P_FULL_CPUID_AUTO_LEVEL] != 0;
+
+	if (p->props[l->at_least] > top)
+		top = (uint32_t)p->props[l->at_least];
+	if (!automatic) /* leaf 7 always counts */
+		used = !l->base && p->value[X86_W_CPUID_0X7_0X0_EBX] ? LEAF_FEATURES : 0;
+	top = used > top ? used : top;
+	if (p->props_said[l->exactly].said) {
+		top = (uint32_t)p->props[l->exactly];
+		hidden(p, l, top);
+	}
+	p->value[l->word] = top;
+}
+
+/* Sub-leaves of leaf 7 that hold something. */
+static void sub_leaves(struct gcpu_plan *p)
+{
+	uint32_t top = 0;
+
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		uint64_t addr = p->facts->words[i].addr;
+
+		if (ADDR_SPACE(addr) == SPACE_CPUID && ADDR_LEAF(addr) == LEAF_FEATURES &&
+		    has_features(p, i) && ADDR_SUBLEAF(addr) > top)
+			top = ADDR_SUBLEAF(addr);
+	}
+	if (p->props_said[X86_P_LEVEL_FUNC7].said) {
+		if (p->props[X86_P_LEVEL_FUNC7] < top)
+			plan_find(p, X86_R_LEVEL_HIDES, -1, SEVERITY_WARNING,
+				  "'level-func7' hides features that are on, in sub-leaves up to %u of leaf 7", top);
+		top = (uint32_t)p->props[X86_P_LEVEL_FUNC7];
+	}
+	p->value[X86_W_CPUID_0X7_0X0_EAX] = top;
+}
+
+void x86_maxima(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		maximum(p, &levels[i]);
+	sub_leaves(p);
+	/* old hosts report 0 and mean the features leaf */
+	p->value[X86_W_CPUID_0X40000000_0X0_EAX] = KVM_LEAF_BASE + 1;
+}
