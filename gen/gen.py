@@ -8,7 +8,7 @@ import sys
 from emit import emit_arch, emit_enums, emit_features, emit_hosts
 from links import (read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
                    read_requires, read_rules, read_runtime)
-from tables import Refused, normal, read_fields, read_words, refuse
+from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
 
 def read_arch(data, arch, lists):
@@ -34,7 +34,8 @@ def read_arch(data, arch, lists):
         if normal(r["id"]) in seen:
             refuse(r["where"], f"rule {r['id']} is at {seen[normal(r['id'])]} already")
         seen[normal(r["id"])] = r["where"]
-    return dict(name=arch, words=words, ranges=ranges, fields=fields, features=features,
+    parts = read_parts(folder, words, ranges, names)
+    return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
                 names=names, rules=rules, props=own["props"],
                 requires=read_requires(folder, fields), models=read_models(folder, fields),
                 pv=read_pv(folder, fields), gates=read_gates(folder, fields))

@@ -75,6 +75,11 @@ def normal(name):
     return name.lower().replace("_", "-")
 
 
+def c_name(text):
+    """The form in which names are part of a C identifier."""
+    return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_")
+
+
 SPACES = {"REG": 6, "CPUID": 12, "MSR": 13, "INIT": 14, "SVE": 15}
 REGS = ["eax", "ebx", "ecx", "edx"]
 
@@ -218,6 +223,44 @@ def read_fields(folder, words):
     check_fields(words, fields)
     fields.sort(key=lambda f: (f["word"]["addr"], f["lsb"]))
     return fields
+
+
+def part_word(where, text, words, ranges):
+    """(address, any sub-leaf, the exact word or None) of a row of parts.txt."""
+    form, value = parse_word(where, field_word(text, words))
+    if form == "range":
+        leaf, mask = value
+        addr, regs = cpuid_addr(leaf, 0, mask.bit_length() - 1), mask
+    else:
+        addr, regs = value[0][0], 0
+        exact = [w for w in words if w["addr"] == addr]
+        if len(value) == 1 and exact:
+            return addr, False, exact[0]
+        if text.startswith("CPUID."):
+            leaf, regs = addr >> 24 & 0xFFFFFFFF, sum(1 << (v[0] & 3) for v in value)
+    if not any(regs and r["leaf"] == leaf and regs & (regs - 1) == 0 and regs & r["regs"] for r in ranges):
+        refuse(where, f"word {text} is not in words.txt, or not one word")
+    return addr, form == "range", None
+
+
+def read_parts(folder, words, ranges, names):
+    """Named bits that nobody chooses; NAMES is what their names must differ from."""
+    parts, used, taken = [], {}, {c_name(n): names[n][0] for n in names}
+    for where, (name, word, bits, meaning) in rows(f"{folder}/parts.txt", 4):
+        if c_name(named(where, name)) in taken:
+            refuse(where, f"name {name} is at {taken[c_name(name)]} already")
+        taken[c_name(name)] = where
+        addr, every, exact = part_word(where, word, words, ranges)
+        msb, _, lsb = bits.rpartition(":")
+        lsb = number(where, lsb, 0, 31)
+        msb = number(where, msb, lsb, 31) if msb else lsb
+        mask = ((1 << msb - lsb + 1) - 1) << lsb
+        before = used.get((addr, every), exact["known"] if exact else 0)
+        if before & mask:
+            refuse(where, f"{name} overlaps a field or another part of {word}")
+        used[addr, every] = before | mask
+        parts.append(dict(name=name, addr=addr, every=every, lsb=lsb, width=msb - lsb + 1, meaning=meaning))
+    return sorted(parts, key=lambda p: (p["addr"], p["every"], p["lsb"]))
 
 
 def field_word(text, words):

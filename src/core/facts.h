@@ -104,6 +104,14 @@ struct field_fact {
 	const char *runtime; /* why it moves while the guest runs, or NULL */
 };
 
+/* Named bits of a word that nobody chooses: of a list, an identity, a copy. */
+struct part_fact {
+	uint64_t addr;
+	bool any_subleaf; /* of every sub-leaf that has no part of its own */
+	uint8_t lsb, width;
+	const char *name, *meaning;
+};
+
 struct target_fact {
 	uint16_t field;
 	bool at_least;  /* value is known */
@@ -217,6 +225,7 @@ struct facts {
 	const struct word_fact *words;
 	const struct range_fact *ranges;
 	const struct field_fact *fields;
+	const struct part_fact *parts;
 	const struct target_fact *targets;
 	const struct feature_fact *features;
 	const struct name_fact *names;
@@ -229,11 +238,16 @@ struct facts {
 	const uint16_t *model_fields;
 	const struct pv_fact *pv;
 	const struct gate_fact *gates;
-	unsigned n_words, n_ranges, n_fields, n_features, n_names, n_requires, n_rules, n_props,
-		n_models, n_pv, n_gates;
+	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
+		n_props, n_models, n_pv, n_gates;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;
+
+/* A part of a register's value, and the register with that part replaced. */
+uint32_t part_get(const struct part_fact *part, uint32_t reg_value);
+uint32_t part_put(const struct part_fact *part, uint32_t reg_value, uint32_t value);
+
 extern const struct number_fact gcpu_caps[], gcpu_exits[], gcpu_handles[];
 extern const unsigned gcpu_n_caps, gcpu_n_exits, gcpu_n_handles;
 

@@ -30,6 +30,23 @@ void field_put(const struct gcpu_plan *p, uint64_t *words, unsigned field, uint6
 	words[f->word] |= (value & field_mask(f)) << f->lsb;
 }
 
+static uint32_t part_mask(const struct part_fact *part)
+{
+	return part->width >= 32 ? UINT32_MAX : (1U << part->width) - 1;
+}
+
+uint32_t part_get(const struct part_fact *part, uint32_t reg_value)
+{
+	return reg_value >> part->lsb & part_mask(part);
+}
+
+uint32_t part_put(const struct part_fact *part, uint32_t reg_value, uint32_t value)
+{
+	uint32_t mask = part_mask(part);
+
+	return (reg_value & ~(mask << part->lsb)) | (value & mask) << part->lsb;
+}
+
 /* A flag that announces an absence is "off" when clear, like any other flag:
  * that it then promises more is the business of its order. */
 uint64_t field_off(const struct field_fact *f)

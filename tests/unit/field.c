@@ -16,6 +16,15 @@ static const struct field_fact *field(const struct facts *f, const char *name)
 	exit(1);
 }
 
+static const struct part_fact *part(const struct facts *f, const char *name)
+{
+	for (unsigned i = 0; i < f->n_parts; i++)
+		if (strcmp(f->parts[i].name, name) == 0)
+			return &f->parts[i];
+	printf("there is no part %s\n", name);
+	exit(1);
+}
+
 /* May a guest have VALUE on a CPU with OFFER? */
 static const struct {
 	enum gcpu_arch arch;
@@ -289,6 +298,40 @@ static void test_words(void)
 	free(words);
 }
 
+/* A first-level data cache of 32 KiB in 8 ways as an Intel CPU of 8 threads describes
+ * it, cut up by the manual (SDM vol. 2, leaf 4). */
+static void test_parts(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t reg, value;
+	} cases[] = {
+		{ "cache-type", 0x1c004121, 1 },	   { "cache-level", 0x1c004121, 1 },
+		{ "cache-self-init", 0x1c004121, 1 },	   { "fully-associative", 0x1c004121, 0 },
+		{ "num-threads-sharing", 0x1c004121, 1 },  { "num-cores-on-die", 0x1c004121, 7 },
+		{ "cache-linesize", 0x01c0003f, 63 },	   { "cache-npartitions", 0x01c0003f, 0 },
+		{ "cache-nways", 0x01c0003f, 7 },	   { "cache-nsets", 0x0000003f, 63 },
+		{ "cpu-brandid-0", 0x65746e49, 0x65746e49 },
+	};
+	const struct facts *facts = &gcpu_facts_x86;
+	const struct part_fact *sharing = part(facts, "num-threads-sharing");
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct part_fact *p = part(facts, cases[i].name);
+
+		CHECK(part_get(p, cases[i].reg) == cases[i].value, "%s: %x", p->name,
+		      part_get(p, cases[i].reg));
+		CHECK(part_put(p, cases[i].reg, cases[i].value) == cases[i].reg, "%s", p->name);
+		CHECK(part_get(p, part_put(p, 0, UINT32_MAX)) == part_get(p, UINT32_MAX), "%s", p->name);
+	}
+	CHECK(part_put(sharing, 0x1c004121, 3) == 0x1c00c121, "a part replaced");
+	CHECK(part_put(sharing, 0, 0x1001) == 1U << 14, "what does not fit stays out");
+	CHECK(part_put(part(facts, "x2apic-id"), 5, 0xfffffffe) == 0xfffffffe, "a whole register");
+	CHECK(sharing == &facts->parts[X86_PART_NUM_THREADS_SHARING], "index by name");
+	CHECK(sharing->any_subleaf && ADDR_LEAF(sharing->addr) == 4 && ADDR_REG(sharing->addr) == 0,
+	      "where it is");
+}
+
 int main(void)
 {
 	test_tables();
@@ -299,5 +342,6 @@ int main(void)
 	test_features(&gcpu_facts_arm64);
 	test_features(&gcpu_facts_x86);
 	test_words();
+	test_parts();
 	return unit_end();
 }
