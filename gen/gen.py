@@ -6,7 +6,7 @@ import os
 import sys
 
 from emit import emit_arch, emit_enums, emit_features, emit_hosts
-from links import (read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
+from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
                    read_requires, read_rules, read_runtime)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
@@ -38,7 +38,8 @@ def read_arch(data, arch, lists):
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
                 names=names, rules=rules, props=own["props"],
                 requires=read_requires(folder, fields), models=read_models(folder, fields),
-                pv=read_pv(folder, fields), gates=read_gates(folder, fields))
+                pv=read_pv(folder, fields), gates=read_gates(folder, fields),
+                caches=read_caches(folder))
 
 
 def main(data, out):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The tables that refer to fields: names, parents, rules, models, capabilities."""
 
+import re
+
 from tables import named, normal, number, refuse, rows, parse_word
 
 STAGES = ["builtin", "offer", "default", "plan"]
@@ -14,7 +16,7 @@ ATOMS = {
     "supported": None, "native": None, "emulated": None, "handles": "handles",
     "exit-disabled": "exits", "exit-allowed": "exits", "asked": None, "asked-on": None,
     "asked-off": None, "model": "model", "prop": "prop", "planned": "field", "msr": "number",
-    "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None,
+    "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None, "cpu": "cpu",
 }
 ENUMS = {
     "irqchip": ["kernel", "split", "user", "none"],
@@ -115,6 +117,12 @@ def parse_atom(where, text, fields, lists):
         value = names.index(arg)
     elif kind == "number":
         value = number(where, arg, 0, 2**32 - 1)
+    elif kind == "cpu":
+        m = re.fullmatch(r"(\d{1,3})/(\d{1,3})(?:/(\d{1,2})-(\d{1,2}))?", arg)
+        if not m:
+            refuse(where, f"'{arg}' is not FAMILY/MODEL or FAMILY/MODEL/STEPPING-STEPPING")
+        family, model, lo, hi = (int(x or d) for x, d in zip(m.groups(), (0, 0, 0, 15)))
+        value = family << 32 | model << 16 | lo << 8 | hi
     elif kind == "text":
         string = arg
     return dict(op=list(ATOMS).index(word), negate=negate, value=value, text=string)
@@ -219,6 +227,17 @@ def read_gates(folder, fields):
         if any(o["msr"] == msr and o["key"] == key for o in out):
             refuse(where, f"{word} twice")
         out.append(dict(msr=msr, key=key, field=field_index(where, field, fields)))
+    return out
+
+
+def read_caches(folder):
+    """Whole cache leaves for guests that are not told of the host's."""
+    out = []
+    for where, c in rows(f"{folder}/caches.txt", 7, optional=True):
+        nums = [number(where, x, 0, 2**32 - 1) for x in c[:6]]
+        if any(o[:2] == nums[:2] for o in out):
+            refuse(where, f"leaf {c[0]} sub-leaf {c[1]} twice")
+        out.append(nums)
     return out
 
 

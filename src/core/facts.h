@@ -165,6 +165,7 @@ enum rule_atom_op {
 	ATOM_VENDOR,
 	ATOM_LEAF,
 	ATOM_ON,
+	ATOM_CPU,
 };
 
 struct atom_fact {
@@ -220,6 +221,11 @@ struct gate_fact {
 	uint16_t field;
 };
 
+/* A whole cache leaf of no real CPU. */
+struct cache_fact {
+	uint32_t leaf, subleaf, regs[4];
+};
+
 struct facts {
 	const char *name;
 	const struct word_fact *words;
@@ -238,8 +244,9 @@ struct facts {
 	const uint16_t *model_fields;
 	const struct pv_fact *pv;
 	const struct gate_fact *gates;
+	const struct cache_fact *caches;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_gates;
+		n_props, n_models, n_pv, n_gates, n_caches;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

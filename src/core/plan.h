@@ -114,6 +114,8 @@ struct arch {
 	uint64_t (*vcpu_word)(const struct gcpu_plan *p, unsigned vcpu, unsigned word);
 	/* Set up vCPU ids. */
 	int (*ids)(struct gcpu_plan *p, struct gcpu_error *err);
+	/* Is the host's CPU the one that a condition cpu:F/M/LO-HI packs? (gen/links.py) */
+	bool (*is_cpu)(const struct gcpu_plan *p, uint64_t packed);
 	/* By trial: what would be in force if the whole word ADDR were VALUE. */
 	bool (*trial_word)(const struct gcpu_plan *p, uint64_t addr, uint64_t value,
 			   uint64_t *ret_force);

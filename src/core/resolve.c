@@ -299,6 +299,8 @@ static void apply_words(struct gcpu_plan *p)
 
 static void clamp(struct gcpu_plan *p)
 {
+	bool force = prop_is(p, "x-force-features", false);
+
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
 		const struct field_fact *f = &p->facts->fields[i];
 		uint64_t value = field_get(p, p->value, i), offer = field_get(p, p->offer, i);
@@ -312,6 +314,12 @@ static void clamp(struct gcpu_plan *p)
 		if (field_within(f, value, offer))
 			continue;
 		why = why_not(p, i);
+		if (force) {
+			plan_record(p, i, RULE_FORCED_BY_USER, value, value);
+			if (p->fields[i].said == SAID_VALUE || model_has(p, i))
+				plan_unavailable(p, i, why);
+			continue;
+		}
 		plan_set(p, i, f->width == 1 && f->order == ORDER_FLAG ? 0 : offer, why);
 		p->fields[i].denied = true;
 		if (p->fields[i].said == SAID_VALUE || model_has(p, i))

@@ -92,6 +92,8 @@ static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int
 		return m->accept_x2apic_ids != 0;
 	case ATOM_VENDOR:
 		return is_vendor(p->vendor, a->text);
+	case ATOM_CPU:
+		return p->arch->is_cpu && p->arch->is_cpu(p, a->value);
 	case ATOM_LEAF:
 		return snapshot_cpuid(p->snap, SNAP_SUPPORTED, (uint32_t)a->value, 0) != NULL;
 	case ATOM_ON:

@@ -89,6 +89,8 @@ struct gcpu_snapshot {
 	bool has_tsc_khz;
 	uint64_t xcomp_supported, xcomp_permitted;
 	bool has_xcomp;
+	uint64_t mce_supported; /* MCG_CAP bits: KVM_X86_GET_MCE_CAP_SUPPORTED */
+	bool has_mce;
 
 	bool has_trial;
 	int enforce_pv_error; /* errno of KVM_CAP_ENFORCE_PV_FEATURE_CPUID on a vCPU, 0 accepted */

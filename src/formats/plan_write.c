@@ -156,7 +156,8 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 /* Counts and numbers of capabilities are numbers, the rest is hex. */
 static void write_arg_value(struct json *j, const struct gcpu_step_arg *a, bool cap)
 {
-	if (cap || strcmp(a->name, "target") == 0 || strcmp(a->name, "nent") == 0)
+	if (cap || strcmp(a->name, "target") == 0 || strcmp(a->name, "nent") == 0 ||
+	    strcmp(a->name, "khz") == 0)
 		jw_int(j, (int64_t)a->value);
 	else
 		jw_hex(j, a->value);

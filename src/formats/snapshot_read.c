@@ -211,6 +211,11 @@ static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 		s->xcomp_permitted = read_hex(r, o, "permitted", UINT64_MAX);
 		s->has_xcomp = true;
 	}
+	o = read_object(r, root, "mce", false);
+	if (o) {
+		s->mce_supported = read_hex(r, o, "supported", UINT64_MAX);
+		s->has_mce = true;
+	}
 	o = read_object(r, root, "trial", false);
 	if (!o)
 		return;

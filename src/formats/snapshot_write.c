@@ -112,6 +112,12 @@ static void write_x86(struct json *j, const struct gcpu_snapshot *s, bool named)
 		jw_key_hex(j, "permitted", s->xcomp_permitted);
 	}
 	jw_close(j, '}');
+	if (s->has_mce) {
+		jw_key(j, "mce");
+		jw_object(j, false);
+		jw_key_hex(j, "supported", s->mce_supported);
+		jw_close(j, '}');
+	}
 	if (!s->has_trial)
 		return;
 	jw_key(j, "trial");

@@ -2,6 +2,7 @@
 /* Carries out a recipe on the caller's descriptors, and reads back. */
 #include "abi.h"
 #include "abi_arm64.h"
+#include "abi_x86.h"
 #include "call.h"
 #include "core/plan.h"
 
@@ -86,6 +87,18 @@ static int do_set_msr(const struct target *t, const struct gcpu_step *s)
 	return status == 1 ? -EINVAL : status;
 }
 
+static int do_tsc_khz(const struct target *t, const struct gcpu_step *s)
+{
+	return call_number(t->kvm, t->fd, GK_SET_TSC_KHZ, (unsigned long)arg(s, "khz"));
+}
+
+static int do_setup_mce(const struct target *t, const struct gcpu_step *s)
+{
+	uint64_t cap = arg(s, "mcg_cap");
+
+	return call(t->kvm, t->fd, GK_X86_SETUP_MCE, &cap);
+}
+
 static int do_vcpu_init(const struct target *t, const struct gcpu_step *s)
 {
 	return call_vcpu_init(t->kvm, t->fd, (uint32_t)arg(s, "target"), (uint32_t)arg(s, "features[0]"));
@@ -127,6 +140,8 @@ static const struct {
 	{ "KVM_CREATE_DEVICE", do_create_device },
 	{ "KVM_SET_CPUID2", do_set_cpuid },
 	{ "KVM_SET_MSRS", do_set_msr },
+	{ "KVM_SET_TSC_KHZ", do_tsc_khz },
+	{ "KVM_X86_SETUP_MCE", do_setup_mce },
 	{ "KVM_ARM_VCPU_INIT", do_vcpu_init },
 	{ "KVM_SET_ONE_REG", do_set_reg },
 	{ "KVM_ARM_VCPU_FINALIZE", do_finalize },

@@ -333,7 +333,7 @@ static void ask_xcomp(struct probe *p)
 		p->kvm->ops->guest_perm(p->kvm->ctx, GK_ARCH_REQ_XCOMP_GUEST_PERM, X86_XTILEDATA, &unused);
 }
 
-static void tsc_and_xcomp(struct probe *p, int vcpu)
+static void lone_values(struct probe *p, int vcpu)
 {
 	struct gcpu_snapshot *s = p->snap;
 	int khz = call_number(p->kvm, vcpu, GK_GET_TSC_KHZ, 0);
@@ -345,6 +345,9 @@ static void tsc_and_xcomp(struct probe *p, int vcpu)
 	s->has_xcomp = xcomp_supported(p, &s->xcomp_supported) &&
 		       p->kvm->ops->guest_perm(p->kvm->ctx, GK_ARCH_GET_XCOMP_GUEST_PERM, 0,
 					       &s->xcomp_permitted) >= 0;
+	s->has_mce = call(p->kvm, p->kvm_fd, GK_X86_GET_MCE_CAP_SUPPORTED, &s->mce_supported) >= 0;
+	if (!s->has_mce)
+		s->mce_supported = 0;
 }
 
 /* The supported table with every feature word, and every leaf that no table
@@ -481,7 +484,7 @@ int probe_x86(struct probe *p)
 	vcpu = probe_vcpu(p, &vm);
 	if (vcpu < 0)
 		return fail(p, vcpu, "KVM_CREATE_VM or KVM_CREATE_VCPU");
-	tsc_and_xcomp(p, vcpu);
+	lone_values(p, vcpu);
 	if (p->trial)
 		status = try_msrs(p, vcpu);
 	probe_close(p, vcpu);

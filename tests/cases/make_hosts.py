@@ -36,7 +36,7 @@ def text4(text):
 # Capability numbers (include/uapi/linux/kvm.h).
 TSC_DEADLINE_TIMER, SPLIT_IRQCHIP, MAX_VCPUS, MAX_VCPU_ID = 72, 121, 66, 128
 X2APIC_API, DISABLE_EXITS, USER_SPACE_MSR = 129, 143, 188
-ENFORCE_PV, EXIT_HYPERCALL = 190, 201
+ENFORCE_PV, EXIT_HYPERCALL, PMU_CAPABILITY, TSC_CONTROL = 190, 201, 212, 60
 X86_CAPS = {7: 1, TSC_DEADLINE_TIMER: 1, MAX_VCPUS: 1024, SPLIT_IRQCHIP: 1, MAX_VCPU_ID: 4096,
             X2APIC_API: 3, DISABLE_EXITS: 0xf, 153: 1, USER_SPACE_MSR: 7, ENFORCE_PV: 1,
             EXIT_HYPERCALL: 0x1000}
@@ -211,7 +211,33 @@ def trial(t, forced_on=(), forced_off=()):
     return {'enforce_pv_errno': 0, **out}
 
 
-def x86(name, kernel, supported, native=None, caps=None, msrs=(), xcomp=None, tried=None):
+def haswell(signature):
+    """TSX offered, whatever the stepping."""
+    t = intel()
+    t[0x1, 0][0] = signature
+    t.change(0x7, 'b', bits(4, 11))
+    return t
+
+
+def no_state():
+    """AVX, AVX-512, MPX and PKU offered, and only x87 and SSE state to go with them."""
+    t = intel()
+    t.change(0x7, 'b', bits(14))
+    t.change(0x7, 'c', bits(3))
+    t.put(0xd, 0x3, 0x240, 0x240, 0)
+    for sub in (2, 5, 6, 7):
+        del t[0xd, sub]
+    return t
+
+
+def pmu():
+    t = intel()
+    t.change(0x1, 'c', bits(15))
+    t.put(0xa, 0x08300802, 0, 0, 0x8603)
+    return t
+
+
+def x86(name, kernel, supported, native=None, caps=None, msrs=(), xcomp=None, tried=None, mce=None):
     caps = sorted((n, v) for n, v in {**X86_CAPS, **(caps or {})}.items() if v)
     ebx, ecx, edx = supported[0, 0][1:]
     vendor = b''.join(w.to_bytes(4, 'little') for w in (ebx, edx, ecx)).decode()
@@ -225,6 +251,8 @@ def x86(name, kernel, supported, native=None, caps=None, msrs=(), xcomp=None, tr
            'msrs': {'index': [], 'features': [
                {'index': hex(i), 'value': hex(v), 'accepted': ok} for i, v, ok in msrs]},
            'tsc': {'khz': 2000000}, 'xcomp': xcomp or {}}
+    if mce is not None:
+        doc['mce'] = {'supported': hex(mce)}
     if tried:
         doc['trial'] = tried
     return doc
@@ -279,6 +307,29 @@ def x86_hosts():
     yield x86('amx-no-xcr0', '6.18', amx(False), xcomp={'supported': '0xe7', 'permitted': '0xe7'})
     yield x86('amx-not-permitted', '6.18', amx(False), amx(True),
               xcomp={'supported': '0x600e7', 'permitted': '0xe7'})
+    yield x86('intel-no-state', '6.18', no_state())
+    # i7-4770 (6/60/3), E5-2600 v3 of steppings 2 and 4 (6/63), i5-4200U (6/69), i7-4950HQ (6/70)
+    for name, signature in (('hsw', 0x306c3), ('hsx-2', 0x306f2), ('hsx-4', 0x306f4),
+                            ('hsw-ult', 0x40651), ('hsw-gt3', 0x40661)):
+        yield x86('intel-' + name, '6.18', haswell(signature))
+    for name, lacks, sub in (('hi256', 6, 6), ('hi16', 7, 7)):
+        t = intel()
+        t.change(0xd, 'a', 0, bits(lacks))
+        del t[0xd, sub]
+        yield x86('intel-no-' + name, '6.18', t)
+    t = no_state()
+    t.change(0xd, 'a', bits(3))
+    t.put(0xd, 0x40, 0x3c0, sub=3)
+    yield x86('intel-no-bndcsr', '6.18', t)
+    # KVM makes up ARCH_CAPABILITIES on AMD
+    t = fresh.copy()
+    t.change(0x7, 'd', bits(29))
+    yield x86('amd-arch-caps', '6.18', t, amd_native(), msrs=[(0x10a, 0x48, True)])
+    t = Table()
+    t.put(0x7, d=bits(15))
+    yield x86('intel-hybrid', '6.18', intel(), t)
+    # MCG_CTL_P, SER_P and LMCE_P, 32 banks; and the TSC can be scaled
+    yield x86('intel-pmu', '6.18', pmu(), caps={TSC_CONTROL: 1, PMU_CAPABILITY: 1}, mce=0x9000120)
     yield x86('small', '6.18', fresh, caps={MAX_VCPUS: 8, MAX_VCPU_ID: 6})
 
 

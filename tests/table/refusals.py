@@ -147,6 +147,8 @@ CASES = [
     (X + "aliases.txt", add("zz-alias | avx2 + zz-field | qemu"), "no field 'zz-field'"),
     (X + "aliases.txt", add("avx2 | sse | qemu"), "name 'avx2' is taken at "),
     (X + "aliases.txt", add("zz-alias | avx2 | kernel"), "no such tag 'kernel'"),
+    (X + "rules.txt", add("zz-cpu | plan | warn | - | cpu:6 | note | Text | source"), "'6' is not FAMILY/MODEL"),
+    (X + "caches.txt", add("0x4 | 0 | 0 | 0 | 0 | 0 | Twice"), "leaf 0x4 sub-leaf 0 twice"),
     (X + "properties.txt", add("zz-prop | string | on | Meaning"), "no such type 'string'"),
     (X + "properties.txt", add("zz-prop | bool:0..1 | on | Meaning"), "no such type 'bool:0..1'"),
     (X + "properties.txt", add("zz-prop | number | - | Meaning"), "no such type 'number'"),

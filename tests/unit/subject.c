@@ -142,6 +142,7 @@ static bool is_whole(const struct gcpu_snapshot *snap)
 static bool may_survive(const char *what, int error)
 {
 	static const char *const always[] = { "KVM_CHECK_EXTENSION", "KVM_GET_TSC_KHZ",
+					      "KVM_X86_GET_MCE_CAP_SUPPORTED",
 					      "KVM_GET_DEVICE_ATTR", "perm", "file", "pin", "close" };
 	static const char *const tried[] = { "KVM_SET_MSRS", "KVM_ENABLE_CAP", "KVM_CREATE_DEVICE",
 					     "KVM_ARM_VCPU_INIT", "KVM_SET_ONE_REG", "KVM_GET_ONE_REG" };

@@ -36,6 +36,8 @@ static void vendor_words(struct gcpu_plan *p)
 {
 	if (!p->props_said[X86_P_VENDOR].said)
 		return;
+	if (strcmp(p->vendor, gcpu_snapshot_vendor(p->snap)) != 0)
+		plan_find(p, X86_R_VENDOR_OTHER, -1, SEVERITY_NOTE, NULL);
 	p->value[X86_W_CPUID_0X0_0X0_EBX] = four(p->vendor);
 	p->value[X86_W_CPUID_0X0_0X0_EDX] = four(p->vendor + 4);
 	p->value[X86_W_CPUID_0X0_0X0_ECX] = four(p->vendor + 8);

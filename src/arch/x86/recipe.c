@@ -13,6 +13,15 @@
 /* Flags of KVM_CAP_X2APIC_API: use 32-bit ids, and no broadcast to id 0xff. */
 #define X2APIC_API_FLAGS 3
 
+/* Bits of MCG_CAP, and the number of banks that QEMU gives. */
+#define MCG_CTL_P (1ULL << 8)
+#define MCG_SER_P (1ULL << 24)
+#define MCG_LMCE_P (1ULL << 27)
+#define MCE_BANKS 10
+
+/* Flag of KVM_CAP_PMU_CAPABILITY. */
+#define PMU_DISABLE 1
+
 /* Reasons for which MSR accesses go to user space. */
 #define MSR_EXIT_UNKNOWN 2
 
@@ -67,6 +76,25 @@ static void handled_steps(struct gcpu_plan *p)
 			   "accesses to the MSR come to the VMM, which said that it handles them");
 }
 
+/* Machine checks for one CPU: MCG_CAP tells of them, KVM counts the banks. */
+static void mce_step(struct gcpu_plan *p)
+{
+	bool checks = field_get(p, p->value, X86_F_MCE) && field_get(p, p->value, X86_F_MCA);
+	bool able = p->snap->has_mce && (p->snap->mce_supported & MCG_LMCE_P) && checks;
+	struct gcpu_step *s;
+
+	if (!p->props[X86_P_LMCE])
+		return;
+	if (!able) {
+		if (p->props_said[X86_P_LMCE].said)
+			plan_find(p, X86_R_LMCE_MISSING, -1, SEVERITY_WARNING, NULL);
+		return;
+	}
+	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_X86_SETUP_MCE",
+		       "machine checks for one CPU; firmware has to set LMCE in IA32_FEATURE_CONTROL");
+	recipe_arg(s, "mcg_cap", (p->snap->mce_supported & (MCG_CTL_P | MCG_SER_P | MCG_LMCE_P)) | MCE_BANKS, NULL);
+}
+
 static void vcpu_steps(struct gcpu_plan *p)
 {
 	struct gcpu_step *s;
@@ -75,6 +103,8 @@ static void vcpu_steps(struct gcpu_plan *p)
 	    gcpu_snapshot_capability(p->snap, CAP_ENFORCE_PV_FEATURE_CPUID) > 0)
 		recipe_cap(p, GCPU_PHASE_VCPU, CAP_ENFORCE_PV_FEATURE_CPUID, 1,
 			   "KVM refuses paravirtual features that the guest was not given");
+	x86_tsc_steps(p);
+	mce_step(p);
 	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_CPUID2",
 		       "before MSRs and registers, which KVM judges by it");
 	recipe_arg(s, "nent", p->entries.n, NULL);
@@ -111,6 +141,9 @@ int x86_recipe(struct gcpu_plan *p)
 	if (exits)
 		recipe_cap(p, GCPU_PHASE_VM, CAP_X86_DISABLE_EXITS, exits,
 			   "only exits that this KVM lets be disabled, before the first vCPU");
+	if (!p->props[X86_P_PMU] && (gcpu_snapshot_capability(p->snap, CAP_PMU_CAPABILITY) & PMU_DISABLE))
+		recipe_cap(p, GCPU_PHASE_VM, CAP_PMU_CAPABILITY, PMU_DISABLE,
+			   "no performance counters behind the leaves that tell of none");
 	irqchip_steps(p);
 	x2apic_steps(p);
 	handled_steps(p);

@@ -256,6 +256,7 @@ static uint32_t kvm_base(const struct gcpu_plan *p)
 static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 {
 	struct gcpu_cpuid e = { .leaf = s->leaf, .subleaf = s->subleaf, .flags = s->flags & 1 };
+	const struct cache_fact *made = x86_made_cache(p, s->leaf, s->subleaf);
 	const struct snap_cpuid *native;
 
 	if (s->leaf > class_top(p, s->leaf))
@@ -279,9 +280,9 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 	native = s->leaf == LEAF_MONITOR ? snapshot_cpuid(p->snap, SNAP_NATIVE, s->leaf, 0) : NULL;
 	if (s->leaf == LEAF_XSAVE && s->subleaf >= 2 && !component_on(p, s->subleaf))
 		return;
-	fill(p, &e, native ? native->regs : s->regs);
-	if ((is_structure(p, s->leaf, "cache") && !x86_cache_leaf(p, &e)) ||
-	    (is_structure(p, s->leaf, "pmu") && !p->props[X86_P_PMU]))
+	fill(p, &e, made ? made->regs : native ? native->regs : s->regs);
+	x86_cache_leaf(p, &e, is_structure(p, s->leaf, "cache"));
+	if (is_structure(p, s->leaf, "pmu") && !p->props[X86_P_PMU])
 		e.eax = e.ebx = e.ecx = e.edx = 0;
 	add_entry(p, &e);
 }
@@ -295,6 +296,15 @@ static void add_missing(struct gcpu_plan *p)
 	for (unsigned i = 0; i < p->facts->n_ranges; i++) {
 		e.leaf = p->facts->ranges[i].leaf;
 		if (is_structure(p, e.leaf, "topology") && !has_entry(p, e.leaf))
+			add_from(p, &e);
+	}
+	for (unsigned i = 0; i < p->facts->n_caches; i++) {
+		const struct cache_fact *c = &p->facts->caches[i];
+
+		e.leaf = c->leaf;
+		e.subleaf = c->subleaf;
+		if (x86_made_cache(p, c->leaf, c->subleaf) &&
+		    !snapshot_cpuid(p->snap, SNAP_SUPPORTED, c->leaf, c->subleaf))
 			add_from(p, &e);
 	}
 	e = (struct snap_cpuid){ 0 };
@@ -317,6 +327,24 @@ static void add_missing(struct gcpu_plan *p)
 	}
 }
 
+static void add_timing(struct gcpu_plan *p)
+{
+	struct gcpu_cpuid e;
+
+	if (!x86_tsc_leaf(p, &e))
+		return;
+	p->value[X86_W_CPUID_0X40000010_0X0_EAX] = e.eax;
+	p->value[X86_W_CPUID_0X40000010_0X0_EBX] = e.ebx;
+	p->value[X86_W_CPUID_0X40000000_0X0_EAX] = e.leaf;
+	add_entry(p, &e);
+	for (size_t i = 0; i < p->entries.n; i++) {
+		struct gcpu_cpuid *base = LIST_AT(&p->entries, struct gcpu_cpuid, i);
+
+		if (base->leaf == KVM_LEAF_BASE)
+			base->eax = e.leaf;
+	}
+}
+
 /* The KVM leaves go where the machine wants them. */
 static void move_kvm_leaves(struct gcpu_plan *p)
 {
@@ -328,7 +356,7 @@ static void move_kvm_leaves(struct gcpu_plan *p)
 		if (e->leaf != KVM_LEAF_BASE && e->leaf != KVM_LEAF_BASE + 1)
 			continue;
 		if (e->leaf == KVM_LEAF_BASE)
-			e->eax = base + 1;
+			e->eax += base - KVM_LEAF_BASE;
 		e->leaf += base - KVM_LEAF_BASE;
 	}
 }
@@ -356,6 +384,7 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 	for (size_t i = 0; i < l->n; i++)
 		add_from(p, LIST_AT(l, struct snap_cpuid, i));
 	add_missing(p);
+	add_timing(p);
 	if (p->memory)
 		return error_memory(err);
 	move_kvm_leaves(p);

@@ -108,6 +108,22 @@ static bool trial_word(const struct gcpu_plan *p, uint64_t addr, uint64_t value,
 	return zeros == ones && (!given || ones != was || !in_ones);
 }
 
+/* Family, model and a range of steppings, as packed by gen/links.py. */
+static bool is_cpu(const struct gcpu_plan *p, uint64_t packed)
+{
+	const struct field_fact *f = p->facts->fields;
+	const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_SUPPORTED, 1, 0);
+	uint64_t words = e ? e->regs[0] : 0, family, model, stepping;
+
+	family = (words >> f[X86_F_BASE_FAMILY_ID].lsb & field_mask(&f[X86_F_BASE_FAMILY_ID])) +
+		 (words >> f[X86_F_EXT_FAMILY].lsb & field_mask(&f[X86_F_EXT_FAMILY]));
+	model = (words >> f[X86_F_EXT_MODEL].lsb & field_mask(&f[X86_F_EXT_MODEL])) << 4 |
+		(words >> f[X86_F_BASE_MODEL].lsb & field_mask(&f[X86_F_BASE_MODEL]));
+	stepping = words >> f[X86_F_STEPPING].lsb & field_mask(&f[X86_F_STEPPING]);
+	return e && family == packed >> 32 && model == (packed >> 16 & 0xff) &&
+	       stepping >= (packed >> 8 & 0xff) && stepping <= (packed & 0xff);
+}
+
 const struct arch gcpu_arch_x86 = {
 	.id = GCPU_ARCH_X86,
 	.facts = &gcpu_facts_x86,
@@ -120,4 +136,5 @@ const struct arch gcpu_arch_x86 = {
 	.recipe = x86_recipe,
 	.vcpu_entry = x86_vcpu_entry,
 	.ids = x86_ids,
+	.is_cpu = is_cpu,
 };

@@ -19,8 +19,17 @@ void x86_topology_words(struct gcpu_plan *p);
 bool x86_topology_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
 bool x86_topology_wanted(const struct gcpu_plan *p, uint32_t leaf);
 
-/* cache.c: mend the counts of a cache leaf; false: this guest is not told of that cache. */
-bool x86_cache_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
+/* cache.c: mend a leaf of caches: a LIST of them, or all in one. */
+void x86_cache_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e, bool list);
+/* The leaf of no real CPU that stands in for the host's; NULL: the host's counts. */
+const struct cache_fact *x86_made_cache(const struct gcpu_plan *p, uint32_t leaf, uint32_t subleaf);
+
+/* tsc.c */
+/* Frequency of the guest's TSC, kHz; 0 if nobody knows. */
+uint64_t x86_tsc_khz(const struct gcpu_plan *p);
+/* The leaf that tells it; false: this guest gets none. */
+bool x86_tsc_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
+void x86_tsc_steps(struct gcpu_plan *p);
 
 /* identity.c */
 void x86_vendor(struct gcpu_plan *p);
