@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Compares data/x86 with other people's tables: check_x86_facts.py CPUID_CSV [QMP_EXPANSION [DATA]].
 
-CPUID_CSV is the kernel's tools/arch/x86/kcpuid/cpuid.csv. For every word that has fields here, each of its bit ranges
-must be a field of the same bits whose name or alias is the one used there, and the reverse. QMP_EXPANSION is a recorded
-answer to query-cpu-model-expansion: each boolean property must be a name known here. What differs for a reason stands
-in x86_differences.txt; a row there that is not needed any more is an error too.
+CPUID_CSV is the kernel's tools/arch/x86/kcpuid/cpuid.csv. Each of its bit ranges, in every leaf, must be a field or a
+part of the same bits whose name or alias is the one used there, and the reverse. QMP_EXPANSION is a recorded answer to
+query-cpu-model-expansion: each boolean property must be a name known here. What differs for a reason stands in
+x86_differences.txt; a row there that is not needed any more is an error too.
 Exit status: 0 they agree, 1 they do not, 77 there is no such file.
 """
 
@@ -14,7 +14,7 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WITH_FIELDS = ("fields", "derived")
+KINDS = ("missing", "spelling", "extra", "suffix", "leaf", "property")
 
 
 def rows(path, columns):
@@ -37,11 +37,11 @@ def normal(name):
 
 
 def address(text):
-    """CPUID.<leaf>.<sub-leaf>.<register> as a tuple, None for anything with a wildcard."""
+    """CPUID.<leaf>.<sub-leaf>.<register> as a tuple, sub-leaf and register '*' as they are; None for an MSR."""
     space, *parts = text.split(".")
-    if space != "CPUID" or "*" in parts or "+" in parts[2]:
+    if space != "CPUID":
         return None
-    return (int(parts[0], 16), int(parts[1], 16), parts[2])
+    return (int(parts[0], 16), parts[1] if parts[1] == "*" else int(parts[1], 16), parts[2])
 
 
 def span(text):
@@ -51,38 +51,49 @@ def span(text):
 
 
 def show(word, bits):
-    return f"CPUID.{word[0]:#x}.{word[1]:#x}.{word[2]}[{bits[0]}]" if bits[0] == bits[1] \
-        else f"CPUID.{word[0]:#x}.{word[1]:#x}.{word[2]}[{bits[0]}:{bits[1]}]"
+    sub = "*" if word[1] == "*" else hex(word[1])
+    return f"CPUID.{word[0]:#x}.{sub}.{word[2]}[{bits[0] if bits[0] == bits[1] else '%d:%d' % bits}]"
 
 
 class Ours:
-    """data/x86: the fields of every word, and every name a user can write."""
+    """data/x86: fields and parts of every word of CPUID, every name in use, and those a user can write."""
 
     def __init__(self, data):
-        self.words, self.names = {}, {}
-        for word, kind, _ in rows(f"{data}/words.txt", 3):
-            if kind in WITH_FIELDS:
-                self.words[address(word)] = {}
-        for row in rows(f"{data}/fields.txt", 11):
-            self.words.setdefault(address(row[2]), {})[span(row[3])] = row[1]
-            self.names[normal(row[1])] = {row[1]}
+        self.words, self.names, self.count = {}, {}, {}
+        for table, columns, word, bits in (("fields", 11, 2, 3), ("parts", 4, 1, 2)):
+            named = rows(f"{data}/{table}.txt", columns)
+            self.count[table] = 0
+            for row in named:
+                name = row[1] if table == "fields" else row[0]
+                self.names[normal(name)] = {name}
+                if address(row[word]):
+                    self.words.setdefault(address(row[word]), {})[span(row[bits])] = name
+                    self.count[table] += 1
+            if table == "fields":
+                self.written = set(self.names)
         for alias, target, _ in rows(f"{data}/aliases.txt", 3):
             self.names[normal(alias)] = set(target.split(" + "))
+            self.written.add(normal(alias))
+
+    def places(self, leaf, first, last, reg):
+        """Our words that one row of the csv speaks of."""
+        out = [w for w in self.words if w[0] == leaf and w[1] != "*" and first <= w[1] <= last and w[2] == reg]
+        return out + [(leaf, "*", reg)] if last > first else out or [(leaf, first, reg)]
 
 
-def read_csv(path, words):
-    """The csv's fields of our words: word -> {bits: name}. A row may cover a range of sub-leaves."""
-    theirs = {w: {} for w in words}
+def read_csv(path, ours):
+    """The csv's fields at our words: {word: {bits: name}}, and how many they are."""
+    theirs, count = {}, 0
     with open(path, encoding="utf-8") as f:
         for line in f:
             cells = [c.strip() for c in line.split(",", 5)]
             if len(cells) != 6 or line.startswith("#"):
                 continue
-            leaf, (last, first) = int(cells[0], 16), span(cells[1])
-            for word in words:
-                if word[0] == leaf and first <= word[1] <= last and word[2] == cells[2]:
-                    theirs[word][span(cells[3])] = normal(cells[4])
-    return theirs
+            count += 1
+            last, first = span(cells[1])
+            for word in ours.places(int(cells[0], 16), first, last, cells[2]):
+                theirs.setdefault(word, {})[span(cells[3])] = normal(cells[4])
+    return theirs, count
 
 
 class Differences:
@@ -99,6 +110,14 @@ class Differences:
                 return True
         return False
 
+    def allow_leaf(self, what, leaf):
+        """A row about a whole leaf."""
+        for row in self.rows:
+            if row[0] == what and address(row[1])[0] == leaf:
+                self.used.add(row)
+                return True
+        return False
+
     def allow_property(self, name):
         for row in self.rows:
             exact = not row[3].endswith("*")
@@ -111,24 +130,36 @@ class Differences:
         return [r for r in self.rows if r[0] in what and r not in self.used]
 
 
+def same_name(ours, diff, word, mine, name):
+    """The csv's name, an alias of it, or, where a row allows it, that name with the leaf's number."""
+    if ours.names.get(name) == {mine}:
+        return True
+    return normal(mine) == f"{name}-{word[0]:x}" and diff.allow_leaf("suffix", word[0])
+
+
 def compare_csv(ours, path, diff):
-    bad, seen = [], 0
-    for word, theirs in read_csv(path, list(ours.words)).items():
-        fields = ours.words[word]
-        for bits, name in theirs.items():
-            seen += 1
-            if bits not in fields:
-                if not diff.allow("missing", word, bits, name):
-                    bad.append(f"{show(word, bits)} {name} is in the csv and not here")
-            elif ours.names.get(name) != {fields[bits]} and not diff.allow("spelling", word, bits, name):
-                bad.append(f"{show(word, bits)} is {fields[bits]} here, {name} of the csv means "
-                           f"{' + '.join(sorted(ours.names.get(name, {'nothing'})))}")
+    theirs, count = read_csv(path, ours)
+    bad, agree = [], 0
+    for word, fields in theirs.items():
+        mine = ours.words.get(word, {})
         for bits, name in fields.items():
-            if bits not in theirs and not diff.allow("extra", word, bits, name):
+            if bits not in mine:
+                if not diff.allow_leaf("leaf", word[0]) and not diff.allow("missing", word, bits, name):
+                    bad.append(f"{show(word, bits)} {name} is in the csv and not here")
+            elif same_name(ours, diff, word, mine[bits], name):
+                agree += 1
+            elif not diff.allow("spelling", word, bits, name):
+                bad.append(f"{show(word, bits)} is {mine[bits]} here, {name} of the csv means "
+                           f"{' + '.join(sorted(ours.names.get(name, {'nothing'})))}")
+    for word, mine in ours.words.items():
+        for bits, name in mine.items():
+            if bits not in theirs.get(word, {}) and not diff.allow("extra", word, bits, name):
                 bad.append(f"{show(word, bits)} {name} is here and not in the csv")
-    print(f"{len(ours.words)} words, {seen} fields of the csv, {sum(map(len, ours.words.values()))} fields here")
-    return bad + [f"difference not needed any more: {' | '.join(r)}" for r in
-                  diff.unused(("missing", "spelling", "extra"))]
+    print(f"{count} fields of the csv; here {ours.count['fields']} fields and {ours.count['parts']} parts in "
+          f"{len(ours.words)} words; {agree} have the same bits and name")
+    for what in KINDS[:5]:
+        print(f"{sum(r[0] == what for r in diff.rows)} rows of differences: {what}")
+    return bad + [f"difference not needed any more: {' | '.join(r)}" for r in diff.unused(KINDS[:5])]
 
 
 def compare_qmp(ours, path, diff):
@@ -136,8 +167,8 @@ def compare_qmp(ours, path, diff):
         answer = json.load(f)
     props = (answer[0] if isinstance(answer, list) else answer)["return"]["model"]["props"]
     names = [n for n, v in props.items() if isinstance(v, bool)]
-    strange = [n for n in names if normal(n) not in ours.names]
-    print(f"{len(names)} boolean properties, {len(names) - len(strange)} are names here")
+    strange = [n for n in names if normal(n) not in ours.written]
+    print(f"{len(names)} boolean properties of QEMU, {len(names) - len(strange)} are names here")
     bad = [f"QEMU's {n} is no name here" for n in strange if not diff.allow_property(n)]
     return bad + [f"difference not needed any more: {' | '.join(r)}" for r in diff.unused(("property",))]
 
@@ -149,7 +180,7 @@ def main(args):
     ours = Ours(args[2] if len(args) > 2 else os.path.join(HERE, "..", "..", "data", "x86"))
     diff = Differences(os.path.join(HERE, "x86_differences.txt"))
     bad = [f"no such kind of difference: {' | '.join(r)}" for r in diff.rows
-           if r[0] not in ("missing", "spelling", "extra", "property")]
+           if r[0] not in KINDS]
     bad += compare_csv(ours, args[0], diff)
     if len(args) > 1 and os.path.exists(args[1]):
         bad += compare_qmp(ours, args[1], diff)
