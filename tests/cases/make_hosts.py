@@ -264,6 +264,14 @@ def x86_hosts():
     yield x86('amd-new', '6.18', fresh, amd_native(), {DISABLE_EXITS: 0x1f})
     yield x86('intel-new', '6.18', intel(), msrs=[(0x10a, 0x4c0000a9, True), (0xce, 1 << 31, True)])
     yield x86('intel-msr-refused', '6.18', intel(), msrs=[(0x10a, 0x4c0000a9, False)])
+    # RDCL_NO RSBA SSB_NO MDS_NO of ARCH_CAPABILITIES; LBR format 5, precise samples of
+    # format 4 and full width writes of PERF_CAPABILITIES, with PDCM, DTES64 and DS
+    t = intel()
+    t.change(0x1, 'c', bits(2, 15))
+    t.change(0x1, 'd', bits(21))
+    yield x86('intel-msrs', '6.18', t, msrs=[
+        (0x8b, 0x490 << 32, True), (0xce, 1 << 31, True), (0x10a, bits(0, 2, 4, 5), True),
+        (0x345, bits(6, 7, 13) | 4 << 8 | 5, True)])
     yield x86('intel-leaf6', '6.1', leaf6())
     yield x86('no-enforce', '5.9', old, caps={ENFORCE_PV: 0})
     yield x86('no-deadline-cap', '6.12', old, caps={TSC_DEADLINE_TIMER: 0})

@@ -34,6 +34,7 @@ SOURCES = {
     'cpuid.c': 'Linux arch/x86/kvm/cpuid.c',
     'x86.c': 'Linux arch/x86/kvm/x86.c',
     'lapic.c': 'Linux arch/x86/kvm/lapic.c',
+    'vmx.c': 'Linux arch/x86/kvm/vmx/vmx.c',
     'measured': 'trial on real KVM',
     'sys_regs.c': 'Linux arch/arm64/kvm/sys_regs.c',
     'arm.c': 'Linux arch/arm64/kvm/arm.c',

@@ -95,6 +95,40 @@ static void mce_step(struct gcpu_plan *p)
 	recipe_arg(s, "mcg_cap", (p->snap->mce_supported & (MCG_CTL_P | MCG_SER_P | MCG_LMCE_P)) | MCE_BANKS, NULL);
 }
 
+/* The CPUID bit that lets a guest see MSR INDEX, or NULL: none is needed. */
+static const struct gate_fact *gate_of(const struct gcpu_plan *p, uint32_t index)
+{
+	for (unsigned i = 0; i < p->facts->n_gates; i++)
+		if (p->facts->gates[i].is_msr && p->facts->gates[i].key == index)
+			return &p->facts->gates[i];
+	return NULL;
+}
+
+/* One feature MSR with its planned value. What has no fields stays as KVM makes
+ * it, and so does the identity of a model that is not this host's. */
+static void feature_msr(struct gcpu_plan *p, unsigned word)
+{
+	const struct word_fact *w = &p->facts->words[word];
+	uint32_t index = ADDR_INDEX(w->addr);
+	const struct gate_fact *gate = gate_of(p, index);
+	const struct snap_msr *m = snapshot_msr(p->snap, index);
+	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+	struct gcpu_step *s;
+
+	if (!m || !w->n || (gate && !field_get(p, p->value, gate->field)) ||
+	    (w->klass == CLASS_IDENTITY && !generous))
+		return;
+	if (m->trial == MSR_REFUSED) {
+		plan_find(p, X86_R_MSR_REFUSED, gate ? gate->field : -1, SEVERITY_NOTE,
+			  "MSR 0x%x: %s", index, p->facts->rules[X86_R_MSR_REFUSED].sentence);
+		return;
+	}
+	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_MSRS",
+		       "feature MSR, after the CPUID that lets it be written");
+	recipe_arg(s, "index", index, p->facts->fields[gate ? gate->field : w->first].name);
+	recipe_arg(s, "value", p->value[word], NULL);
+}
+
 static void vcpu_steps(struct gcpu_plan *p)
 {
 	struct gcpu_step *s;
@@ -108,23 +142,9 @@ static void vcpu_steps(struct gcpu_plan *p)
 	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_CPUID2",
 		       "before MSRs and registers, which KVM judges by it");
 	recipe_arg(s, "nent", p->entries.n, NULL);
-	for (unsigned i = 0; i < p->facts->n_gates; i++) {
-		const struct gate_fact *g = &p->facts->gates[i];
-
-		const struct snap_msr *m = g->is_msr ? snapshot_msr(p->snap, g->key) : NULL;
-
-		if (!m || !field_get(p, p->value, g->field))
-			continue;
-		if (m->trial == MSR_REFUSED) {
-			plan_find(p, X86_R_MSR_REFUSED, g->field, SEVERITY_NOTE, "MSR 0x%x: %s",
-				  g->key, p->facts->rules[X86_R_MSR_REFUSED].sentence);
-			continue;
-		}
-		s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_MSRS",
-			       "feature MSR, after the CPUID that lets it be written");
-		recipe_arg(s, "index", g->key, p->facts->fields[g->field].name);
-		recipe_arg(s, "value", m->value, NULL);
-	}
+	for (unsigned i = 0; i < p->facts->n_words; i++)
+		if (ADDR_SPACE(p->facts->words[i].addr) == SPACE_MSR)
+			feature_msr(p, i);
 }
 
 int x86_recipe(struct gcpu_plan *p)

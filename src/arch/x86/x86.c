@@ -45,6 +45,22 @@ static void drop_placeless(struct gcpu_plan *p)
 	}
 }
 
+/* A vCPU that refuses KVM's own value of an MSR has nothing of what is in it. */
+static void drop_refused(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		unsigned w = p->facts->fields[i].word;
+		uint64_t addr = p->facts->words[w].addr, v = field_get(p, p->offer, i);
+		const struct snap_msr *m = ADDR_SPACE(addr) == SPACE_MSR ?
+						   snapshot_msr(p->snap, ADDR_INDEX(addr)) : NULL;
+
+		if (!m || m->trial != MSR_REFUSED || !v)
+			continue;
+		field_put(p, p->offer, i, 0);
+		plan_record(p, i, X86_R_MSR_REFUSED, v, 0);
+	}
+}
+
 static void offer(struct gcpu_plan *p)
 {
 	bool found;
@@ -54,6 +70,7 @@ static void offer(struct gcpu_plan *p)
 		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
 	offer_tiles(p);
 	drop_placeless(p);
+	drop_refused(p);
 }
 
 static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret)
