@@ -194,13 +194,15 @@ def read_fields(folder, words):
         if form != "words" or len(value) != 1 or value[0][0] not in by_addr:
             refuse(where, f"word {c[2]} is not in words.txt, or not one word")
         word = by_addr[value[0][0]]
-        if word["klass"] not in ("fields", "derived", "identity"):
+        if word["klass"] not in ("fields", "pair", "derived", "identity"):
             refuse(where, f"word {c[2]} is of class {word['klass']}, which has no fields")
         msb, _, lsb = c[3].rpartition(":")
         lsb = number(where, lsb, 0, 63)
         msb = number(where, msb, lsb, 63) if msb else lsb
         if msb >= WIDTH[word["space"]]:
             refuse(where, f"bit {msb} is outside of the word")
+        if word["klass"] == "pair" and lsb < 32:
+            refuse(where, "only the may-be-1 half of a pair, bits 63:32, has fields")
         owner = 0
         for o in c[4].split("+"):
             if o not in OWNERS:

@@ -290,8 +290,8 @@ static void drop_child(struct gcpu_plan *p, const struct require_fact *r)
 		plan_unavailable(p, r->child, rule);
 		return;
 	}
-	/* a parent that nobody asked for is no news */
-	if (offered && above->said == SAID_NOTHING && p->facts->fields[r->parent[0]].deflt == DEFAULT_ASKED)
+	/* a parent that is off unless it is asked for is no news */
+	if (offered && p->facts->fields[r->parent[0]].deflt == DEFAULT_ASKED)
 		return;
 	plan_find(p, rule, r->child, SEVERITY_NOTE,
 		  offered ? "%s: off, because %s is off" : "%s: off, because %s is not offered",

@@ -55,6 +55,19 @@ FEATURE_WORDS = {(0x1, 0): 'cd', (0x6, 0): 'ac', (0x7, 0): 'bcd', (0xd, 1): 'a',
 INDEXED = {0x4, 0x7, 0xb, 0xd, 0x1d, 0x1e, 0x1f, 0x8000001d}
 
 
+# Control MSRs: must be 1 in the low half, may be 1 in the high half (SDM appendix A); bits that
+# are 1 in both halves are the default1 class of SDM A.2. 0x11e57ed0 is KVM's VMCS revision.
+PIN, PROC, EXIT, ENTRY, PROC2 = 0x48d, 0x48e, 0x48f, 0x490, 0x48b
+MUST = {PIN: 0x16, PROC: 0x04006172, EXIT: 0x36dfb, ENTRY: 0x11fb, PROC2: 0}
+MAY = {PIN: bits(0, 3, 5, 6, 7), EXIT: bits(2, 9, 12, 15, 18, 19, 20, 21, 22),
+       ENTRY: bits(2, 9, 13, 14, 15), PROC2: bits(1, 2, 3, 5, 6, 7, 11, 12, 13, 16, 17, 20, 25),
+       PROC: bits(2, 3, 7, 9, 10, 11, 12, 15, 16, 19, 20, 21, 22, 23, 24, 25, 27, 28, 29, 30, 31)}
+VMX = [(0x480, 0x11e57ed0 | 0x1000 << 32 | 6 << 50 | bits(54, 55), True),
+       (0x481, 0x16 | 0x7f << 32, False), (0x485, 5 | bits(5, 6, 8, 29, 30), True),
+       (0x48c, bits(0, 6, 8, 14, 16, 17, 20, 21, 25, 26, 32, 40, 41, 42, 43), True),
+       (0x491, bits(0), True)] + [(i, MUST[i] | (MUST[i] | MAY[i]) << 32, True) for i in sorted(MUST)]
+
+
 class Table(dict):
     """(leaf, subleaf) -> [eax, ebx, ecx, edx]"""
 
@@ -272,6 +285,10 @@ def x86_hosts():
     yield x86('intel-msrs', '6.18', t, msrs=[
         (0x8b, 0x490 << 32, True), (0xce, 1 << 31, True), (0x10a, bits(0, 2, 4, 5), True),
         (0x345, bits(6, 7, 13) | 4 << 8 | 5, True)])
+    # A nested VMX as kvm_intel makes it: true control MSRs, EPT and VPID
+    t = intel()
+    t.change(0x1, 'c', bits(5))
+    yield x86('intel-vmx', '6.18', t, msrs=VMX)
     yield x86('intel-leaf6', '6.1', leaf6())
     yield x86('no-enforce', '5.9', old, caps={ENFORCE_PV: 0})
     yield x86('no-deadline-cap', '6.12', old, caps={TSC_DEADLINE_TIMER: 0})

@@ -108,6 +108,7 @@ CASES = [
     (X + "fields.txt", field(2, "CPUID.0x7.0x0.ebx+ecx"), "is not in words.txt, or not one word"),
     (X + "fields.txt", field(2, "CPUID.0x3.0x0.eax"), "is of class zero, which has no fields"),
     (X + "fields.txt", field(3, "32"), "bit 32 is outside of the word"),
+    (X + "fields.txt", field(2, "MSR.0x48b"), "only the may-be-1 half of a pair, bits 63:32, has fields"),
     (X + "fields.txt", field(3, "3:5"), "3 is out of range 5..63"),
     (X + "fields.txt", field(4, "user"), "no such owner 'user'"),
     (X + "fields.txt", field(4, "chosen+user"), "no such owner 'user'"),

@@ -104,6 +104,26 @@ static const struct gate_fact *gate_of(const struct gcpu_plan *p, uint32_t index
 	return NULL;
 }
 
+static bool any_chosen(const struct gcpu_plan *p, const struct word_fact *w)
+{
+	for (unsigned i = w->first; i < (unsigned)w->first + w->n; i++)
+		if ((p->facts->fields[i].owner & OWNER_CHOSEN) &&
+		    (p->fields[i].said != SAID_NOTHING || field_get(p, p->value, i)))
+			return true;
+	return false;
+}
+
+/* What is written: of a pair both halves, and what must be 1 may be 1 too. */
+static uint64_t msr_value(const struct gcpu_plan *p, unsigned word)
+{
+	const struct word_fact *w = &p->facts->words[word];
+	uint64_t v = p->value[word];
+
+	if (w->klass != CLASS_PAIR)
+		return v;
+	return (v & UINT32_MAX) | v << 32 | (v & w->known);
+}
+
 /* One feature MSR with its planned value. What has no fields stays as KVM makes
  * it, and so does the identity of a model that is not this host's. */
 static void feature_msr(struct gcpu_plan *p, unsigned word)
@@ -118,6 +138,9 @@ static void feature_msr(struct gcpu_plan *p, unsigned word)
 	if (!m || !w->n || (gate && !field_get(p, p->value, gate->field)) ||
 	    (w->klass == CLASS_IDENTITY && !generous))
 		return;
+	/* a model that says nothing of a nested hypervisor's abilities has KVM's */
+	if (gate && gate->field == X86_F_VMX && !generous && !any_chosen(p, w))
+		return;
 	if (m->trial == MSR_REFUSED) {
 		plan_find(p, X86_R_MSR_REFUSED, gate ? gate->field : -1, SEVERITY_NOTE,
 			  "MSR 0x%x: %s", index, p->facts->rules[X86_R_MSR_REFUSED].sentence);
@@ -126,7 +149,7 @@ static void feature_msr(struct gcpu_plan *p, unsigned word)
 	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_MSRS",
 		       "feature MSR, after the CPUID that lets it be written");
 	recipe_arg(s, "index", index, p->facts->fields[gate ? gate->field : w->first].name);
-	recipe_arg(s, "value", p->value[word], NULL);
+	recipe_arg(s, "value", msr_value(p, word), NULL);
 }
 
 static void vcpu_steps(struct gcpu_plan *p)

@@ -61,6 +61,14 @@ static void drop_refused(struct gcpu_plan *p)
 	}
 }
 
+/* A bit of a control that must be 1 is no choice. */
+static void drop_musts(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_words; i++)
+		if (p->facts->words[i].klass == CLASS_PAIR)
+			p->offer[i] &= ~(p->offer[i] << 32);
+}
+
 static void offer(struct gcpu_plan *p)
 {
 	bool found;
@@ -70,6 +78,7 @@ static void offer(struct gcpu_plan *p)
 		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
 	offer_tiles(p);
 	drop_placeless(p);
+	drop_musts(p);
 	drop_refused(p);
 }
 
