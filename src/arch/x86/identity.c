@@ -114,6 +114,8 @@ void x86_identity(struct gcpu_plan *p)
 {
 	const struct prop_said *brand = &p->props_said[X86_P_MODEL_ID];
 
+	if (p->props_said[X86_P_UCODE_REV].said)
+		p->value[X86_W_MSR_0X8B] = p->props[X86_P_UCODE_REV];
 	vendor_words(p);
 	signature(p);
 	if (brand->said)

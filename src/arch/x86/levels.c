@@ -56,16 +56,14 @@ static uint32_t in_use(const struct gcpu_plan *p, uint32_t base)
 /* What the model begins with. */
 static uint32_t floor_of(const struct gcpu_plan *p, const struct level *l)
 {
-	uint32_t offered = (uint32_t)p->offer[l->word], least;
-
 	if (p->model == MODEL_HOST || p->model == MODEL_MAX)
-		return offered;
+		return (uint32_t)p->offer[l->word];
 	if (l->base == X86_CENTAUR)
 		return 0;
-	least = l->base ? X86_EXTENDED : 1;
+	/* a named model is the same on every host: KVM takes leaves above its own maximum */
 	if (p->named)
-		least = l->base ? p->named->xlevel : p->named->level;
-	return least < offered ? least : offered;
+		return l->base ? p->named->xlevel : p->named->level;
+	return l->base ? l->base : 1;
 }
 
 /* Features behind a maximum that was asked for are not seen. */

@@ -136,7 +136,7 @@ static void feature_msr(struct gcpu_plan *p, unsigned word)
 	struct gcpu_step *s;
 
 	if (!m || !w->n || (gate && !field_get(p, p->value, gate->field)) ||
-	    (w->klass == CLASS_IDENTITY && !generous))
+	    (w->klass == CLASS_IDENTITY && !generous && !p->props_said[X86_P_UCODE_REV].said))
 		return;
 	/* a model that says nothing of a nested hypervisor's abilities has KVM's */
 	if (gate && gate->field == X86_F_VMX && !generous && !any_chosen(p, w))
@@ -160,6 +160,9 @@ static void vcpu_steps(struct gcpu_plan *p)
 	    gcpu_snapshot_capability(p->snap, CAP_ENFORCE_PV_FEATURE_CPUID) > 0)
 		recipe_cap(p, GCPU_PHASE_VCPU, CAP_ENFORCE_PV_FEATURE_CPUID, 1,
 			   "KVM refuses paravirtual features that the guest was not given");
+	if (p->props_said[X86_P_UCODE_REV].said &&
+	    !snapshot_msr(p->snap, ADDR_INDEX(p->facts->words[X86_W_MSR_0X8B].addr)))
+		plan_find(p, X86_R_UCODE_MISSING, -1, SEVERITY_WARNING, NULL);
 	x86_tsc_steps(p);
 	mce_step(p);
 	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_CPUID2",
