@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import cli
+import examples
 
 HEADERS = ["catalogue.h", "error.h", "feature.h", "guestcpu.h", "kvm.h", "machine.h", "plan.h", "request.h",
            "snapshot.h", "verify.h"]
@@ -64,6 +65,43 @@ int main(int argc, char **argv)
 	gcpu_request_free(req);
 	gcpu_snapshot_free(snap);
 	return 0;
+}
+"""
+
+PLUSPLUS = r"""
+#include <guestcpu/guestcpu.h>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+template <class T> using owned = std::unique_ptr<T, void (*)(T *)>;
+
+int main()
+{
+	gcpu_error err;
+	gcpu_snapshot *s = nullptr;
+	gcpu_request *r = nullptr;
+	gcpu_plan *p = nullptr;
+	gcpu_machine machine;
+
+	gcpu_machine_init(&machine);
+	machine.vcpus = 2;
+	if (gcpu_snapshot_bundled("x86-amd-rome-6-12", &s, &err) ||
+	    gcpu_request_parse(GCPU_ARCH_X86, "host", &r, &err) || gcpu_plan_make(s, r, &machine, &p, &err))
+		return 1;
+	owned<gcpu_snapshot> snapshot(s, gcpu_snapshot_free);
+	owned<gcpu_request> request(r, gcpu_request_free);
+	owned<gcpu_plan> plan(p, gcpu_plan_free);
+	std::vector<const char *> rules;
+	auto note = [](void *ctx, const gcpu_reason *reason) {
+		static_cast<std::vector<const char *> *>(ctx)->push_back(reason->rule);
+		return 0;
+	};
+	auto step = [](void *, const gcpu_step *todo) -> int { return !todo->why; };
+
+	if (gcpu_plan_explain(p, "avx2", note, &rules, &err) || rules.empty() || gcpu_plan_recipe(p, step, nullptr))
+		return 2;
+	std::printf("avx2 %s, %u vCPUs\n", gcpu_plan_has(p, GCPU_X86_AVX2) ? "on" : "off", gcpu_plan_vcpus(p));
 }
 """
 
@@ -156,6 +194,40 @@ class Install(cli.Test):
         call("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", *self.flags("--cflags"), source, "-o", program,
              *flags, env=self.env)
         return program
+
+    def example(self, name, compiler, *flags):
+        program = os.path.join(self.place, f"{name}-{compiler}")
+        call(compiler, "-Wall", "-Wextra", "-Werror", *self.flags("--cflags"),
+             os.path.join(cli.ROOT, "examples", name + ".c"), "-o", program, *flags, env=self.env)
+        return program
+
+    def test_examples(self):
+        """As their first lines say, with each compiler there is, against both libraries."""
+        shared = self.flags("--libs")
+        static = [f if f != "-lguestcpu" else "-l:libguestcpu.a" for f in self.flags("--libs", "--static")]
+        compilers = [c for c in ("gcc", "clang") if shutil.which(c)]
+        self.assertTrue(compilers)
+        for compiler in compilers:
+            for flags in shared, static:
+                for name in "plan", "vmm":
+                    program = self.example(name, compiler, *flags)
+                    self.assertEqual(b"libguestcpu" in call("ldd", program, env=self.env), flags is shared)
+                    with self.subTest(name=name, compiler=compiler, static=flags is static):
+                        getattr(examples, "check_" + name)(self, program, self.env)
+
+    def test_cplusplus(self):
+        compilers = [c for c in ("g++", "clang++") if shutil.which(c)]
+        if not compilers:
+            cli.skip("cli: install: no C++ compiler")
+        source = os.path.join(self.place, "use.cc")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(PLUSPLUS)
+        for compiler in compilers:
+            for standard in "c++11", "c++20":
+                program = os.path.join(self.place, "use")
+                call(compiler, "-std=" + standard, "-pedantic", "-Wall", "-Wextra", "-Werror", *self.flags("--cflags"),
+                     source, "-o", program, *self.flags("--libs"), env=self.env)
+                self.assertEqual(call(program, env=self.env), b"avx2 on, 2 vCPUs\n")
 
     def test_shared(self):
         program = self.build("shared", *self.flags("--libs"))

@@ -19,6 +19,7 @@ import dataclasses
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -233,6 +234,18 @@ def check_document(judge, command, body, planned):
         judge.check("a plan made here is the plan made there", text == planned, True)
 
 
+def check_vmm(judge, arch, ran):
+    """examples/vmm.c, whose guest shares no code with ours, on two vCPUs."""
+    judge.check(f"vmm: exit status {ran['stderr'][-300:]}", ran["status"], 0)
+    judge.check("vmm: the end", bool(re.search(r"^[1-9]\d+ as planned, 0 changed by this KVM as foretold, "
+                                               r"\d+ not read, 0 wrong$", ran["stdout"], re.M)), True)
+    if arch == "x86":   # KVM's signature, as the ABI has it
+        seen = re.findall(r"^  CPUID 0x40000000 0x0: \w+ 4b4d564b 564b4d56 0000004d$", ran["stdout"], re.M)
+    else:               # RNDR 1 in 63:60 and AES 2 in 7:4 of ID_AA64ISAR0_EL1, QEMU's max has both
+        seen = re.findall(r"^  register 0x603000000013c030: 0x1\w{13}2\w$", ran["stdout"], re.M)
+    judge.check("vmm: what the guest sees, on each vCPU", len(seen), 2)
+
+
 def run_kernel(kernel, folder, command):
     """(judge, boot result) of one kernel; raises CannotBeHad, BuildFailed."""
     arch, series = kernel.split(":")
@@ -241,10 +254,12 @@ def run_kernel(kernel, folder, command):
             "guestcpu plan --host /out/snapshot.json --json -o /out/plan.json"]
     runs += [f"guestcpu verify {case.line} --json -o /out/{number}.json"
              for number, case in enumerate(cases)]
-    runs.append("gzip -n /out/*.json")
+    runs += ["gzip -n /out/*.json", "vmm host 2"]
     names = ["snapshot", "plan", *map(str, range(len(cases)))]
+    tool = static.build(arch, folder)
+    vmm = os.path.join(os.path.dirname(tool), "examples/example-vmm")
     result = boot(Spec(arch, runs, series=series, cpu=CPU[arch], machine=QEMU_MACHINE[arch],
-                       files=[(static.build(arch, folder), "/bin/guestcpu")],
+                       files=[(tool, "/bin/guestcpu"), (vmm, "/bin/vmm")],
                        gets=[f"/out/{name}.json.gz" for name in names], command_limit=60))
     judge = Judge(kernel)
     if result["status"] != "done":
@@ -266,6 +281,7 @@ def run_kernel(kernel, folder, command):
             judge.verdicts(case, json.loads(body))
         elif case.status == 0:
             judge.check(f"{case.line}: a document", False, True)
+    check_vmm(judge, arch, result["commands"][-1])
     return judge, result
 
 
