@@ -140,7 +140,7 @@ class Install(cli.Test):
     def test_files(self):
         version = call(cli.TOOL, "--version").decode().split()[1]
         usr = os.path.join(self.image, "usr")
-        expected = ["bin/guestcpu", "share/man/man1/guestcpu.1",
+        expected = ["bin/guestcpu", "share/man/man1/guestcpu.1", "share/man/man3/libguestcpu.3",
                     "share/bash-completion/completions/guestcpu"]
         expected += ["include/guestcpu/" + name for name in HEADERS]
         lib = os.path.relpath(self.libdir, usr)
