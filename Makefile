@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Names for what Meson does; nothing is decided here.
-.PHONY: all deps demo check bench install clean
+.PHONY: all deps demo check bench install deb clean
 BUILD ?= build
 DESTDIR ?=
 PREFIX ?= /usr/local
@@ -30,6 +30,11 @@ bench: all
 install: all
 	meson configure '$(BUILD)' --prefix '$(prefix)'
 	scripts/install.sh '$(BUILD)' '$(DESTDIR)'
+
+# The packages lie beside this directory then.
+deb:
+	scripts/deps.sh build deb
+	dpkg-buildpackage -us -uc -b
 
 clean:
 	rm -rf '$(BUILD)'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what a build (or the tests) needs on Debian and Ubuntu, and nothing
+# Installs what a build (or the tests, or Debian packages) needs on Debian and Ubuntu, and nothing
 # if it is there already. Not root: prints the command and stops.
 set -eu
 
@@ -8,11 +8,15 @@ set -eu
 build="cc:gcc file/usr/include/stdio.h:libc6-dev meson:meson ninja:ninja-build pkg-config:pkg-config objcopy:binutils python3:python3 pc/jansson:libjansson-dev"
 check="qemu-system-x86_64:qemu-system-x86 qemu-system-aarch64:qemu-system-arm busybox:busybox-static cpio:cpio
  xz:xz-utils aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu clang:clang valgrind:valgrind mandoc:mandoc git:git
- py/jsonschema:python3-jsonschema file/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross clangrt:libclang-rt"
+ py/jsonschema:python3-jsonschema file/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross clangrt:libclang-rt
+ deb/debhelper:debhelper deb/build-essential:build-essential"
+deb="deb/debhelper:debhelper deb/build-essential:build-essential"
 
 there() {
 	case "$1" in
 	pc/*) pkg-config --exists "${1#pc/}" 2>/dev/null ;;
+	# packages are built where there are packages
+	deb/*) ! command -v dpkg-query >/dev/null 2>&1 || [ "$(dpkg-query -W -f '${db:Status-Status}' "${1#deb/}" 2>/dev/null)" = installed ] ;;
 	py/*) /usr/bin/python3 -c "import ${1#py/}" 2>/dev/null ;;
 	file/*) [ -e "/${1#file/}" ] ;;
 	clangrt) [ -n "$(find /usr/lib/llvm-*/lib/clang -name 'libclang_rt.fuzzer-x86_64.a' -o -name 'libclang_rt.fuzzer-aarch64.a' 2>/dev/null | head -n 1)" ] ;;
@@ -33,7 +37,7 @@ package() {
 
 missing=
 for set in "$@"; do
-	case "$set" in build) rows=$build ;; check) rows=$check ;; *) echo "deps: no such set '$set'" >&2; exit 2 ;; esac
+	case "$set" in build) rows=$build ;; check) rows=$check ;; deb) rows=$deb ;; *) echo "deps: no such set '$set'" >&2; exit 2 ;; esac
 	for row in $rows; do
 		there "${row%%:*}" || missing="$missing $(package "${row#*:}")"
 	done

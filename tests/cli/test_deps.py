@@ -9,7 +9,7 @@ import sys
 
 import cli
 
-RUN = ["sh", "id", "find", "sed", "head", "apt-cache", "pkg-config", "clang", "make", "cat"]
+RUN = ["sh", "id", "find", "sed", "head", "apt-cache", "pkg-config", "clang", "make", "cat", "dpkg-query"]
 
 
 class Deps(cli.Test):
@@ -85,6 +85,27 @@ class Deps(cli.Test):
         self.assertEqual(done.returncode, 0, done.stderr)
         done = self.run_as_nobody("sh", "scripts/deps.sh", "nosuch")
         self.assertEqual(done.returncode, 2)
+
+    def test_packages(self):
+        """What has no program of its own is asked of dpkg; without dpkg there are no packages to build."""
+        path = os.path.join(self.bin, "dpkg-query")
+        real = os.readlink(path) if os.path.lexists(path) else None
+        if real:
+            os.unlink(path)
+            self.addCleanup(lambda: (os.unlink(path), os.symlink(real, path)))
+        else:
+            self.addCleanup(os.unlink, path)
+        for known, missing in (("debhelper", {"build-essential"}), ("build-essential", {"debhelper"}), ("", None)):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(f'#!/bin/sh\ncase "$*" in *" {known or "-"}") printf installed ;; *) exit 1 ;; esac\n')
+            os.chmod(path, 0o755)
+            done = self.run_as_nobody("sh", "scripts/deps.sh", "deb")
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertEqual(set(done.stderr.splitlines()[0].split("installed: ")[1].split()),
+                             missing or {"debhelper", "build-essential"})
+        os.chmod(path, 0o644)
+        done = self.run_as_nobody("sh", "scripts/deps.sh", "deb")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_make(self):
         self.without("mandoc")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Declared, listed and exported are the same functions: exports.py SOURCE libguestcpu.so"""
+"""Declared, listed, exported and packaged are the same functions: exports.py SOURCE libguestcpu.so"""
 import glob
 import os
 import re
@@ -34,6 +34,28 @@ def has_comment(lines, at):
     return i >= 0 and lines[i].rstrip().endswith("*/") and not re.match(r"\s*[\w#}]", lines[i])
 
 
+def versions(text):
+    """{NAME: [functions]} of a symbol map."""
+    text = re.sub(r"#.*", "", text)
+    return {m.group(1): re.findall(r"^\t(\w+);", m.group(2).split("local:")[0], re.M)
+            for m in re.finditer(r"^([\w.]+) \{([^}]*)\}", text, re.M)}
+
+
+def packaged(source):
+    """debian/libguestcpu0.symbols repeats the map, with the release in which each name came."""
+    path = "debian/libguestcpu0.symbols"
+    rows = [line for line in read(os.path.join(source, path)).split("\n") if line and line[0] not in "#*"]
+    maps = versions(read(os.path.join(source, "src/guestcpu.map")))
+    wanted = {f" {name}@{version} {version.rsplit('_')[-1]}.0" for version, names in maps.items()
+              for name in [version, *names]}
+    problems = [f"{path}: '{row.strip()}' is not in src/guestcpu.map" for row in rows[1:] if row not in wanted]
+    problems += [f"{path}: lacks '{row.strip()}'" for row in sorted(wanted - set(rows))]
+    problems += [f"{path}: '{row.strip()}' twice" for row in sorted(set(rows)) if rows.count(row) > 1]
+    if not rows or not rows[0].startswith("libguestcpu.so.0 libguestcpu0 "):
+        problems.append(f"{path}: not of libguestcpu.so.0")
+    return problems
+
+
 def main(source, library):
     problems = []
     declared = {}
@@ -58,7 +80,7 @@ def main(source, library):
         problems.append(f"src/guestcpu.map: {name} is not exported by {os.path.basename(library)}")
     for name in sorted(exported - set(names)):
         problems.append(f"{os.path.basename(library)}: exports {name}, which src/guestcpu.map does not list")
-    finish("exports", problems, len(declared))
+    finish("exports", problems + packaged(source), len(declared))
 
 
 main(*sys.argv[1:])

@@ -11,7 +11,7 @@ from common import finish, our_files, read, without_comments
 FILE_MOST, FUNCTION_MOST = 599, 79
 
 # Files that cannot hold a comment, or whose every byte is data.
-NO_LICENCE = re.compile(r"LICENSE|.*\.json|tests/fuzz/corpus/.*|.*\.(?:png|bin|gz|xz|trace)")
+NO_LICENCE = re.compile(r"LICENSE|debian/(?:changelog|source/format)|.*\.json|tests/fuzz/corpus/.*|.*\.(?:png|bin|gz|xz|trace)")
 LICENCE = "SPDX-License-Identifier: MIT"
 
 
