@@ -74,8 +74,14 @@ def emit_rules(a):
         for t in r["atoms"]:
             atoms.append(f'{{ {t["op"]}, {"true" if t["negate"] else "false"}, '
                          f'{t["value"]:#x}U, {c_str(t["text"])} }}')
+    about = [[i for i, r in enumerate(a["rules"]) if f in r["targets"]] for f in range(len(a["fields"]))]
+    first = [0]
+    for rules_of in about:
+        first.append(first[-1] + len(rules_of))
     return (table("static const struct rule_fact rules[]", rules)
             + table("static const uint16_t rule_targets[]", [str(t) for t in targets] or ["0"])
+            + table("static const uint16_t about[]", [str(r) for rules_of in about for r in rules_of] or ["0"])
+            + table("static const uint16_t about_first[]", [str(n) for n in first])
             + table("static const struct atom_fact atoms[]", atoms))
 
 
@@ -115,7 +121,8 @@ def emit_arch(a, lists):
     text += emit_rules(a) + emit_rest(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "parts", "targets", "features", "names", "requires", "rules",
-              "rule_targets", "atoms", "props", "models", "model_fields", "pv", "gates", "caches"):
+              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "gates",
+              "caches"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
               "models", "pv", "gates", "caches"):

@@ -238,6 +238,8 @@ struct facts {
 	const struct require_fact *requires;
 	const struct rule_fact *rules;
 	const uint16_t *rule_targets;
+	/* rules that name field i: about[about_first[i]] up to about[about_first[i + 1]] */
+	const uint16_t *about, *about_first;
 	const struct atom_fact *atoms;
 	const struct property_fact *props;
 	const struct model_fact *models;

@@ -32,6 +32,7 @@ struct field_state {
 	uint16_t why;	   /* rule behind `unavailable` */
 	uint64_t asked;	   /* value asked for, where said */
 	uint16_t said_as;  /* feature by which it was said */
+	uint16_t withdrawn; /* 1 + the rule that withdrew its offer last, or 0 */
 };
 
 enum model_kind { MODEL_HOST, MODEL_MAX, MODEL_BASE, MODEL_NAMED };
@@ -172,7 +173,6 @@ void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity,
 void plan_lacking(struct gcpu_plan *p, unsigned rule, unsigned field);
 void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);
 void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
-bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field);
 /* Does the rule fail for something that the machine or its VMM could do? */
 bool plan_rule_wants_more(const struct gcpu_plan *p, unsigned rule);
 bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field);

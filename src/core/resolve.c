@@ -193,27 +193,22 @@ static bool model_has(const struct gcpu_plan *p, unsigned field)
 static unsigned why_not(const struct gcpu_plan *p, unsigned field)
 {
 	const struct field_fact *f = &p->facts->fields[field];
+	const uint16_t *rule = p->facts->about + p->facts->about_first[field];
+	const uint16_t *end = p->facts->about + p->facts->about_first[field + 1];
 
-	for (size_t i = p->steps.n; i-- > 0;) {
-		const struct plan_step *s = LIST_AT(&p->steps, struct plan_step, i);
-
-		if (s->field == field && p->facts->rules[s->rule].effect == EFFECT_WITHDRAW)
-			return s->rule;
-	}
+	if (p->fields[field].withdrawn)
+		return p->fields[field].withdrawn - 1U;
 	/* A rule that takes it away, although there was nothing to take; else one
 	 * that would have offered it on another machine: they say why. */
-	for (unsigned i = 0; i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_WITHDRAW && plan_rule_is_about(p, i, field) &&
-		    plan_rule_holds(p, i, field))
-			return i;
-	for (unsigned i = 0; i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_OFFER && plan_rule_is_about(p, i, field) &&
-		    plan_rule_wants_more(p, i))
-			return i;
-	for (unsigned i = 0; f->order == ORDER_ABSENCE && i < p->facts->n_rules; i++)
-		if (p->facts->rules[i].effect == EFFECT_WARN && plan_rule_is_about(p, i, field) &&
-		    plan_rule_holds(p, i, field))
-			return i;
+	for (const uint16_t *r = rule; r < end; r++)
+		if (p->facts->rules[*r].effect == EFFECT_WITHDRAW && plan_rule_holds(p, *r, field))
+			return *r;
+	for (const uint16_t *r = rule; r < end; r++)
+		if (p->facts->rules[*r].effect == EFFECT_OFFER && plan_rule_wants_more(p, *r))
+			return *r;
+	for (const uint16_t *r = rule; f->order == ORDER_ABSENCE && r < end; r++)
+		if (p->facts->rules[*r].effect == EFFECT_WARN && plan_rule_holds(p, *r, field))
+			return *r;
 	if (!field_is_off(f, field_get(p, p->offer, field)))
 		return RULE_LESS_OFFERED;
 	return f->kind == KIND_NONE ? RULE_NEVER_OFFERED : RULE_NOT_OFFERED;

@@ -114,16 +114,6 @@ static bool rule_holds(const struct gcpu_plan *p, const struct rule_fact *r, int
 	return true;
 }
 
-bool plan_rule_is_about(const struct gcpu_plan *p, unsigned rule, unsigned field)
-{
-	const struct rule_fact *r = &p->facts->rules[rule];
-
-	for (unsigned i = 0; i < r->n_targets; i++)
-		if (p->facts->rule_targets[r->first_target + i] == field)
-			return true;
-	return false;
-}
-
 bool plan_rule_wants_more(const struct gcpu_plan *p, unsigned rule)
 {
 	static const unsigned machine = 1U << ATOM_IRQCHIP | 1U << ATOM_HANDLES | 1U << ATOM_EXIT_DISABLED |
@@ -152,6 +142,8 @@ static void offer_put(struct gcpu_plan *p, unsigned field, uint64_t value, unsig
 		return;
 	field_put(p, p->offer, field, value);
 	plan_record(p, field, rule, before, value);
+	if (p->facts->rules[rule].effect == EFFECT_WITHDRAW)
+		p->fields[field].withdrawn = (uint16_t)(rule + 1);
 }
 
 static void take_away(struct gcpu_plan *p, unsigned field, unsigned rule)
