@@ -10,26 +10,6 @@ const char *field_known_as(const struct gcpu_plan *p, unsigned field)
 	return s->said == SAID_VALUE && said->n == 1 ? said->name : p->facts->fields[field].name;
 }
 
-uint64_t field_mask(const struct field_fact *f)
-{
-	return f->width == 64 ? ~0ULL : (1ULL << f->width) - 1;
-}
-
-uint64_t field_get(const struct gcpu_plan *p, const uint64_t *words, unsigned field)
-{
-	const struct field_fact *f = &p->facts->fields[field];
-
-	return words[f->word] >> f->lsb & field_mask(f);
-}
-
-void field_put(const struct gcpu_plan *p, uint64_t *words, unsigned field, uint64_t value)
-{
-	const struct field_fact *f = &p->facts->fields[field];
-
-	words[f->word] &= ~(field_mask(f) << f->lsb);
-	words[f->word] |= (value & field_mask(f)) << f->lsb;
-}
-
 static uint32_t part_mask(const struct part_fact *part)
 {
 	return part->width >= 32 ? UINT32_MAX : (1U << part->width) - 1;
@@ -45,20 +25,6 @@ uint32_t part_put(const struct part_fact *part, uint32_t reg_value, uint32_t val
 	uint32_t mask = part_mask(part);
 
 	return (reg_value & ~(mask << part->lsb)) | (value & mask) << part->lsb;
-}
-
-/* A flag that announces an absence is "off" when clear, like any other flag:
- * that it then promises more is the business of its order. */
-uint64_t field_off(const struct field_fact *f)
-{
-	if (f->order == ORDER_ABSENCE)
-		return 0;
-	return f->order == ORDER_SAFE ? f->safe : f->absent;
-}
-
-bool field_is_off(const struct field_fact *f, uint64_t value)
-{
-	return value == field_off(f) || value == (f->order == ORDER_ABSENCE ? 0 : f->absent);
 }
 
 /* Where VALUE stands among all values of the field, from the least. */

@@ -16,13 +16,14 @@ static int allocate(struct gcpu_plan *p, const struct gcpu_request *req)
 	p->request = text_copy(req->text, strlen(req->text));
 	p->offer = calloc(f->n_words, sizeof(*p->offer));
 	p->value = calloc(f->n_words, sizeof(*p->value));
+	p->trials = calloc(f->n_words, sizeof(*p->trials));
 	p->fields = calloc(f->n_fields, sizeof(*p->fields));
 	p->props = calloc(f->n_props + 1, sizeof(*p->props));
 	p->props_said = calloc(f->n_props + 1, sizeof(*p->props_said));
 	p->has = calloc(p->n_has / 64 + 1, sizeof(*p->has));
 	p->vcpu_ids = calloc(p->machine.vcpus, sizeof(*p->vcpu_ids));
-	return p->request && p->offer && p->value && p->fields && p->props && p->props_said && p->has && p->vcpu_ids ?
-		       0 : GCPU_ERR_MEMORY;
+	return p->request && p->offer && p->value && p->trials && p->fields && p->props && p->props_said && p->has &&
+	       p->vcpu_ids ? 0 : GCPU_ERR_MEMORY;
 }
 
 void plan_features(struct gcpu_plan *p)
@@ -113,6 +114,7 @@ void gcpu_plan_free(struct gcpu_plan *p)
 	free(p->request);
 	free(p->offer);
 	free(p->value);
+	free(p->trials);
 	free(p->fields);
 	free(p->props);
 	free(p->props_said);

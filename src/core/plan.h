@@ -35,6 +35,12 @@ struct field_state {
 	uint16_t withdrawn; /* 1 + the rule that withdrew its offer last, or 0 */
 };
 
+/* A word as it read back when all its choices were set to 0 and to 1. */
+struct word_trial {
+	bool known;
+	uint64_t zeros, ones;
+};
+
 enum model_kind { MODEL_HOST, MODEL_MAX, MODEL_BASE, MODEL_NAMED };
 
 struct request_item {
@@ -73,6 +79,7 @@ struct gcpu_plan {
 	bool refused;
 
 	uint64_t *offer, *value;     /* one per word */
+	struct word_trial *trials;   /* one per word; filled with the offer, where words are tried */
 	struct field_state *fields;  /* one per field */
 	uint64_t *props;	     /* value of each property; of a text: 1 where it was given */
 	struct prop_said *props_said; /* one per property: where the user spoke of it */
@@ -130,13 +137,42 @@ struct arch {
 extern const struct arch gcpu_arch_x86, gcpu_arch_arm64;
 const struct arch *arch_of(enum gcpu_arch id);
 
-/* fields */
-uint64_t field_mask(const struct field_fact *f);
-uint64_t field_get(const struct gcpu_plan *p, const uint64_t *words, unsigned field);
-void field_put(const struct gcpu_plan *p, uint64_t *words, unsigned field, uint64_t value);
-/* The value that means "not there". */
-uint64_t field_off(const struct field_fact *f);
-bool field_is_off(const struct field_fact *f, uint64_t value);
+/* Fields. These are asked for every field, many times in a plan: inline. */
+static inline uint64_t field_mask(const struct field_fact *f)
+{
+	return f->width == 64 ? ~0ULL : (1ULL << f->width) - 1;
+}
+
+static inline uint64_t field_get(const struct gcpu_plan *p, const uint64_t *words, unsigned field)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	return words[f->word] >> f->lsb & field_mask(f);
+}
+
+static inline void field_put(const struct gcpu_plan *p, uint64_t *words, unsigned field, uint64_t value)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+
+	words[f->word] &= ~(field_mask(f) << f->lsb);
+	words[f->word] |= (value & field_mask(f)) << f->lsb;
+}
+
+/* The value that means "not there".
+ * A flag that announces an absence is "off" when clear, like any other flag:
+ * that it then promises more is the business of its order. */
+static inline uint64_t field_off(const struct field_fact *f)
+{
+	if (f->order == ORDER_ABSENCE)
+		return 0;
+	return f->order == ORDER_SAFE ? f->safe : f->absent;
+}
+
+static inline bool field_is_off(const struct field_fact *f, uint64_t value)
+{
+	return value == field_off(f) || value == (f->order == ORDER_ABSENCE ? 0 : f->absent);
+}
+
 /* May a guest have VALUE where the host gives OFFER? */
 bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer);
 /* Does VALUE include the level LEAST (FEAT_X is field >= least)? */

@@ -69,13 +69,51 @@ static void drop_musts(struct gcpu_plan *p)
 			p->offer[i] &= ~(p->offer[i] << 32);
 }
 
+/* The four registers of a sub-leaf stand together in the word table: one search for all. */
+struct row {
+	bool any;
+	uint32_t leaf, subleaf;
+	const struct snap_cpuid *supported, *zeros, *ones;
+};
+
+static void find_row(const struct gcpu_plan *p, uint64_t addr, struct row *r)
+{
+	if (r->any && r->leaf == ADDR_LEAF(addr) && r->subleaf == ADDR_SUBLEAF(addr))
+		return;
+	r->any = true;
+	r->leaf = ADDR_LEAF(addr);
+	r->subleaf = ADDR_SUBLEAF(addr);
+	r->supported = snapshot_cpuid(p->snap, SNAP_SUPPORTED, r->leaf, r->subleaf);
+	r->zeros = snapshot_cpuid(p->snap, SNAP_TRIAL_ZEROS, r->leaf, r->subleaf);
+	r->ones = snapshot_cpuid(p->snap, SNAP_TRIAL_ONES, r->leaf, r->subleaf);
+}
+
+static uint64_t row_value(const struct snap_cpuid *e, uint64_t addr)
+{
+	return e ? e->regs[ADDR_REG(addr)] : 0;
+}
+
 static void offer(struct gcpu_plan *p)
 {
+	struct row r = { 0 };
 	bool found;
 
 	x86_vendor(p);
-	for (unsigned i = 0; i < p->facts->n_words; i++)
-		p->offer[i] = raw_word(p, SNAP_SUPPORTED, p->facts->words[i].addr, &found);
+	for (unsigned i = 0; i < p->facts->n_words; i++) {
+		uint64_t addr = p->facts->words[i].addr;
+		struct word_trial *t = &p->trials[i];
+
+		if (ADDR_SPACE(addr) != SPACE_CPUID) {
+			p->offer[i] = raw_word(p, SNAP_SUPPORTED, addr, &found);
+			continue;
+		}
+		find_row(p, addr, &r);
+		p->offer[i] = row_value(r.supported, addr);
+		/* a leaf that was not in the tables was not tried */
+		t->known = p->snap->has_trial && (r.zeros || r.ones || r.supported);
+		t->zeros = row_value(r.zeros, addr);
+		t->ones = row_value(r.ones, addr);
+	}
 	offer_tiles(p);
 	drop_placeless(p);
 	drop_musts(p);
@@ -98,17 +136,11 @@ static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uin
 		  int *ret_error)
 {
 	const struct field_fact *f = &p->facts->fields[field];
-	uint64_t addr = p->facts->words[f->word].addr, zeros, ones;
-	bool has_zeros, has_ones;
+	const struct word_trial *t = &p->trials[f->word];
+	uint64_t zeros = t->zeros >> f->lsb & field_mask(f), ones = t->ones >> f->lsb & field_mask(f);
 
 	*ret_error = 0;
-	if (!p->snap->has_trial || ADDR_SPACE(addr) != SPACE_CPUID || (f->owner & OWNER_RUNTIME))
-		return false;
-	zeros = raw_word(p, SNAP_TRIAL_ZEROS, addr, &has_zeros) >> f->lsb & field_mask(f);
-	ones = raw_word(p, SNAP_TRIAL_ONES, addr, &has_ones) >> f->lsb & field_mask(f);
-	/* a leaf that was not in the tables was not tried */
-	if (!has_zeros && !has_ones &&
-	    !snapshot_cpuid(p->snap, SNAP_SUPPORTED, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
+	if (!t->known || (f->owner & OWNER_RUNTIME))
 		return false;
 	*ret_force = (value & ones) | zeros;
 	return true;
