@@ -145,16 +145,36 @@ void jw_string(struct json *j, const char *text)
 		put(j, "null");
 }
 
+/* Digits of VALUE before END, which is not written to; the first one. */
+static char *digits(char *end, uint64_t value, unsigned base)
+{
+	do {
+		*--end = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value);
+	return end;
+}
+
 void jw_hex(struct json *j, uint64_t value)
 {
+	char buf[24], *end = buf + sizeof(buf) - 1, *s;
+
 	before(j);
-	sink_format(&j->out, "\"0x%llx\"", (unsigned long long)value);
+	*end = '"';
+	s = digits(end, value, 16) - 3;
+	memcpy(s, "\"0x", 3);
+	sink_text(&j->out, s, (size_t)(end + 1 - s));
 }
 
 void jw_int(struct json *j, int64_t value)
 {
+	char buf[24], *end = buf + sizeof(buf), *s;
+
 	before(j);
-	sink_format(&j->out, "%lld", (long long)value);
+	s = digits(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10);
+	if (value < 0)
+		*--s = '-';
+	sink_text(&j->out, s, (size_t)(end - s));
 }
 
 void jw_bool(struct json *j, bool value)

@@ -7,33 +7,55 @@
 /* Longest string that a document may hold: names of files and CPUs are shorter. */
 #define STRING_MOST 1024
 
+static size_t enter(struct reader *r, const char *name, size_t index)
+{
+	size_t mark = r->depth;
+
+	if (r->depth < READ_DEPTH) {
+		r->at[r->depth].name = name;
+		r->at[r->depth++].index = index;
+	}
+	return mark;
+}
+
 size_t read_enter(struct reader *r, const char *name)
 {
-	size_t n = strlen(r->path);
-
-	snprintf(r->path + n, sizeof(r->path) - n, "%s%.40s", n ? "." : "", name);
-	return n;
+	return enter(r, name, 0);
 }
 
 size_t read_enter_index(struct reader *r, size_t i)
 {
-	size_t n = strlen(r->path);
-
-	snprintf(r->path + n, sizeof(r->path) - n, "[%zu]", i);
-	return n;
+	return enter(r, NULL, i);
 }
 
 void read_leave(struct reader *r, size_t mark)
 {
-	r->path[mark] = 0;
+	r->depth = (unsigned)mark;
+}
+
+void read_path(const struct reader *r, char ret[READ_PATH])
+{
+	size_t n = 0;
+
+	ret[0] = 0;
+	for (unsigned i = 0; i < r->depth && n < READ_PATH; i++) {
+		if (r->at[i].name)
+			snprintf(ret + n, READ_PATH - n, "%s%.40s", n ? "." : "", r->at[i].name);
+		else
+			snprintf(ret + n, READ_PATH - n, "[%zu]", r->at[i].index);
+		n += strlen(ret + n);
+	}
 }
 
 int read_fail(struct reader *r, const char *what, const char *expected)
 {
+	char path[READ_PATH];
+
 	if (r->status)
 		return r->status;
-	r->status = error_set(r->err, GCPU_ERR_DOCUMENT, "%s: %s",
-			      r->path[0] ? r->path : "the document", what);
+	read_path(r, path);
+	r->status = error_set(r->err, GCPU_ERR_DOCUMENT, "%s: %s", path[0] ? path : "the document",
+			      what);
 	error_expected(r->err, "%s", expected);
 	return r->status;
 }
@@ -83,37 +105,36 @@ json_t *read_object(struct reader *r, json_t *object, const char *name, bool nee
 	return v;
 }
 
+static uint64_t fail_hex(struct reader *r, const char *what, uint64_t most)
+{
+	char expected[64];
+
+	snprintf(expected, sizeof(expected), "a string \"0x0\" to \"0x%llx\"",
+		 (unsigned long long)most);
+	read_fail(r, what, expected);
+	return 0;
+}
+
 uint64_t read_hex_value(struct reader *r, json_t *value, uint64_t most)
 {
 	const char *s = json_string_value(value);
 	uint64_t v = 0;
-	char expected[64];
 
 	if (r->status)
 		return 0;
-	snprintf(expected, sizeof(expected), "a string \"0x0\" to \"0x%llx\"",
-		 (unsigned long long)most);
-	if (!s || s[0] != '0' || s[1] != 'x' || !s[2] || strlen(s) > 18) {
-		read_fail(r, "not a hex string", expected);
-		return 0;
-	}
+	if (!s || s[0] != '0' || s[1] != 'x' || !s[2] || json_string_length(value) > 18)
+		return fail_hex(r, "not a hex string", most);
 	for (s += 2; *s; s++) {
 		unsigned d = *s >= '0' && *s <= '9'   ? (unsigned)(*s - '0')
 			     : *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a' + 10)
 			     : *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A' + 10)
 						      : 16;
 
-		if (d > 15) {
-			read_fail(r, "not a hex string", expected);
-			return 0;
-		}
+		if (d > 15)
+			return fail_hex(r, "not a hex string", most);
 		v = v << 4 | d;
 	}
-	if (v > most) {
-		read_fail(r, "out of range", expected);
-		return 0;
-	}
-	return v;
+	return v <= most ? v : fail_hex(r, "out of range", most);
 }
 
 uint64_t read_hex(struct reader *r, json_t *object, const char *name, uint64_t most)

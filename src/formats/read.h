@@ -8,19 +8,27 @@
 #include <jansson.h>
 
 #define READ_PATH 160
+#define READ_DEPTH 12
 
 /* A value and where it stands in the document. Errors are sticky: the first
  * one stays in *err and .status, and later calls do nothing. */
 struct reader {
 	struct gcpu_error *err;
 	int status;
-	char path[READ_PATH];
+	/* the way down from the root: text only once something is wrong */
+	unsigned depth;
+	struct {
+		const char *name; /* NULL: an element of an array */
+		size_t index;
+	} at[READ_DEPTH];
 };
 
-/* Push "name" or "[i]" on the path; the result is for read_leave(). */
+/* Go down into "name" (which must stay) or "[i]"; the result is for read_leave(). */
 size_t read_enter(struct reader *r, const char *name);
 size_t read_enter_index(struct reader *r, size_t i);
 void read_leave(struct reader *r, size_t mark);
+/* "cpuid.supported[3].eax", cut where it is too long. */
+void read_path(const struct reader *r, char ret[READ_PATH]);
 int read_fail(struct reader *r, const char *what, const char *expected);
 
 /* A member of an object; NULL if it is absent (and a failure if it is needed). */

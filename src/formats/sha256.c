@@ -21,30 +21,47 @@ static uint32_t ror(uint32_t v, unsigned n)
 	return v >> n | v << (32 - n);
 }
 
-static void compress(struct sha256 *s)
+/* One round; the callers' order of arguments turns the state around. */
+static inline void round_of(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+			    uint32_t g, uint32_t *h, uint32_t kw)
 {
-	uint32_t w[64], v[8];
+	uint32_t t = *h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) + kw;
+
+	*d += t;
+	*h = t + (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));
+}
+
+static void compress(uint32_t state[8], const unsigned char *block)
+{
+	uint32_t w[64];
+	uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+	uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
 
 	for (int i = 0; i < 16; i++)
-		w[i] = (uint32_t)s->block[i * 4] << 24 | (uint32_t)s->block[i * 4 + 1] << 16 |
-		       (uint32_t)s->block[i * 4 + 2] << 8 | s->block[i * 4 + 3];
+		w[i] = (uint32_t)block[i * 4] << 24 | (uint32_t)block[i * 4 + 1] << 16 |
+		       (uint32_t)block[i * 4 + 2] << 8 | block[i * 4 + 3];
 	for (int i = 16; i < 64; i++)
 		w[i] = w[i - 16] + w[i - 7] +
 		       (ror(w[i - 15], 7) ^ ror(w[i - 15], 18) ^ w[i - 15] >> 3) +
 		       (ror(w[i - 2], 17) ^ ror(w[i - 2], 19) ^ w[i - 2] >> 10);
-	memcpy(v, s->state, sizeof(v));
-	for (int i = 0; i < 64; i++) {
-		uint32_t t1 = v[7] + (ror(v[4], 6) ^ ror(v[4], 11) ^ ror(v[4], 25)) +
-			      ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + w[i];
-		uint32_t t2 = (ror(v[0], 2) ^ ror(v[0], 13) ^ ror(v[0], 22)) +
-			      ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-
-		memmove(v + 1, v, 7 * sizeof(v[0]));
-		v[4] += t1;
-		v[0] = t1 + t2;
+	for (int i = 0; i < 64; i += 8) {
+		round_of(a, b, c, &d, e, f, g, &h, k[i] + w[i]);
+		round_of(h, a, b, &c, d, e, f, &g, k[i + 1] + w[i + 1]);
+		round_of(g, h, a, &b, c, d, e, &f, k[i + 2] + w[i + 2]);
+		round_of(f, g, h, &a, b, c, d, &e, k[i + 3] + w[i + 3]);
+		round_of(e, f, g, &h, a, b, c, &d, k[i + 4] + w[i + 4]);
+		round_of(d, e, f, &g, h, a, b, &c, k[i + 5] + w[i + 5]);
+		round_of(c, d, e, &f, g, h, a, &b, k[i + 6] + w[i + 6]);
+		round_of(b, c, d, &e, f, g, h, &a, k[i + 7] + w[i + 7]);
 	}
-	for (int i = 0; i < 8; i++)
-		s->state[i] += v[i];
+	state[0] += a;
+	state[1] += b;
+	state[2] += c;
+	state[3] += d;
+	state[4] += e;
+	state[5] += f;
+	state[6] += g;
+	state[7] += h;
 }
 
 void sha256_start(struct sha256 *s)
@@ -60,10 +77,15 @@ int sha256_write(void *ctx, const char *data, size_t n)
 {
 	struct sha256 *s = ctx;
 
-	for (size_t i = 0; i < n; i++) {
-		s->block[s->length++ % 64] = (unsigned char)data[i];
-		if (s->length % 64 == 0)
-			compress(s);
+	while (n) {
+		size_t at = s->length % 64, part = 64 - at < n ? 64 - at : n;
+
+		memcpy(s->block + at, data, part);
+		s->length += part;
+		data += part;
+		n -= part;
+		if (at + part == 64)
+			compress(s->state, s->block);
 	}
 	return 0;
 }

@@ -32,6 +32,7 @@ static int entry_order(const void *a, const void *b)
 static void refuse_duplicates(struct reader *r, const struct list *l)
 {
 	const struct snap_cpuid **order;
+	char path[READ_PATH];
 
 	if (r->status || l->n < 2)
 		return;
@@ -45,8 +46,9 @@ static void refuse_duplicates(struct reader *r, const struct list *l)
 	qsort(order, l->n, sizeof(*order), entry_order);
 	for (size_t i = 1; i < l->n && !r->status; i++) {
 		if (entry_order(&order[i - 1], &order[i]) == 0) {
+			read_path(r, path);
 			r->status = error_set(r->err, GCPU_ERR_DOCUMENT,
-					      "%s: leaf 0x%x sub-leaf 0x%x twice", r->path,
+					      "%s: leaf 0x%x sub-leaf 0x%x twice", path,
 					      order[i]->leaf, order[i]->subleaf);
 			error_expected(r->err, "each leaf and sub-leaf once");
 		}
@@ -416,7 +418,7 @@ static void check_hash(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 
 static int parse_root(json_t *root, struct gcpu_snapshot *s, struct gcpu_error *err)
 {
-	struct reader r = { err, 0, "" };
+	struct reader r = { .err = err };
 	json_t *o;
 
 	if (!json_is_object(root))
