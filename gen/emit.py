@@ -187,20 +187,3 @@ def emit_enums(arches, lists):
             text += f"\t{up}_P_{c_name(p['name'])} = {i},\n"
         text += "};\n\n"
     return text + "#endif\n"
-
-
-def emit_hosts(folder):
-    text = HEAD + '#include "facts.h"\n\n'
-    # git keeps no empty folder
-    hosts = sorted(n for n in os.listdir(folder) if n.endswith(".json")) if os.path.isdir(folder) else []
-    entries = []
-    for i, n in enumerate(hosts):
-        with open(os.path.join(folder, n), "rb") as f:
-            data = f.read()
-        text += f"static const char host_{i}[] = {{\n"
-        for k in range(0, len(data), 24):
-            text += "\t" + ",".join(str(b if b < 128 else b - 256) for b in data[k:k + 24]) + ",\n"
-        text += "\t0 };\n\n"
-        entries.append(f"{{ {c_str(n[:-5])}, host_{i}, {len(data)} }}")
-    text += table("const struct host_fact gcpu_hosts[]", entries)
-    return text + f"const unsigned gcpu_n_hosts = {len(hosts)};\n"

@@ -5,7 +5,8 @@
 import os
 import sys
 
-from emit import emit_arch, emit_enums, emit_features, emit_hosts
+from emit import HEAD, emit_arch, emit_enums, emit_features
+from hosts import emit_hosts
 from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
                    read_requires, read_rules, read_runtime)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
@@ -49,7 +50,7 @@ def main(data, out):
              "params": read_params(f"{data}/kvm/params.txt")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
     written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
-               "hosts_gen.c": emit_hosts(f"{data}/hosts")}
+               "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD)}
     for a in arches:
         written[f"facts_{a['name']}.c"] = emit_arch(a, lists)
     for name, text in written.items():

@@ -267,10 +267,11 @@ struct param_fact {
 extern const struct param_fact gcpu_params[];
 extern const unsigned gcpu_n_params;
 
-/* A bundled snapshot, as text. */
+/* A bundled snapshot, as reading its document would make it. */
+struct gcpu_snapshot;
 struct host_fact {
-	const char *name, *text;
-	size_t length;
+	const char *name;
+	const struct gcpu_snapshot *snapshot;
 };
 extern const struct host_fact gcpu_hosts[];
 extern const unsigned gcpu_n_hosts;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "snapshot.h"
+#include "plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +45,10 @@ void gcpu_snapshot_free(struct gcpu_snapshot *s)
 {
 	if (!s)
 		return;
+	if (s->borrowed) {
+		free(s);
+		return;
+	}
 	for (size_t i = 0; i < s->params.n; i++) {
 		struct snap_param *p = LIST_AT(&s->params, struct snap_param, i);
 
@@ -178,4 +182,32 @@ const char *gcpu_snapshot_kernel(const struct gcpu_snapshot *s)
 const char *gcpu_snapshot_module(const struct gcpu_snapshot *s)
 {
 	return or_unknown(s ? s->module : NULL);
+}
+
+const char *gcpu_snapshot_bundled_name(unsigned index)
+{
+	return index < gcpu_n_hosts ? gcpu_hosts[index].name : NULL;
+}
+
+int gcpu_snapshot_bundled(const char *name, struct gcpu_snapshot **ret_snapshot,
+			  struct gcpu_error *err)
+{
+	if (!name || !ret_snapshot)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no name or result");
+	for (unsigned i = 0; i < gcpu_n_hosts; i++) {
+		struct gcpu_snapshot *s;
+
+		if (strcmp(gcpu_hosts[i].name, name) != 0)
+			continue;
+		s = snapshot_new(0);
+		if (!s)
+			return error_memory(err);
+		*s = *gcpu_hosts[i].snapshot;
+		*ret_snapshot = s;
+		return 0;
+	}
+	error_set(err, GCPU_ERR_NAME, "no bundled snapshot '%.60s'", name);
+	name_nearest_host(name, err);
+	error_expected(err, "a name (guestcpu features --hosts lists them) or a file with a '/' or a '.'");
+	return GCPU_ERR_NAME;
 }

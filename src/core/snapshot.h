@@ -75,6 +75,7 @@ enum snap_tables {
 
 struct gcpu_snapshot {
 	enum gcpu_arch arch;
+	bool borrowed; /* what it points to is constant: a bundled one */
 	char *name;
 	char hash[72];
 	bool foreign_keys; /* written by a newer version: the recorded hash is kept */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Snapshot documents in. Unknown keys are allowed: recordings outlive code. */
 #include "core/facts.h"
-#include "core/plan.h"
+#include "core/snapshot.h"
 #include "read.h"
 
 #include <stdlib.h>
@@ -481,24 +481,4 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
 	}
 	*ret_snapshot = s;
 	return 0;
-}
-
-const char *gcpu_snapshot_bundled_name(unsigned index)
-{
-	return index < gcpu_n_hosts ? gcpu_hosts[index].name : NULL;
-}
-
-int gcpu_snapshot_bundled(const char *name, struct gcpu_snapshot **ret_snapshot,
-			  struct gcpu_error *err)
-{
-	if (!name || !ret_snapshot)
-		return error_set(err, GCPU_ERR_ARGUMENT, "no name or result");
-	for (unsigned i = 0; i < gcpu_n_hosts; i++)
-		if (strcmp(gcpu_hosts[i].name, name) == 0)
-			return gcpu_snapshot_parse(gcpu_hosts[i].text, gcpu_hosts[i].length,
-						   ret_snapshot, err);
-	error_set(err, GCPU_ERR_NAME, "no bundled snapshot '%.60s'", name);
-	name_nearest_host(name, err);
-	error_expected(err, "a name (guestcpu features --hosts lists them) or a file with a '/' or a '.'");
-	return GCPU_ERR_NAME;
 }
