@@ -63,7 +63,7 @@ def build(arch, folder):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(os.path.join(target, "build.ninja")):
             shutil.rmtree(target, ignore_errors=True)
-            run(["meson", "setup", target, SOURCE, "-Dtests=false", *told])
+            run(["meson", "setup", target, SOURCE, "-Dtests=false", "-Dstatic=disabled", *told])
         run(["ninja", "-C", target, "guestcpu", "examples/example-vmm"])
     return os.path.join(target, "guestcpu")
 
