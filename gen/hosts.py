@@ -97,6 +97,9 @@ class Host:
             self.put("has_xcomp", "true")
             for key in ("supported", "permitted"):
                 self.put(f"xcomp_{key}", hexa(d["xcomp"][key], 64))
+        if "mce" in d:
+            self.put("has_mce", "true")
+            self.put("mce_supported", hexa(d["mce"]["supported"], 64))
         if "trial" in d:
             self.put("enforce_pv_error", count(d["trial"]["enforce_pv_errno"], 4095))
             for key, constant in TRIALS.items():

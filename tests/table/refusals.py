@@ -149,6 +149,7 @@ CASES = [
     (X + "aliases.txt", add("avx2 | sse | qemu"), "name 'avx2' is taken at "),
     (X + "aliases.txt", add("zz-alias | avx2 | kernel"), "no such tag 'kernel'"),
     (X + "rules.txt", add("zz-cpu | plan | warn | - | cpu:6 | note | Text | source"), "'6' is not FAMILY/MODEL"),
+    ("hosts/x86-amd-rome-6-12.json", put(1, "{]"), "not a snapshot: "),
     (X + "caches.txt", add("0x4 | 0 | 0 | 0 | 0 | 0 | Twice"), "leaf 0x4 sub-leaf 0 twice"),
     (X + "properties.txt", add("zz-prop | string | on | Meaning"), "no such type 'string'"),
     (X + "properties.txt", add("zz-prop | bool:0..1 | on | Meaning"), "no such type 'bool:0..1'"),

@@ -58,6 +58,7 @@ static void drop_refused(struct gcpu_plan *p)
 			continue;
 		field_put(p, p->offer, i, 0);
 		plan_record(p, i, X86_R_MSR_REFUSED, v, 0);
+		p->fields[i].withdrawn = X86_R_MSR_REFUSED + 1;
 	}
 }
 
