@@ -206,7 +206,7 @@ void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule
 void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 /* A property that was asked for and cannot be given: counts for `enforce`. */
-void plan_lacking(struct gcpu_plan *p, unsigned rule, unsigned field);
+void plan_lacking(struct gcpu_plan *p, unsigned rule, int field);
 void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);
 void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
 /* Does the rule fail for something that the machine or its VMM could do? */

@@ -34,10 +34,10 @@ void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule)
 	p->fields[field].why = (uint16_t)rule;
 }
 
-void plan_lacking(struct gcpu_plan *p, unsigned rule, unsigned field)
+void plan_lacking(struct gcpu_plan *p, unsigned rule, int field)
 {
 	p->lacking++;
-	plan_find(p, rule, (int)field, SEVERITY_WARNING, NULL);
+	plan_find(p, rule, field, SEVERITY_WARNING, NULL);
 }
 
 void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format,

@@ -20,11 +20,20 @@ static uint32_t with(const struct gcpu_plan *p, unsigned which, uint32_t reg, ui
 	return part_put(f, reg, value > most ? most : value);
 }
 
+/* Both vendors have the leaf of L2 and L3; of the others each has its own, and the
+ * other's are reserved. */
+static bool vendors_own(const struct gcpu_plan *p, uint32_t leaf)
+{
+	return leaf == LEAF_L2_L3 || (leaf < X86_EXTENDED) == x86_like_intel(p);
+}
+
 const struct cache_fact *x86_made_cache(const struct gcpu_plan *p, uint32_t leaf, uint32_t subleaf)
 {
+	static const struct cache_fact nothing;
+
 	for (unsigned i = 0; !p->props[X86_P_HOST_CACHE_INFO] && i < p->facts->n_caches; i++)
 		if (p->facts->caches[i].leaf == leaf && p->facts->caches[i].subleaf == subleaf)
-			return &p->facts->caches[i];
+			return vendors_own(p, leaf) ? &p->facts->caches[i] : &nothing;
 	return NULL;
 }
 

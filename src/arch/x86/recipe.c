@@ -76,20 +76,28 @@ static void handled_steps(struct gcpu_plan *p)
 			   "accesses to the MSR come to the VMM, which said that it handles them");
 }
 
+static bool lmce_able(const struct gcpu_plan *p)
+{
+	return p->snap->has_mce && (p->snap->mce_supported & MCG_LMCE_P) &&
+	       field_get(p, p->value, X86_F_MCE) && field_get(p, p->value, X86_F_MCA);
+}
+
+void x86_lacking(struct gcpu_plan *p)
+{
+	if (p->props_said[X86_P_LMCE].said && p->props[X86_P_LMCE] && !lmce_able(p))
+		plan_lacking(p, X86_R_LMCE_MISSING, -1);
+	if (p->props_said[X86_P_UCODE_REV].said &&
+	    !snapshot_msr(p->snap, ADDR_INDEX(p->facts->words[X86_W_MSR_0X8B].addr)))
+		plan_lacking(p, X86_R_UCODE_MISSING, -1);
+}
+
 /* Machine checks for one CPU: MCG_CAP tells of them, KVM counts the banks. */
 static void mce_step(struct gcpu_plan *p)
 {
-	bool checks = field_get(p, p->value, X86_F_MCE) && field_get(p, p->value, X86_F_MCA);
-	bool able = p->snap->has_mce && (p->snap->mce_supported & MCG_LMCE_P) && checks;
 	struct gcpu_step *s;
 
-	if (!p->props[X86_P_LMCE])
+	if (!p->props[X86_P_LMCE] || !lmce_able(p))
 		return;
-	if (!able) {
-		if (p->props_said[X86_P_LMCE].said)
-			plan_find(p, X86_R_LMCE_MISSING, -1, SEVERITY_WARNING, NULL);
-		return;
-	}
 	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_X86_SETUP_MCE",
 		       "machine checks for one CPU; firmware has to set LMCE in IA32_FEATURE_CONTROL");
 	recipe_arg(s, "mcg_cap", (p->snap->mce_supported & (MCG_CTL_P | MCG_SER_P | MCG_LMCE_P)) | MCE_BANKS, NULL);
@@ -160,9 +168,6 @@ static void vcpu_steps(struct gcpu_plan *p)
 	    gcpu_snapshot_capability(p->snap, CAP_ENFORCE_PV_FEATURE_CPUID) > 0)
 		recipe_cap(p, GCPU_PHASE_VCPU, CAP_ENFORCE_PV_FEATURE_CPUID, 1,
 			   "KVM refuses paravirtual features that the guest was not given");
-	if (p->props_said[X86_P_UCODE_REV].said &&
-	    !snapshot_msr(p->snap, ADDR_INDEX(p->facts->words[X86_W_MSR_0X8B].addr)))
-		plan_find(p, X86_R_UCODE_MISSING, -1, SEVERITY_WARNING, NULL);
 	x86_tsc_steps(p);
 	mce_step(p);
 	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_CPUID2",

@@ -153,7 +153,8 @@ static void alias_bits(struct gcpu_plan *p)
 						     ADDR_CPUID(LEAF_EXTENDED_FEATURES, 0, 3))
 			continue;
 		bit = p->value[X86_W_CPUID_0X1_0X0_EDX] >> f->lsb & 1;
-		bit &= field_get(p, p->offer, i);
+		/* reserved with the vendors that follow Intel */
+		bit &= x86_like_intel(p) ? 0 : field_get(p, p->offer, i);
 		if (bit != field_get(p, p->value, i))
 			plan_set(p, i, bit, X86_R_ALIAS_COPY);
 	}
@@ -303,7 +304,7 @@ static void add_missing(struct gcpu_plan *p)
 
 		e.leaf = c->leaf;
 		e.subleaf = c->subleaf;
-		if (x86_made_cache(p, c->leaf, c->subleaf) &&
+		if (x86_made_cache(p, c->leaf, c->subleaf) == c &&
 		    !snapshot_cpuid(p->snap, SNAP_SUPPORTED, c->leaf, c->subleaf))
 			add_from(p, &e);
 	}
@@ -374,6 +375,7 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 {
 	const struct list *l = &p->snap->cpuid[SNAP_SUPPORTED];
 
+	x86_lacking(p);
 	x86_topology_words(p);
 	alias_bits(p);
 	state_components(p);

@@ -61,6 +61,8 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err);
 
 /* recipe.c */
 int x86_recipe(struct gcpu_plan *p);
+/* Properties that were asked for and that no step of the recipe can give. */
+void x86_lacking(struct gcpu_plan *p);
 uint32_t x86_exits(const struct gcpu_plan *p);
 
 #endif
