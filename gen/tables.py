@@ -177,7 +177,28 @@ def choose(where, text, known, what):
     return known.index(text)
 
 
-RELEASE = re.compile(r"(<=)?[0-9]+\.[0-9]+(\.[0-9]+)?\Z")
+RELEASE = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,4})?\Z")
+MAINLINE = re.compile(r"(2\.6\.[0-9]{1,2}|[3-9][0-9]?\.[0-9]{1,2})\Z")
+
+
+def check_since(where, text):
+    """A mainline release, then the stable releases that got it too, newest first; or one upper bound."""
+    if text in ("-", "?"):
+        return
+    words = text.split()
+    for w in words:
+        if not RELEASE.match(w[2:] if w.startswith("<=") else w):
+            refuse(where, f"'{w:.40}' is not a kernel release")
+    if words[0].startswith("<=") and len(words) == 1:
+        return
+    if not MAINLINE.match(words[0]):
+        refuse(where, f"{words[0]} is not a mainline release: an upper bound is '<={words[0].lstrip('<=')}'")
+    last = [int(n) for n in words[0].split(".")]
+    for w in words[1:]:
+        stable = [int(n) for n in w.split(".")] if w.count(".") == 2 else last
+        if stable[:2] >= last[:2]:
+            refuse(where, f"{w} is not a release of an older stable series than the one before it")
+        last = stable
 
 
 def read_fields(folder, words):
@@ -208,8 +229,7 @@ def read_fields(folder, words):
             if o not in OWNERS:
                 refuse(where, f"no such owner '{o}'")
             owner |= OWNERS[o]
-        if c[8] not in ("-", "?") and not RELEASE.match(c[8]):
-            refuse(where, f"'{c[8]}' is not a kernel release")
+        check_since(where, c[8])
         field = dict(id=ident, name=c[1], word=word, lsb=lsb, width=msb - lsb + 1, owner=owner,
                      migrate=choose(where, c[6], MIGRATE, "migrate"),
                      kind=choose(where, c[7], KINDS, "kind"), since=c[8],

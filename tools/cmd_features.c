@@ -102,17 +102,19 @@ static void at_length(const struct listing *l, const struct gcpu_feature_info *f
 static int one(void *ctx, const struct gcpu_feature_info *f)
 {
 	struct listing *l = ctx;
-	char where[80];
+	char where[80], since[16];
 
 	if (!l->t->n_words && !l->t->value[OPT_ALL] && strncmp(f->owner, "chosen", 6))
 		return 0;
 	bits(f, where, sizeof(where));
+	/* one line each: the releases of stable series are for the long form */
+	snprintf(since, sizeof(since), "%.*s", (int)strcspn(f->since, " "), f->since);
 	if (l->json)
 		as_json(l, f);
 	else if (l->t->n_words)
 		at_length(l, f);
 	else
-		grid_add(l->grid, (const char *const[]){ f->name, where, f->kind, f->since, f->deflt,
+		grid_add(l->grid, (const char *const[]){ f->name, where, f->kind, since, f->deflt,
 							 f->meaning });
 	l->shown++;
 	return 0;

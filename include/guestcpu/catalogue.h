@@ -20,7 +20,7 @@ struct gcpu_feature_info {
 	uint64_t value;
 	const char *owner;    /**< "chosen", "derived", "runtime", "identity", joined by '+' */
 	const char *kind;     /**< how KVM comes to offer it: "hw", "emulated", "pv", ... */
-	const char *since;    /**< first kernel, "<=6.1", "-" never, "?" not known */
+	const char *since;    /**< first kernel, then stable ones; "<=6.1", "-" never, "?" not known */
 	const char *deflt;    /**< "auto", "asked" or "any" */
 	const char *meaning;
 	/* paravirtual features */
