@@ -167,6 +167,15 @@ class Install(cli.Test):
         with open(os.path.join(self.libdir, "pkgconfig/guestcpu.pc"), encoding="utf-8") as f:
             self.assertIn("prefix=/usr\n", f.read())
 
+    def test_pkg_config_by_kind(self):
+        """jansson is the business of whoever links statically: asked for, or with nothing else there."""
+        for kind, needs in ("shared", False), ("static", True):
+            build = os.path.join(self.place, kind + "-only")
+            call("meson", "setup", build, cli.ROOT, "-Ddefault_library=" + kind, "-Dtests=false")
+            env = dict(self.env, PKG_CONFIG_PATH=os.path.join(build, "meson-private"))
+            self.assertEqual("-ljansson" in call("pkg-config", "--libs", "guestcpu", env=env).decode().split(), needs)
+            self.assertIn("-ljansson", call("pkg-config", "--libs", "--static", "guestcpu", env=env).decode().split())
+
     def test_headers_alone(self):
         flags = self.flags("--cflags")
         for name in HEADERS:
