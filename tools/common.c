@@ -259,8 +259,8 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 
 static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_error *err)
 {
-	char *text, note[GCPU_ERROR_TEXT];
-	size_t n;
+	char *text = NULL, note[GCPU_ERROR_TEXT];
+	size_t n = 0;
 	int status = read_file(path, &text, &n, err);
 
 	if (status)
