@@ -37,6 +37,14 @@ def string(text):
     return '(char *)"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?") + '"'
 
 
+# What the tables hold of a document: anything else would be lost.
+KEYS = {
+    "x86": {"cpuid", "msrs", "tsc", "xcomp", "mce", "trial"},
+    "arm64": {"devices", "vcpu_init", "registers", "trial"},
+}
+COMMON = {"schema", "version", "arch", "name", "hash", "host", "capabilities"}
+
+
 class Host:
     """One document, and the C tables that hold it."""
 
@@ -65,6 +73,9 @@ class Host:
         d, h = self.doc, self.doc["host"]
         if d["schema"] != "guestcpu.snapshot" or d["version"] != 1:
             raise ValueError("not a snapshot of version 1")
+        unknown = set(d) - COMMON - KEYS[d["arch"]]
+        if unknown:
+            raise ValueError(f"gen/hosts.py does not know {' '.join(sorted(unknown))}")
         if not re.fullmatch("sha256:[0-9a-f]{64}", d["hash"]):
             raise ValueError("no hash")
         self.put("borrowed", "true")

@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 FIELD = "{id} | zz-new | CPUID.0x7.0x0.ebx | 5 | chosen | flag | le | hw | 6.1 | auto | New"
 ARM_FIELD = "{id} | ZZ_EL1.NEW | ID_AA64ISAR0_EL1 | 3:0 | chosen | lower | le | hw | 6.1 | auto | New"
 X, A, K = "x86/", "arm64/", "kvm/"
+HOST = "hosts/x86-amd-max-6-1.json"
 
 
 def add(row):
@@ -47,6 +48,15 @@ def cut(begin):
         at = next(i for i, line in enumerate(lines) if re.match(begin, line))
         del lines[at]
         return at + 1
+    return edit
+
+
+def host(old, new):
+    """A document with NEW in the place of the first OLD; a document is refused as a whole."""
+    def edit(lines):
+        at = next(i for i, line in enumerate(lines) if old in line)
+        lines[at] = lines[at].replace(old, new, 1)
+        return 1
     return edit
 
 
@@ -207,6 +217,14 @@ CASES = [
     (X + "rules.txt", rule(id="hypervisor_add"), "rule hypervisor_add twice"),
     (X + "rules.txt", rule(id="forced-on"), "rule forced-on is at "),
     (K + "rules.txt", rule(), "a rule for every architecture names no field"),
+    (HOST, host("{", "["), "not a snapshot: "),
+    (HOST, host('"version": 1', '"version": 2'), "not a snapshot: not a snapshot of version 1"),
+    (HOST, host('"version"', '"novel": 1, "version"'), "not a snapshot: gen/hosts.py does not know novel"),
+    (HOST, host('"hash"', '"hush"'), "not a snapshot: gen/hosts.py does not know hush"),
+    (HOST, host("sha256:", "sha512:"), "not a snapshot: no hash"),
+    (HOST, host('"flags": 0', '"flags": 8'), "not a snapshot: '8' is not a number up to 7"),
+    (HOST, host('"leaf": "0x', '"leaf": "0x10000000'), "not a snapshot: '0x100000000' is not a hex string of 32 bits"),
+    (HOST, host("AuthenticAMD", "Authentic\\u0000AMD"), "is not plain text"),
 ]
 
 
