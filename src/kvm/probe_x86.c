@@ -40,31 +40,51 @@ static bool has_subleaves(uint32_t leaf)
 	return indexed(leaf) != NULL;
 }
 
+static bool is_structure(uint32_t leaf, const char *kind)
+{
+	const struct range_fact *r = indexed(leaf);
+
+	return r && r->structure && strcmp(r->structure, kind) == 0;
+}
+
 /* A list of levels ends with type 0; others with a sub-leaf of zeros, but for
  * the save area, which has gaps. */
 static bool is_last(const struct snap_cpuid *e)
 {
-	const struct range_fact *r = indexed(e->leaf);
 	bool empty = !(e->regs[0] | e->regs[1] | e->regs[2] | e->regs[3]);
 
-	if (r && r->structure && strcmp(r->structure, "topology") == 0)
+	if (is_structure(e->leaf, "topology"))
 		return (e->regs[2] >> 8 & 0xff) == 0;
-	if (r && r->structure && strcmp(r->structure, "xsave") == 0)
+	if (is_structure(e->leaf, "xsave"))
 		return false;
 	return empty && e->subleaf > 0;
 }
 
+/* The first two sub-leaves of the save area say which of the others mean something: bits of
+ * XCR0 in sub-leaf 0, of XSS in sub-leaf 1. */
+static uint64_t components(const struct snap_cpuid *e)
+{
+	return e->subleaf ? e->regs[2] | (uint64_t)e->regs[3] << 32 :
+			    3 | e->regs[0] | (uint64_t)e->regs[3] << 32;
+}
+
 static int native_leaf(struct probe *p, struct list *out, uint32_t leaf)
 {
-	bool many = has_subleaves(leaf);
+	bool many = has_subleaves(leaf), area = is_structure(leaf, "xsave");
+	uint64_t there = area ? 3 : ~0ULL;
 
 	for (uint32_t sub = 0; sub < (many ? SUBLEAVES : 1U); sub++) {
 		struct snap_cpuid e = { leaf, sub, many, { 0 } };
 		struct snap_cpuid *slot;
-		int status = p->kvm->ops->host_cpuid(p->kvm->ctx, leaf, sub, e.regs);
+		int status;
 
+		if (!(there >> sub & 1))
+			continue;
+		status = p->kvm->ops->host_cpuid(p->kvm->ctx, leaf, sub, e.regs);
 		if (status < 0)
 			return status;
+		if (area && sub < 2)
+			there |= components(&e);
 		if (sub > 1 && !(e.regs[0] | e.regs[1] | e.regs[2] | e.regs[3]) && !is_last(&e))
 			continue;
 		slot = list_add(out, sizeof(*slot));
