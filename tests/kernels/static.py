@@ -51,6 +51,14 @@ def run(command):
         raise BuildFailed(f"{' '.join(command)}\n{done.stdout[-4000:]}")
 
 
+def read(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read()
+    except OSError:
+        return None
+
+
 def build(arch, folder):
     """The path of DIR/<arch>/guestcpu, up to date; examples/example-vmm is below it."""
     for tool in ("meson", "ninja"):
@@ -61,9 +69,13 @@ def build(arch, folder):
     target = os.path.join(folder, arch)
     with open(target + ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(os.path.join(target, "build.ninja")):
+        setup = ["meson", "setup", target, SOURCE, "-Dtests=false", "-Dstatic=disabled", *told]
+        # one that was set up by an older version of this file would link otherwise
+        if not os.path.exists(os.path.join(target, "build.ninja")) or read(target + ".setup") != repr(setup):
             shutil.rmtree(target, ignore_errors=True)
-            run(["meson", "setup", target, SOURCE, "-Dtests=false", "-Dstatic=disabled", *told])
+            run(setup)
+            with open(target + ".setup", "w", encoding="utf-8") as f:
+                f.write(repr(setup))
         run(["ninja", "-C", target, "guestcpu", "examples/example-vmm"])
     return os.path.join(target, "guestcpu")
 
