@@ -54,7 +54,7 @@ PV_ALL = 0x01007efb   # what KVM reports, with steal time
 FEATURE_WORDS = {(0x1, 0): 'cd', (0x6, 0): 'ac', (0x7, 0): 'bcd', (0xd, 1): 'a',
                  (0x40000001, 0): 'ad', (0x80000001, 0): 'cd', (0x80000007, 0): 'bd',
                  (0x80000008, 0): 'b', (0x8000000a, 0): 'd', (0x80000021, 0): 'a'}
-INDEXED = {0x4, 0x7, 0xb, 0xd, 0x1d, 0x1e, 0x1f, 0x8000001d}
+INDEXED = {0x4, 0x7, 0xb, 0xd, 0x12, 0x1d, 0x1e, 0x1f, 0x8000001d}
 
 
 # Control MSRs: must be 1 in the low half, may be 1 in the high half (SDM appendix A); bits that
@@ -277,6 +277,12 @@ def odd_hosts():
     """Hosts that offer what cannot be, and those with a rare offer."""
     fresh = new(amd())
     yield x86('intel-no-state', '6.18', no_state())
+    t = intel()
+    t.change(0x7, 'b', bits(2))
+    t.change(0x7, 'c', bits(30))
+    t.put(0x12, 0x3, 0x1, 0, 0x241f, sub=0)
+    t.put(0x12, 0x36, 0, 0xe7, 0, sub=1)
+    yield x86('intel-sgx', '6.18', t)
     # i7-4770 (6/60/3), E5-2600 v3 of steppings 2 and 4 (6/63), i5-4200U (6/69), i7-4950HQ (6/70)
     for name, signature in (('hsw', 0x306c3), ('hsx-2', 0x306f2), ('hsx-4', 0x306f4),
                             ('hsw-ult', 0x40651), ('hsw-gt3', 0x40661)):

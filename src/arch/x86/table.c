@@ -254,6 +254,18 @@ static uint32_t kvm_base(const struct gcpu_plan *p)
 	return p->machine.kvm_leaf ? p->machine.kvm_leaf : KVM_LEAF_BASE;
 }
 
+/* An enclave may use the state that its guest has; x87 and SSE always. The provisioning
+ * key needs a file descriptor of the VMM's (KVM_CAP_SGX_ATTRIBUTE). */
+static void enclave_attributes(const struct gcpu_plan *p, struct gcpu_cpuid *e)
+{
+	const struct part_fact *part = p->facts->parts;
+	uint32_t always = part_put(&part[X86_PART_XFRM_SSE], part_put(&part[X86_PART_XFRM_X87], 0, 1), 1);
+
+	e->eax = part_put(&part[X86_PART_SECS_ATTR_PROVISIONKEY], e->eax, 0);
+	e->ecx &= (uint32_t)p->value[X86_W_CPUID_0XD_0X0_EAX] | always;
+	e->edx &= (uint32_t)p->value[X86_W_CPUID_0XD_0X0_EDX];
+}
+
 static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 {
 	struct gcpu_cpuid e = { .leaf = s->leaf, .subleaf = s->subleaf, .flags = s->flags & 1 };
@@ -283,6 +295,8 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 		return;
 	fill(p, &e, made ? made->regs : native ? native->regs : s->regs);
 	x86_cache_leaf(p, &e, is_structure(p, s->leaf, "cache"));
+	if (is_structure(p, s->leaf, "sgx") && s->subleaf == 1)
+		enclave_attributes(p, &e);
 	if (is_structure(p, s->leaf, "pmu") && !p->props[X86_P_PMU])
 		e.eax = e.ebx = e.ecx = e.edx = 0;
 	add_entry(p, &e);
