@@ -9,7 +9,8 @@
 enum { BENCH_MET = 0, BENCH_MISSED = 1, BENCH_BROKEN = 2, BENCH_SKIP = 77 };
 
 double bench_now(void); /* microseconds */
-double bench_median(double *values, size_t n);
+/* The lower quartile: what else runs on a machine makes a run slower, never faster. */
+double bench_typical(double *values, size_t n);
 
 /* Start ARGV with standard input from INPUT (NULL: nothing) and its output thrown away, wait
  * for its end. Microseconds, or < 0 with the reason on stderr. *ret_kib: peak resident memory. */

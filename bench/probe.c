@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 	const char *bare[] = { argc > 2 ? argv[2] : NULL, "cpuid", NULL };
 	const char *ioctls[] = { argc > 2 ? argv[2] : NULL, NULL };
 	static double took[3][SAMPLES];
-	double median[3];
+	double typical[3];
 
 	if (argc != 3) {
 		fprintf(stderr, "probe GUESTCPU BARE\n");
@@ -32,10 +32,10 @@ int main(int argc, char **argv)
 			return BENCH_BROKEN;
 	}
 	for (unsigned k = 0; k < 3; k++)
-		median[k] = bench_median(took[k], SAMPLES);
+		typical[k] = bench_typical(took[k], SAMPLES);
 	bench_head();
-	bench_row("probe --no-trial: bare ioctls and CPUID", median[0], median[1], "us", BENCH_AT_MOST,
+	bench_row("probe --no-trial: bare ioctls and CPUID", typical[0], typical[1], "us", BENCH_AT_MOST,
 		  1.3);
-	bench_row("probe --no-trial: bare ioctls", median[0], median[2], "us", BENCH_TOLD, 0);
+	bench_row("probe --no-trial: bare ioctls", typical[0], typical[2], "us", BENCH_TOLD, 0);
 	return bench_status();
 }

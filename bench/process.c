@@ -79,9 +79,9 @@ static void against_qemu(double bundled, double file)
 		bench_skip("plan: QEMU's query-cpu-model-expansion", "this QEMU did not answer");
 		return;
 	}
-	bench_row("plan, bundled: QEMU's expansion", bundled, bench_median(samples, QEMU_SAMPLES), "us",
+	bench_row("plan, bundled: QEMU's expansion", bundled, bench_typical(samples, QEMU_SAMPLES), "us",
 		  BENCH_AT_LEAST, 10);
-	bench_row("plan, from a file: QEMU's expansion", file, bench_median(samples, QEMU_SAMPLES), "us",
+	bench_row("plan, from a file: QEMU's expansion", file, bench_typical(samples, QEMU_SAMPLES), "us",
 		  BENCH_AT_LEAST, 10);
 }
 
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 	const char *arm64[] = { tool, "plan", "-c", "host", "--host", "arm64-kvm-max-6-12", NULL };
 	const char *explain[] = { tool, "explain", "-c", "host", "--host", HOST, "avx2", NULL };
 	const char *const *const all[KINDS] = { none, bundled, from_file, arm64, explain };
-	double median[KINDS];
+	double typical[KINDS];
 
 	if (argc != 3) {
 		fprintf(stderr, "process GUESTCPU SNAPSHOT-FILE\n");
@@ -103,16 +103,16 @@ int main(int argc, char **argv)
 	if (take_turns(all))
 		return BENCH_BROKEN;
 	for (unsigned k = 0; k < KINDS; k++)
-		median[k] = bench_median(took[k], SAMPLES);
+		typical[k] = bench_typical(took[k], SAMPLES);
 	bench_head();
-	bench_row("plan, bundled snapshot: /bin/true", median[BUNDLED], median[TRUE], "us",
+	bench_row("plan, bundled snapshot: /bin/true", typical[BUNDLED], typical[TRUE], "us",
 		  BENCH_AT_MOST, 1.5);
-	bench_row("plan, snapshot from a file: /bin/true", median[FROM_FILE], median[TRUE], "us",
+	bench_row("plan, snapshot from a file: /bin/true", typical[FROM_FILE], typical[TRUE], "us",
 		  BENCH_AT_MOST, 2);
-	bench_row("plan, bundled arm64 snapshot: /bin/true", median[ARM64], median[TRUE], "us",
+	bench_row("plan, bundled arm64 snapshot: /bin/true", typical[ARM64], typical[TRUE], "us",
 		  BENCH_AT_MOST, 1.5);
-	bench_row("explain, bundled snapshot: /bin/true", median[EXPLAIN], median[TRUE], "us",
+	bench_row("explain, bundled snapshot: /bin/true", typical[EXPLAIN], typical[TRUE], "us",
 		  BENCH_AT_MOST, 1.5);
-	against_qemu(median[BUNDLED], median[FROM_FILE]);
+	against_qemu(typical[BUNDLED], typical[FROM_FILE]);
 	return bench_status();
 }

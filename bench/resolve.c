@@ -68,7 +68,7 @@ static int measure(const char *host, const char *text, double limit)
 	}
 	gcpu_snapshot_free(snap);
 	snprintf(subject, sizeof(subject), "'%s' on %s: qsort of 1000", text, host);
-	bench_row_below(subject, bench_median(ours, SAMPLES), bench_median(sorts, SAMPLES), "us", limit);
+	bench_row_below(subject, bench_typical(ours, SAMPLES), bench_typical(sorts, SAMPLES), "us", limit);
 	return 0;
 }
 
