@@ -6,6 +6,7 @@
  */
 #include "bench.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,26 @@ static void against_qemu(double bundled, double file)
 		  BENCH_AT_LEAST, 10);
 }
 
+/* What of a plan from a file is jansson's: reading the document, and nothing done with it. */
+static void told_of_jansson(const char *file, double nothing)
+{
+	static char text[1 << 20];
+	static double samples[SAMPLES];
+	FILE *f = fopen(file, "rb");
+	size_t n = f ? fread(text, 1, sizeof(text), f) : 0;
+
+	if (f)
+		fclose(f);
+	for (unsigned s = 0; s < SAMPLES; s++) {
+		double start = bench_now();
+
+		json_decref(json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL));
+		samples[s] = bench_now() - start;
+	}
+	bench_row("  of it: jansson, warm: /bin/true", bench_typical(samples, SAMPLES), nothing, "us",
+		  BENCH_TOLD, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *tool = argc > 2 ? argv[1] : NULL, *file = argc > 2 ? argv[2] : NULL;
@@ -109,6 +130,7 @@ int main(int argc, char **argv)
 		  BENCH_AT_MOST, 1.5);
 	bench_row("plan, snapshot from a file: /bin/true", typical[FROM_FILE], typical[TRUE], "us",
 		  BENCH_AT_MOST, 2);
+	told_of_jansson(file, typical[TRUE]);
 	bench_row("plan, bundled arm64 snapshot: /bin/true", typical[ARM64], typical[TRUE], "us",
 		  BENCH_AT_MOST, 1.5);
 	bench_row("explain, bundled snapshot: /bin/true", typical[EXPLAIN], typical[TRUE], "us",

@@ -123,9 +123,9 @@ static void xsave_sizes(struct gcpu_plan *p)
 	uint32_t size = XSAVE_LEGACY_SIZE, compact = XSAVE_LEGACY_SIZE;
 
 	for (unsigned n = 2; n < 63; n++) {
-		const struct snap_cpuid *e = x86_component(p, n);
+		const struct snap_cpuid *e = component_on(p, n) ? x86_component(p, n) : NULL;
 
-		if (!e || !component_on(p, n))
+		if (!e)
 			continue;
 		if (e->regs[2] & 2)
 			compact = (compact + 63) & ~63U;
@@ -332,8 +332,8 @@ static void add_missing(struct gcpu_plan *p)
 		uint32_t leaf = ADDR_LEAF(w->addr), subleaf = ADDR_SUBLEAF(w->addr);
 
 		if (ADDR_SPACE(w->addr) != SPACE_CPUID || w->klass != CLASS_FIELDS || !p->value[i] ||
-		    snapshot_cpuid(p->snap, SNAP_SUPPORTED, leaf, subleaf) ||
-		    (e.leaf == leaf && e.subleaf == subleaf))
+		    (e.leaf == leaf && e.subleaf == subleaf) ||
+		    snapshot_cpuid(p->snap, SNAP_SUPPORTED, leaf, subleaf))
 			continue;
 		e.leaf = leaf;
 		e.subleaf = subleaf;

@@ -40,7 +40,7 @@ static void drop_placeless(struct gcpu_plan *p)
 	for (unsigned n = 2; n < 64; n++) {
 		unsigned w = n < 32 ? X86_W_CPUID_0XD_0X0_EAX : X86_W_CPUID_0XD_0X0_EDX;
 
-		if (!x86_component(p, n))
+		if ((p->offer[w] >> n % 32 & 1) && !x86_component(p, n))
 			p->offer[w] &= ~(1ULL << n % 32);
 	}
 }
@@ -51,10 +51,10 @@ static void drop_refused(struct gcpu_plan *p)
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
 		unsigned w = p->facts->fields[i].word;
 		uint64_t addr = p->facts->words[w].addr, v = field_get(p, p->offer, i);
-		const struct snap_msr *m = ADDR_SPACE(addr) == SPACE_MSR ?
+		const struct snap_msr *m = v && ADDR_SPACE(addr) == SPACE_MSR ?
 						   snapshot_msr(p->snap, ADDR_INDEX(addr)) : NULL;
 
-		if (!m || m->trial != MSR_REFUSED || !v)
+		if (!m || m->trial != MSR_REFUSED)
 			continue;
 		field_put(p, p->offer, i, 0);
 		plan_record(p, i, X86_R_MSR_REFUSED, v, 0);
