@@ -283,6 +283,10 @@ def odd_hosts():
     t.put(0x12, 0x3, 0x1, 0, 0x241f, sub=0)
     t.put(0x12, 0x36, 0, 0xe7, 0, sub=1)
     yield x86('intel-sgx', '6.18', t)
+    t = intel()
+    for leaf in (0x80000002, 0x80000003, 0x80000004):
+        del t[leaf, 0]
+    yield x86('no-brand', '6.18', t)
     # i7-4770 (6/60/3), E5-2600 v3 of steppings 2 and 4 (6/63), i5-4200U (6/69), i7-4950HQ (6/70)
     for name, signature in (('hsw', 0x306c3), ('hsx-2', 0x306f2), ('hsx-4', 0x306f4),
                             ('hsw-ult', 0x40651), ('hsw-gt3', 0x40661)):

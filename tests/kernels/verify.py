@@ -53,7 +53,6 @@ class Case:
 
 def cases_x86(series):
     """kvm-amd under TCG.  Facts: api.rst 4.46 and 9.1, cpuid.c, x86.c."""
-    del series      # nothing here depends on the kernel: that is the point of a plan
     apic = {"x2apic": 1, "tsc-deadline": 1, "hypervisor": 1, "kvm-pv-unhalt": 1, "kvm-pv-eoi": 1}
     no_apic = {"x2apic": 0, "tsc-deadline": 0, "hypervisor": 1, "kvm-pv-unhalt": 0}
     return [
@@ -84,6 +83,23 @@ def cases_x86(series):
         Case("-c host --kvm-leaf 0x40000100", guest={"kvm-pv-eoi": 1, "kvmclock2": 1}),
         Case("-c host,kvm=off", guest={"x2apic": 1, "hypervisor": 1},
              absent=["kvm-pv-eoi", "kvmclock2"]),
+        # Properties: KVM takes them as they are, and the guest reads them.
+        Case("-c host,family=6,model=42,stepping=7",
+             guest={"base-family-id": 6, "ext-family": 0, "base-model": 10, "ext-model": 2, "stepping": 7}),
+        Case("-c host,vendor=GenuineIntel,model-id=Nobody", guest={"fpu-80000001": 0}),
+        Case("-c host,phys-bits=38", guest={"phys-addr-bits": 38, "virt-addr-bits": 57}),
+        # Without LM, later kernels do not enter 64-bit mode, in which our payload runs.
+        *([Case("-c qemu64,-lm", guest={"phys-addr-bits": 36, "lm": 0})] if series == "6.1" else []),
+        Case("-c host,level=7,xlevel=0x80000008", guest={"max-std-leaf": 7, "max-ext-leaf": 0x80000008}),
+        Case("-c kvm64,min-level=0xd,level-func7=2", guest={"max-std-leaf": 0xd, "leaf7-n-subleaves": 2}),
+        Case("-c host,pmu=off", guest={"perfctr-core": 0}),
+        Case("-c host,host-cache-info=off,l3-cache=off,cpuid-0xb=off"),
+        Case("-c host,x-force-features=on,+sha-ni,+avx512f", guest={"avx512f": 1}, lacks=["avx512f"]),
+        Case("-c host,+arch-capabilities,-pschange-mc-no,ucode-rev=0x1234",
+             guest={"arch-capabilities": 1, "pschange-mc-no": 0, "microcode-revision": 0x1234}),
+        Case("-c host --smp 24,sockets=1,dies=2,modules=2,cores=3,threads=2", guest={"ht": 1}),
+        Case("-c host --vcpus 1000 --x2apic-ids", guest=apic),
+        Case("-c host --vcpus 256", status=1),
     ]
 
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Address widths, bits: what QEMU's named models have, and what 32-bit CPUs have. */
-enum { PHYS_NAMED = 40, PHYS_PAE = 36, PHYS_32 = 32, VIRT_48 = 48, VIRT_57 = 57, VIRT_32 = 32 };
+enum { PHYS_NAMED = 40, PHYS_PAE = 36, PHYS_32 = 32, VIRT_48 = 48, VIRT_57 = 57, VIRT_NONE = 0 };
 
 /* The signature's parts: beyond 15 a family is a sum, and a model has two halves. */
 enum { FAMILY_EXTENDED = 15, MODEL_HALF = 16 };
@@ -130,7 +130,6 @@ void x86_identity(struct gcpu_plan *p)
 static uint64_t physical(struct gcpu_plan *p, uint64_t host)
 {
 	uint64_t asked = p->props[X86_P_PHYS_BITS], limit = p->props[X86_P_HOST_PHYS_BITS_LIMIT];
-	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
 	bool as_host = p->props[X86_P_HOST_PHYS_BITS];
 
 	if (asked && as_host && p->props_said[X86_P_HOST_PHYS_BITS].said)
@@ -144,7 +143,7 @@ static uint64_t physical(struct gcpu_plan *p, uint64_t host)
 			plan_find(p, X86_R_PHYS_BITS_OTHER, X86_F_PHYS_ADDR_BITS, SEVERITY_NOTE, NULL);
 		return asked;
 	}
-	if (!as_host && !generous)
+	if (!as_host)
 		return host && host < PHYS_NAMED ? host : PHYS_NAMED;
 	return limit && limit < host ? limit : host;
 }
@@ -172,7 +171,8 @@ void x86_widths(struct gcpu_plan *p)
 		if (p->props[X86_P_PHYS_BITS] || p->props[X86_P_GUEST_PHYS_BITS])
 			plan_lacking(p, X86_R_WIDTHS_32_BIT, X86_F_PHYS_ADDR_BITS);
 		field_put(p, p->value, X86_F_PHYS_ADDR_BITS, pae ? PHYS_PAE : PHYS_32);
-		field_put(p, p->value, X86_F_VIRT_ADDR_BITS, VIRT_32);
+		/* 32 would be true, but KVM takes a table with 48, 57 or 0 only */
+		field_put(p, p->value, X86_F_VIRT_ADDR_BITS, VIRT_NONE);
 		field_put(p, p->value, X86_F_GUEST_PHYS_ADDR_BITS, 0);
 		return;
 	}

@@ -142,7 +142,7 @@ static void xsave_sizes(struct gcpu_plan *p)
 	p->value[X86_W_CPUID_0XD_0X1_EBX] = compact;
 }
 
-/* AMD repeats bits of leaf 1 in 0x80000001; where this KVM does, so do we. */
+/* AMD repeats bits of leaf 1 in 0x80000001, whatever this KVM says of them. */
 static void alias_bits(struct gcpu_plan *p)
 {
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
@@ -154,7 +154,7 @@ static void alias_bits(struct gcpu_plan *p)
 			continue;
 		bit = p->value[X86_W_CPUID_0X1_0X0_EDX] >> f->lsb & 1;
 		/* reserved with the vendors that follow Intel */
-		bit &= x86_like_intel(p) ? 0 : field_get(p, p->offer, i);
+		bit &= !x86_like_intel(p);
 		if (bit != field_get(p, p->value, i))
 			plan_set(p, i, bit, X86_R_ALIAS_COPY);
 	}
@@ -302,6 +302,13 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 	add_entry(p, &e);
 }
 
+/* Words that stand for themselves: KVM's own leaves are not made up. */
+static bool says_something(uint32_t leaf, unsigned klass)
+{
+	return klass == CLASS_FIELDS || ((klass == CLASS_DERIVED || klass == CLASS_IDENTITY) &&
+					 (leaf < KVM_LEAF_BASE || leaf >= X86_EXTENDED));
+}
+
 /* Leaves with features that this KVM has no leaf for: it offers them by other means. */
 static void add_missing(struct gcpu_plan *p)
 {
@@ -331,7 +338,7 @@ static void add_missing(struct gcpu_plan *p)
 		const struct word_fact *w = &p->facts->words[i];
 		uint32_t leaf = ADDR_LEAF(w->addr), subleaf = ADDR_SUBLEAF(w->addr);
 
-		if (ADDR_SPACE(w->addr) != SPACE_CPUID || w->klass != CLASS_FIELDS || !p->value[i] ||
+		if (ADDR_SPACE(w->addr) != SPACE_CPUID || !p->value[i] || !says_something(leaf, w->klass) ||
 		    (e.leaf == leaf && e.subleaf == subleaf) ||
 		    snapshot_cpuid(p->snap, SNAP_SUPPORTED, leaf, subleaf))
 			continue;
