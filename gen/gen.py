@@ -8,7 +8,7 @@ import sys
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
 from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
-                   read_requires, read_rules, read_runtime)
+                   read_requires, read_rules, read_runtime, read_vendors)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
 
@@ -17,6 +17,7 @@ def read_arch(data, arch, lists):
     words, ranges = read_words(folder)
     fields = read_fields(folder, words)
     read_runtime(folder, fields)
+    read_vendors(folder, fields)
     for i, w in enumerate(words):
         w["index"] = i
         w["first"] = next((j for j, f in enumerate(fields) if f["word"] is w), 0)

@@ -86,8 +86,43 @@ def read_requires(folder, fields):
             refuse(where, f"{child} cannot be its own parent")
         if any(o["child"] == c and o["parents"] == parents for o in out):
             refuse(where, f"{child} requires {parent} twice")
-        out.append(dict(child=c, parents=parents, source=source))
+        out.append(dict(child=c, parents=parents, source=source, where=where))
+    refuse_cycles(out, fields)
     return out
+
+
+def refuse_cycles(requires, fields):
+    """Nobody may need itself over other parents; but two may need each other, and go together."""
+    above = {}
+    for r in requires:
+        above.setdefault(r["child"], set()).update(r["parents"])
+    for r in requires:
+        child = r["child"]
+        seen, todo = set(), [p for p in r["parents"] if child not in above.get(p, ())]
+        while todo:
+            p = todo.pop()
+            if p == child:
+                refuse(r["where"], f"{fields[p]['name']} needs itself in the end")
+            if p not in seen:
+                seen.add(p)
+                todo += above.get(p, ())
+
+
+VENDORS = ["intel", "amd", "centaur"]
+
+
+def read_vendors(folder, fields):
+    """Fields that only some vendors' CPUs have: a mask of VENDORS, 0 for any."""
+    for f in fields:
+        f["vendors"] = 0
+    for where, (name, vendors, _) in rows(f"{folder}/vendors.txt", 3, optional=True):
+        f = fields[field_index(where, name, fields)]
+        if f["vendors"]:
+            refuse(where, f"{name} twice")
+        for v in vendors.split("+"):
+            if v.strip() not in VENDORS:
+                refuse(where, f"no such vendor '{v.strip()}', expected one of {' '.join(VENDORS)}")
+            f["vendors"] |= 1 << VENDORS.index(v.strip())
 
 
 def parse_atom(where, text, fields, lists):

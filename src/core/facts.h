@@ -67,6 +67,9 @@ enum field_kind {
 	KIND_NONE,
 };
 
+/* Who makes CPUs with a field; Hygon is AMD's kin, Zhaoxin Centaur's. */
+enum { VENDOR_INTEL = 1, VENDOR_AMD = 2, VENDOR_CENTAUR = 4 };
+
 enum field_default { DEFAULT_AUTO, DEFAULT_ASKED, DEFAULT_ANY };
 
 struct word_fact {
@@ -100,6 +103,7 @@ struct field_fact {
 	uint64_t absent; /* value that means "not there" */
 	uint64_t min;    /* least legal value */
 	uint64_t safe;   /* ORDER_SAFE: the one other legal value */
+	uint8_t vendors; /* VENDOR_*: only their CPUs have it; 0: any */
 	const char *name, *since, *meaning;
 	const char *runtime; /* why it moves while the guest runs, or NULL */
 };
