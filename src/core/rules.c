@@ -34,17 +34,25 @@ static unsigned model_number(const struct gcpu_plan *p)
 	return (unsigned)p->model;
 }
 
-/* Some vendors pad their string with blanks, which no column has. */
-static bool is_vendor(const char *vendor, const char *name)
+/* Is VENDOR one of NAMES, which commas separate? Some vendors pad their string with
+ * blanks, which no column has. */
+static bool is_vendor(const char *vendor, const char *names)
 {
-	while (*vendor == ' ')
-		vendor++;
-	for (; *name; name++)
-		if (*vendor++ != *name)
+	size_t n, first = 0, last = strlen(vendor);
+
+	while (vendor[first] == ' ')
+		first++;
+	while (last > first && vendor[last - 1] == ' ')
+		last--;
+	for (;; names += n + 1) {
+		const char *comma = strchr(names, ',');
+
+		n = comma ? (size_t)(comma - names) : strlen(names);
+		if (n == last - first && memcmp(vendor + first, names, n) == 0)
+			return true;
+		if (!comma)
 			return false;
-	while (*vendor == ' ')
-		vendor++;
-	return *vendor == 0;
+	}
 }
 
 static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int field)

@@ -18,7 +18,7 @@ import sys
 MODELS = ["host", "host,+topoext", "max", "qemu64", "kvm64", "base,+lm,+pae,+fpu", "host,-xsave", "host,-avx",
           "host,cpuid-0xb=off", "host,l3-cache=off", "host,host-cache-info=off", "host,pmu=off", "host,-lm",
           "host,level=4", "host,min-level=0x1f", "host,xlevel=0x80000008", "qemu64,+avx2", "kvm64,+svm", "host,+svm",
-          "host,+amx-tile", "host,-amx-tile", "host,vendor=GenuineIntel", "host,vendor=AuthenticAMD,+topoext",
+          "host,+amx-tile", "host,-amx-tile", "host,vendor=GenuineIntel", "host,vendor=AuthenticAMD,+topoext", "host,vendor=  Shanghai  ",
           "host,+invtsc", "max,migratable=off", "host,xlevel=0x80000026"]
 
 

@@ -153,8 +153,7 @@ static void alias_bits(struct gcpu_plan *p)
 						     ADDR_CPUID(LEAF_EXTENDED_FEATURES, 0, 3))
 			continue;
 		bit = p->value[X86_W_CPUID_0X1_0X0_EDX] >> f->lsb & 1;
-		/* reserved with the vendors that follow Intel */
-		bit &= !x86_like_intel(p);
+		bit &= plan_rule_holds(p, X86_R_ALIAS_COPY, i);
 		if (bit != field_get(p, p->value, i))
 			plan_set(p, i, bit, X86_R_ALIAS_COPY);
 	}
