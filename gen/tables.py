@@ -230,6 +230,7 @@ def read_fields(folder, words):
                 refuse(where, f"no such owner '{o}'")
             owner |= OWNERS[o]
         check_since(where, c[8])
+        says_something(where, c[1], c[10])
         field = dict(id=ident, name=c[1], word=word, lsb=lsb, width=msb - lsb + 1, owner=owner,
                      migrate=choose(where, c[6], MIGRATE, "migrate"),
                      kind=choose(where, c[7], KINDS, "kind"), since=c[8],
@@ -272,6 +273,7 @@ def read_parts(folder, words, ranges, names):
         if c_name(named(where, name)) in taken:
             refuse(where, f"name {name} is at {taken[c_name(name)]} already")
         taken[c_name(name)] = where
+        says_something(where, name, meaning)
         addr, every, exact = part_word(where, word, words, ranges)
         msb, _, lsb = bits.rpartition(":")
         lsb = number(where, lsb, 0, 31)
@@ -283,6 +285,12 @@ def read_parts(folder, words, ranges, names):
         used[addr, every] = before | mask
         parts.append(dict(name=name, addr=addr, every=every, lsb=lsb, width=msb - lsb + 1, meaning=meaning))
     return sorted(parts, key=lambda p: (p["addr"], p["every"], p["lsb"]))
+
+
+def says_something(where, name, meaning):
+    """A meaning is no second spelling of the name."""
+    if c_name(meaning) == c_name(name.rpartition(".")[2] if name[:1].isupper() else name):
+        refuse(where, f"the meaning of {name} only repeats the name")
 
 
 def field_word(text, words):

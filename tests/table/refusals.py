@@ -136,6 +136,7 @@ CASES = [
     (X + "fields.txt", field(8, "6.16 6.1.5 6.12.3"), "6.12.3 is not a release of an older stable series"),
     (X + "fields.txt", field(8, "6.16 6.12.3 6.12.2"), "6.12.2 is not a release of an older stable series"),
     (X + "fields.txt", field(9, "on"), "no such default 'on'"),
+    (X + "fields.txt", field(10, "ZZ new"), "the meaning of zz-new only repeats the name"),
     (X + "fields.txt", field(3, "5:4"), "a flag is one bit wide"),
     (X + "fields.txt", field(1, "zz-new"), "zz-new overlaps another field of CPUID.0x7.0x0.ebx"),
     # parts
