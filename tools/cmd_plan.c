@@ -155,22 +155,30 @@ static int step(void *ctx, const struct gcpu_step *s)
 struct count {
 	const struct gcpu_plan *plan;
 	unsigned on;
-	struct grid *grid;
+	struct grid *grid; /* NULL: only counted */
 };
+
+/* As a request would say it: a field of several bits with its value. */
+static void name_on(const struct gcpu_plan *plan, const struct gcpu_feature_info *f, char *buf, size_t n)
+{
+	struct asked a = { 0 };
+
+	snprintf(buf, n, "%s", f->name);
+	if (f->width > 1 && gcpu_plan_explain(plan, f->name, reason, &a, NULL) == 0)
+		snprintf(buf, n, "%s=0x%llx", f->name, (unsigned long long)a.value);
+}
 
 static int feature(void *ctx, const struct gcpu_feature_info *f)
 {
 	struct count *c = ctx;
-	struct asked a = { 0 };
 	char name[80];
 
 	if (!f->id || f->at_least || strncmp(f->owner, "chosen", 6) || !gcpu_plan_has(c->plan, f->id))
 		return 0;
 	c->on++;
-	/* as a request would say it */
-	snprintf(name, sizeof(name), "%s", f->name);
-	if (f->width > 1 && gcpu_plan_explain(c->plan, f->name, reason, &a, NULL) == 0)
-		snprintf(name, sizeof(name), "%s=0x%llx", f->name, (unsigned long long)a.value);
+	if (!c->grid)
+		return 0;
+	name_on(c->plan, f, name, sizeof(name));
 	grid_add(c->grid, (const char *const[]){ name, f->meaning });
 	return 0;
 }
@@ -200,7 +208,7 @@ static void print_recipe(const struct gcpu_plan *plan)
 
 static void as_text(const struct tool *t, const struct planned *p)
 {
-	struct count c = { p->plan, 0, grid_new(2) };
+	struct count c = { p->plan, 0, t->value[OPT_ALL] ? grid_new(2) : NULL };
 	struct asked asked = { 0 };
 	unsigned notes;
 

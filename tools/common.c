@@ -83,12 +83,15 @@ static bool printable(const char *text, unsigned n)
 void tool_print(FILE *f, const char *text)
 {
 	while (*text) {
-		unsigned n = jw_sequence(text);
+		const char *start = text;
+		unsigned n = 0;
 
-		if (!printable(text, n))
-			fputc('?', f);
-		else
-			fwrite(text, 1, n, f);
+		while (*text && printable(text, n = jw_sequence(text)))
+			text += n;
+		fwrite(start, 1, (size_t)(text - start), f);
+		if (!*text)
+			return;
+		fputc('?', f);
 		text += n ? n : 1;
 	}
 }
