@@ -29,6 +29,10 @@ struct gcpu_feature_info {
 	const char *gate;     /**< what KVM refuses under enforcement, or NULL */
 	const char *vmm;      /**< what the VMM must do, or NULL */
 	const char *note;     /**< or NULL */
+	const char *runtime;  /**< why KVM moves it while the guest runs, or NULL */
+	/** Whose CPUs alone have it: "intel", "amd" (Hygon too), "centaur" (Zhaoxin too), joined
+	 *  by '+'; NULL: that is no matter of the vendor. KVM may emulate it on any. */
+	const char *vendors;
 };
 
 /** Visit all features of ARCH; non-zero from VISIT stops and is returned. */
@@ -60,6 +64,23 @@ int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 /** Visit the other names of a feature. TAG says whose word it is ("qemu", "linux", "db"). */
 int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx);
+
+/** One row of what a feature needs: any one of the parents. */
+struct gcpu_requirement {
+	const char *child;
+	unsigned n;
+	const char *parents[4]; /**< the first .n of them */
+	const char *source;     /**< who says so */
+};
+
+/** Visit the rows that say what NAME (a feature, a group or an alias) needs: all of
+ *  them must be met. Non-zero from VISIT stops and is returned. GCPU_ERR_NAME. */
+int gcpu_feature_needs(enum gcpu_arch arch, const char *name,
+		       int (*visit)(void *ctx, const struct gcpu_requirement *), void *ctx);
+
+/** The same for the rows in which NAME is a parent: what needs it. */
+int gcpu_feature_needed_by(enum gcpu_arch arch, const char *name,
+			   int (*visit)(void *ctx, const struct gcpu_requirement *), void *ctx);
 
 #ifdef __cplusplus
 }

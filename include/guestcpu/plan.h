@@ -126,6 +126,54 @@ int gcpu_plan_explain(const struct gcpu_plan *plan, const char *name,
 		      int (*visit)(void *ctx, const struct gcpu_reason *), void *ctx,
 		      struct gcpu_error *err);
 
+/** Why a host does not give a feature. */
+enum gcpu_lack {
+	GCPU_LACK_NOTHING = 0, /**< it is offered, or on without that */
+	GCPU_LACK_NEVER = 1,   /**< KVM never offers it */
+	GCPU_LACK_RULE = 2,    /**< a rule: another machine or request may have it, see gcpu_plan_advise() */
+	GCPU_LACK_CPU = 3,     /**< the CPU of this host does not have it */
+	GCPU_LACK_KERNEL = 4,  /**< the kernel of this host is older than the first that offers it */
+	GCPU_LACK_HOST = 5,    /**< this KVM does not offer it; no more is known */
+};
+
+/** How a feature stands in a plan. */
+struct gcpu_standing {
+	size_t size;      /**< sizeof(struct gcpu_standing), set by the caller */
+	bool on;          /**< planned; of a group: all of it */
+	bool some;        /**< planned; of a group: at least a part of it */
+	bool offered;     /**< this KVM offers it on this machine */
+	bool chosen;      /**< a request may name it; else it is computed, or KVM's own */
+	bool asked;       /**< the request names it, on or off */
+	bool forced_on;   /**< off in the plan, and on in every guest of this KVM (seen by trial) */
+	bool forced_off;  /**< on in the plan, and off in every guest of this KVM */
+	enum gcpu_lack lack; /**< why it cannot be had */
+	uint64_t value, offer; /**< planned and offered value of its (first) field */
+};
+/** NAME is a feature, field, group or alias. GCPU_ERR_NAME with the nearest names. */
+int gcpu_plan_standing(const struct gcpu_plan *plan, const char *name, struct gcpu_standing *ret,
+		       struct gcpu_error *err);
+
+/** A way to change a feature: the plan of .request on .machine, for the same snapshot,
+ *  has it so, and KVM's trial foretells nothing else. That plan was made and looked at. */
+struct gcpu_advice {
+	const char *request;
+	const struct gcpu_machine *machine;
+	const char *why;    /**< one sentence, or NULL */
+	const char *source; /**< who says so, or NULL */
+};
+/**
+ * What would turn a feature ON (or off): the user's words taken back, the feature or what
+ * it needs asked for, properties, and what rules say of the machine, alone or together.
+ * The least changes are visited, at most GCPU_ADVICE_MOST of them; none if it stands so
+ * already, or if nothing that was tried helps on this host. Costs up to some hundred
+ * plans. What VISIT is given lives as long as the call; non-zero from it stops and is
+ * returned.
+ */
+int gcpu_plan_advise(const struct gcpu_plan *plan, const char *name, bool on,
+		     int (*visit)(void *ctx, const struct gcpu_advice *), void *ctx,
+		     struct gcpu_error *err);
+#define GCPU_ADVICE_MOST 4
+
 /** Write the plan document (docs/plan.md), or the table as `cpuid -r` prints it
  *  (GCPU_ERR_ARCH where there is no CPUID). @return 0, a code, or what WRITE returned. */
 int gcpu_plan_write_json(const struct gcpu_plan *plan, gcpu_write write, void *ctx);

@@ -14,6 +14,15 @@ static const char *const owners[] = {
 };
 static const char *const kinds[] = { "hw",    "emulated", "synth", "pass",    "vendor",
 				     "alias", "pv",	  "vmm",   "runtime", "none" };
+static const char *const vendors[] = {
+	[VENDOR_INTEL] = "intel",
+	[VENDOR_AMD] = "amd",
+	[VENDOR_INTEL | VENDOR_AMD] = "intel+amd",
+	[VENDOR_CENTAUR] = "centaur",
+	[VENDOR_INTEL | VENDOR_CENTAUR] = "intel+centaur",
+	[VENDOR_AMD | VENDOR_CENTAUR] = "amd+centaur",
+	[VENDOR_INTEL | VENDOR_AMD | VENDOR_CENTAUR] = "intel+amd+centaur",
+};
 static const char *const defaults[] = { "auto", "asked", "any" };
 
 static void add_pv(const struct facts *f, unsigned field, struct gcpu_feature_info *out)
@@ -53,6 +62,8 @@ static void describe(const struct facts *f, const struct feature_fact *ff,
 	out->since = fl->since;
 	out->deflt = defaults[fl->deflt];
 	out->meaning = fl->meaning;
+	out->runtime = fl->runtime;
+	out->vendors = vendors[fl->vendors];
 	add_pv(f, t->field, out);
 }
 
@@ -122,8 +133,7 @@ int gcpu_property_infos(enum gcpu_arch arch,
 	return 0;
 }
 
-/* The feature that has FIELD for its own. */
-static const struct feature_fact *own_feature(const struct facts *f, unsigned field)
+const struct feature_fact *feature_of_field(const struct facts *f, unsigned field)
 {
 	for (unsigned i = 0; i < f->n_features; i++)
 		if (f->features[i].id == f->fields[field].id)
@@ -142,7 +152,7 @@ int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 		return ff ? GCPU_ERR_ARGUMENT : GCPU_ERR_NAME;
 	for (unsigned i = 0; i < ff->n; i++) {
 		const struct feature_fact *one = ff->id ? ff :
-			own_feature(a->facts, a->facts->targets[ff->first + i].field);
+			feature_of_field(a->facts, a->facts->targets[ff->first + i].field);
 		struct gcpu_feature_info info;
 		int status;
 
@@ -172,6 +182,62 @@ int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 			return status;
 	}
 	return 0;
+}
+
+static bool has_target(const struct facts *f, const struct feature_fact *ff, unsigned field)
+{
+	for (unsigned i = 0; i < ff->n; i++)
+		if (f->targets[ff->first + i].field == field)
+			return true;
+	return false;
+}
+
+static bool has_parent(const struct facts *f, const struct feature_fact *ff,
+		       const struct require_fact *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (has_target(f, ff, r->parent[i]))
+			return true;
+	return false;
+}
+
+/* Rows of requires.txt in which NAME is the child, or a parent. */
+static int requirements(enum gcpu_arch arch, const char *name, bool parent,
+			int (*visit)(void *ctx, const struct gcpu_requirement *), void *ctx)
+{
+	const struct arch *a = arch_of(arch);
+	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+	const struct facts *f = a ? a->facts : NULL;
+
+	if (!n || !visit)
+		return n ? GCPU_ERR_ARGUMENT : GCPU_ERR_NAME;
+	for (unsigned i = 0; i < f->n_requires; i++) {
+		const struct require_fact *r = &f->requires[i];
+		const struct feature_fact *ff = &f->features[n->feature];
+		struct gcpu_requirement out = { f->fields[r->child].name, r->n, { NULL }, r->source };
+		int status;
+
+		if (parent ? !has_parent(f, ff, r) : !has_target(f, ff, r->child))
+			continue;
+		for (unsigned k = 0; k < r->n; k++)
+			out.parents[k] = f->fields[r->parent[k]].name;
+		status = visit(ctx, &out);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+int gcpu_feature_needs(enum gcpu_arch arch, const char *name,
+		       int (*visit)(void *ctx, const struct gcpu_requirement *), void *ctx)
+{
+	return requirements(arch, name, false, visit, ctx);
+}
+
+int gcpu_feature_needed_by(enum gcpu_arch arch, const char *name,
+			   int (*visit)(void *ctx, const struct gcpu_requirement *), void *ctx)
+{
+	return requirements(arch, name, true, visit, ctx);
 }
 
 unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name)

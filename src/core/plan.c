@@ -226,25 +226,32 @@ static void describe_property(const struct gcpu_plan *p, const char *name, struc
 			  name);
 }
 
+const struct feature_fact *plan_feature(const struct gcpu_plan *p, const char *name,
+					struct gcpu_error *err)
+{
+	const struct name_fact *n = name_find(p->facts, name, strlen(name));
+
+	if (n)
+		return &p->facts->features[n->feature];
+	error_set(err, GCPU_ERR_NAME, "no such feature '%.40s'", name);
+	error_expected(err, "a feature name (guestcpu features lists them)");
+	describe_property(p, name, err);
+	name_nearest(p->arch, name, strlen(name), false, err);
+	return NULL;
+}
+
 int gcpu_plan_explain(const struct gcpu_plan *p, const char *name,
 		      int (*visit)(void *ctx, const struct gcpu_reason *), void *ctx,
 		      struct gcpu_error *err)
 {
-	const struct name_fact *n;
 	const struct feature_fact *ff;
 	int status = 0;
 
 	if (!p || !name || !visit)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, name or visitor");
-	n = name_find(p->facts, name, strlen(name));
-	if (!n) {
-		error_set(err, GCPU_ERR_NAME, "no such feature '%.40s'", name);
-		error_expected(err, "a feature name (guestcpu features lists them)");
-		describe_property(p, name, err);
-		name_nearest(p->arch, name, strlen(name), false, err);
+	ff = plan_feature(p, name, err);
+	if (!ff)
 		return GCPU_ERR_NAME;
-	}
-	ff = &p->facts->features[n->feature];
 	for (unsigned i = 0; i < ff->n && status == 0; i++)
 		status = explain_field(p, p->facts->targets[ff->first + i].field, visit, ctx);
 	return status;

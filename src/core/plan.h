@@ -193,8 +193,23 @@ void name_nearest(const struct arch *a, const char *name, size_t length, bool al
 		  struct gcpu_error *err);
 /* The same with the names of bundled snapshots. */
 void name_nearest_host(const char *name, struct gcpu_error *err);
+/* The feature that has FIELD for its own. */
+const struct feature_fact *feature_of_field(const struct facts *f, unsigned field);
 /* Do TEXT[0..N) and the C string mean the same name? */
 bool name_same(const char *text, size_t n, const char *other);
+
+/* Does the plan have this target of FF? In force: with what KVM's trial foretells. */
+bool plan_target_on(const struct gcpu_plan *p, const struct feature_fact *ff,
+		    const struct target_fact *t, bool in_force);
+/* Does every target of FF stand so, in the plan and in force? */
+bool plan_stands(const struct gcpu_plan *p, const struct feature_fact *ff, bool on);
+/* The rule of the last step that touched FIELD, NULL if there is none. */
+const struct rule_fact *plan_last_rule(const struct gcpu_plan *p, unsigned field);
+/* Is a kernel release certainly older than all that a column `since` names? */
+bool kernel_too_old(const char *since, const char *kernel);
+/* The feature NAME; NULL with *err filled. */
+const struct feature_fact *plan_feature(const struct gcpu_plan *p, const char *name,
+					struct gcpu_error *err);
 
 /* The name under which the user knows a field: as he said it, else its own. */
 const char *field_known_as(const struct gcpu_plan *p, unsigned field);
@@ -212,6 +227,7 @@ void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
 /* Does the rule fail for something that the machine or its VMM could do? */
 bool plan_rule_wants_more(const struct gcpu_plan *p, unsigned rule);
 bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field);
+bool plan_atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, unsigned field);
 void plan_parents(struct gcpu_plan *p);
 void plan_refusals(struct gcpu_plan *p);
 void plan_trial(struct gcpu_plan *p);

@@ -142,6 +142,11 @@ bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field)
 	return rule_holds(p, &p->facts->rules[rule], (int)field);
 }
 
+bool plan_atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, unsigned field)
+{
+	return atom_holds(p, a, (int)field) != a->negate;
+}
+
 static void offer_put(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule)
 {
 	uint64_t before = field_get(p, p->offer, field);

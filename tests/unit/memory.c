@@ -306,12 +306,43 @@ static int view_arm64(void)
 	return run_view(arm64_plan);
 }
 
+static int advised(void *ctx, const struct gcpu_advice *a)
+{
+	(void)ctx;
+	wrote += strlen(a->request);
+	return 0;
+}
+
+/* One that is off and one that is on: several ways each, many plans. */
+static int run_advise(const struct gcpu_plan *plan, const char *off, const char *on)
+{
+	struct gcpu_error err = { 0 };
+	int status;
+
+	wrote = 0;
+	status = check_error(gcpu_plan_advise(plan, off, true, advised, NULL, &err), &err);
+	if (status == 0)
+		status = check_error(gcpu_plan_advise(plan, on, false, advised, NULL, &err), &err);
+	return status;
+}
+
+static int advise_x86(void)
+{
+	return run_advise(x86_plan, "x2apic", "kvmclock");
+}
+
+static int advise_arm64(void)
+{
+	return run_advise(arm64_plan, "FEAT_RNG", "FEAT_SHA256");
+}
+
 static const struct body bodies[] = {
 	{ "gcpu_request_parse x86", request_x86 },   { "gcpu_request_parse arm64", request_arm64 },
 	{ "gcpu_snapshot_parse x86", parse_x86 },    { "gcpu_snapshot_parse arm64", parse_arm64 },
 	{ "gcpu_snapshot_write", write_snapshot },   { "gcpu_plan_make x86", plan_x86 },
 	{ "gcpu_plan_make arm64", plan_arm64 },	     { "gcpu_plan_write_json x86", write_x86 },
 	{ "gcpu_plan_write_json arm64", write_arm64 }, { "gcpu_plan_write_cpuid_raw", write_raw },
+	{ "gcpu_plan_advise x86", advise_x86 },	     { "gcpu_plan_advise arm64", advise_arm64 },
 	{ "view and verify x86", view_x86 },	     { "view and verify arm64", view_arm64 },
 };
 
