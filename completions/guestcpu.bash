@@ -10,7 +10,7 @@ _guestcpu_options()
 
 	case $1 in
 	probe) echo "--arch --host --json -j --kvm --name --no-trial --output -o --help -h" ;;
-	features) echo "--all -a --arch --hosts --json -j --help -h" ;;
+	features) echo "$machine --all -a --hosts --kind --missing --on" ;;
 	plan) echo "$machine --all -a --format -f --output -o" ;;
 	explain) echo "$machine" ;;
 	verify) echo "$machine --all -a --output -o --timeout" ;;
@@ -73,6 +73,7 @@ _guestcpu_value()
 		)
 		;;
 	--irqchip) mapfile -t COMPREPLY < <(compgen -W 'kernel split user none' -- "$cur") ;;
+	--kind) mapfile -t COMPREPLY < <(compgen -W 'hw emulated synth pass vendor alias pv vmm runtime none' -- "$cur") ;;
 	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;

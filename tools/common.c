@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -278,6 +279,13 @@ static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_e
 	return status;
 }
 
+/* Measuring can take seconds: who waits at a terminal is told so, and it goes away again. */
+static void progress(const struct tool *t, const char *text)
+{
+	if (!t->json && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%s\033[K%s", text, *text ? "" : "\r");
+}
+
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit)
 {
 	const char *host = t->value[OPT_HOST] ? t->value[OPT_HOST] : "kvm";
@@ -292,8 +300,11 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 		o.no_trial = t->value[OPT_NO_TRIAL] != NULL;
 		o.name = t->value[OPT_NAME];
 		o.ask_xcomp = 1;
-		if (status == 0)
+		if (status == 0) {
+			progress(t, "measuring this host's KVM ...");
 			status = gcpu_snapshot_probe(gcpu_kvm_real(), *ret_kvm_fd, &o, ret, &err);
+			progress(t, "");
+		}
 		if (status && *ret_kvm_fd >= 0)
 			close(*ret_kvm_fd);
 	} else if (strpbrk(host, "/.")) {
@@ -315,6 +326,41 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 	return 0;
 }
 
+void tool_best_gic(const struct tool *t, const struct gcpu_snapshot *snap, struct gcpu_machine *m)
+{
+	while (!t->value[OPT_GIC] && !gcpu_snapshot_has_gic(snap, m->gic))
+		m->gic--;
+}
+
+bool tool_same_name(const char *text, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		char a = text[i] == '_' ? '-' : text[i], b = name[i] == '_' ? '-' : name[i];
+
+		if (!b || strncasecmp(&a, &b, 1) != 0)
+			return false;
+	}
+	return name[n] == 0;
+}
+
+int tool_unknown_name(const struct tool *t, const char *word)
+{
+	struct gcpu_request *req = NULL;
+	struct gcpu_error err;
+	char text[300];
+
+	if (strlen(word) > 200 || *word == '-' || *word == '+' || strpbrk(word, ",="))
+		return tool_usage(t, "'%.60s' is not a name", word);
+	/* who knows the nearest names is the grammar */
+	snprintf(text, sizeof(text), "host,%s", word);
+	if (gcpu_request_parse(t->arch, text, &req, &err) == 0) {
+		gcpu_request_free(req);
+		return tool_usage(t, "'%.60s' is not a feature", word);
+	}
+	err.offset = (size_t)-1;
+	return tool_fail(t, &err, NULL);
+}
+
 int tool_plan(struct tool *t, struct planned *p)
 {
 	const char *text = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host";
@@ -328,9 +374,7 @@ int tool_plan(struct tool *t, struct planned *p)
 		return exit_code;
 	if (tool_snapshot(t, &p->snap, &p->kvm_fd, &exit_code))
 		return exit_code;
-	/* nobody named a GIC: the best that this host has */
-	while (!t->value[OPT_GIC] && !gcpu_snapshot_has_gic(p->snap, t->machine.gic))
-		t->machine.gic--;
+	tool_best_gic(t, p->snap, &t->machine);
 	status = gcpu_request_parse(t->arch, text, &req, &err);
 	if (status == 0)
 		status = gcpu_plan_make(p->snap, req, &t->machine, &p->plan, &err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "term.h"
 #include "tool.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 struct grid {
 	unsigned columns, rows, room;
+	unsigned width; /* 0: no line is broken */
 	char **cells;
 };
 
@@ -67,7 +69,12 @@ static int column_width(const struct grid *g, unsigned column)
 	return width;
 }
 
-static void print_row(const struct grid *g, unsigned row, const int *widths, FILE *f)
+void grid_wrap(struct grid *g)
+{
+	g->width = term_width();
+}
+
+static void print_row(const struct grid *g, unsigned row, const int *widths, FILE *f, unsigned at)
 {
 	char *const *cells = &g->cells[row * g->columns];
 	unsigned last = g->columns;
@@ -77,10 +84,15 @@ static void print_row(const struct grid *g, unsigned row, const int *widths, FIL
 	for (unsigned c = 0; c < last; c++) {
 		const char *cell = cells[c] ? cells[c] : "";
 
-		if (c + 1 == last)
-			tool_print(f, cell);
-		else
+		if (c + 1 < last) {
 			fprintf(f, "%-*s  ", widths[c], cell);
+			at += (unsigned)widths[c] + 2;
+		} else if (g->width && f == stdout && c + 1 == g->columns && at + 20 < g->width) {
+			term_wrap(cell, at, at, g->width);
+			return;
+		} else {
+			tool_print(f, cell);
+		}
 	}
 	fputc('\n', f);
 }
@@ -95,7 +107,7 @@ void grid_print(const struct grid *g, FILE *f, const char *indent)
 		widths[c] = column_width(g, c);
 	for (unsigned r = 0; r < g->rows; r++) {
 		fputs(indent, f);
-		print_row(g, r, widths, f);
+		print_row(g, r, widths, f, (unsigned)strlen(indent));
 	}
 }
 

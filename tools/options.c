@@ -19,10 +19,13 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_HOSTS] = { "--hosts", 0, NULL, "list the bundled snapshots" },
 	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
 	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
+	[OPT_KIND] = { "--kind", 0, "hw|emulated|synth|pass|vendor|alias|pv|vmm|runtime|none", "only what KVM comes to offer that way" },
 	[OPT_KVM] = { "--kvm", 0, "PATH", "KVM device (default: /dev/kvm)" },
 	[OPT_KVM_LEAF] = { "--kvm-leaf", 0, "BASE", "where KVM's CPUID leaves go (default: 0x40000000)" },
+	[OPT_MISSING] = { "--missing", 0, NULL, "only what this host does not offer, with the reason" },
 	[OPT_NAME] = { "--name", 0, "NAME", "name of the snapshot" },
 	[OPT_NO_TRIAL] = { "--no-trial", 0, NULL, "measure without throw-away vCPUs; plans then know less" },
+	[OPT_ON] = { "--on", 0, NULL, "only what the plan has" },
 	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document to FILE" },
 	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,modules=,cores=,threads=; wins over --vcpus" },
 	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
@@ -218,18 +221,19 @@ static int parse_smp(struct tool *t)
 	return status;
 }
 
+const char *const tool_irqchips[] = { "kernel", "split", "user", "none", NULL };
+const char *const tool_gics[] = { "none", "v2", "v3", NULL };
+
 int tool_machine(struct tool *t)
 {
-	static const char *const irqchips[] = { "kernel", "split", "user", "none", NULL };
-	static const char *const gics[] = { "none", "v2", "v3", NULL };
 	struct gcpu_machine *m = &t->machine;
 	unsigned long v;
 	int irqchip, gic, status;
 
 	gcpu_machine_init(m);
-	status = choice(t, OPT_IRQCHIP, irqchips, GCPU_IRQCHIP_KERNEL, &irqchip);
+	status = choice(t, OPT_IRQCHIP, tool_irqchips, GCPU_IRQCHIP_KERNEL, &irqchip);
 	if (status == 0)
-		status = choice(t, OPT_GIC, gics, GCPU_GIC_V3, &gic);
+		status = choice(t, OPT_GIC, tool_gics, GCPU_GIC_V3, &gic);
 	if (status)
 		return status;
 	m->irqchip = (enum gcpu_irqchip)irqchip;

@@ -23,10 +23,13 @@ enum option {
 	OPT_HOSTS,
 	OPT_IRQCHIP,
 	OPT_JSON,
+	OPT_KIND,
 	OPT_KVM,
 	OPT_KVM_LEAF,
+	OPT_MISSING,
 	OPT_NAME,
 	OPT_NO_TRIAL,
+	OPT_ON,
 	OPT_OUTPUT,
 	OPT_SMP,
 	OPT_TIMEOUT,
@@ -44,7 +47,7 @@ struct option_fact {
 };
 extern const struct option_fact options[N_OPTIONS];
 
-#define WORDS_MOST 8
+#define WORDS_MOST 64
 
 struct tool {
 	const struct command *command;
@@ -85,11 +88,27 @@ bool tool_asks_json(const char *word, const char *next);
 int tool_parse(struct tool *t, int argc, char **argv);
 /* t->machine from the options; 0 or an exit code. */
 int tool_machine(struct tool *t);
+/* Names of the values of --irqchip and --gic. */
+extern const char *const tool_irqchips[], *const tool_gics[];
+
+/* Do N bytes of TEXT mean the name? '_' and '-' are the same, and case does not matter. */
+bool tool_same_name(const char *text, size_t n, const char *name);
+/* Report that WORD is no feature and no property, with the nearest names; the exit code. */
+int tool_unknown_name(const struct tool *t, const char *word);
+
+/* Patterns with * ? and [], over names and aliases; '_' and '-' are the same. */
+bool match_is_pattern(const char *word);
+bool match_name(const char *pattern, const char *name);
+bool match_feature(enum gcpu_arch arch, const char *pattern, const char *name);
+/* Report a pattern that matches nothing; the exit code. */
+int match_none(const struct tool *t, const char *pattern);
 
 /* /dev/kvm or --kvm; a descriptor or a negative gcpu_code. */
 int tool_open_kvm(const struct tool *t, struct gcpu_error *err);
 /* The snapshot that --host names; *ret_kvm_fd is >= 0 if it is this machine's KVM. */
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit);
+/* Where nobody named a GIC: the best that the host has. */
+void tool_best_gic(const struct tool *t, const struct gcpu_snapshot *snap, struct gcpu_machine *m);
 /* Snapshot, request and plan in one; 0 or an exit code. */
 struct planned {
 	struct gcpu_snapshot *snap;
@@ -118,6 +137,8 @@ struct grid *grid_new(unsigned columns);
 void grid_add(struct grid *g, const char *const cells[]);
 void grid_print(const struct grid *g, FILE *f, const char *indent);
 unsigned grid_rows(const struct grid *g);
+/* On a terminal: the last column goes on below itself. */
+void grid_wrap(struct grid *g);
 void grid_free(struct grid *g);
 
 #endif

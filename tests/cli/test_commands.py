@@ -215,7 +215,7 @@ class Forms(cli.Test):
     def test_json_of_the_small_documents(self):
         host = cli.a_host("x86")
         doc = self.exits(0, "features", "--arch=x86", "--json", "avx2", "kvm-pv-eoi").json()
-        self.assertEqual(list(doc), ["schema", "version", "arch", "features", "properties"])
+        self.assertEqual(list(doc), ["schema", "version", "arch", "features", "properties", "plan"])
         self.assertEqual([f["name"] for f in doc["features"]], ["avx2", "kvm-pv-eoi"])
         self.assertEqual(doc["features"][1]["msrs"], ["0x4b564d04"])
         whole = self.exits(0, "features", "--arch=x86", "--json", "--all").json()["features"]

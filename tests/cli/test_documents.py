@@ -35,6 +35,7 @@ MACHINES = {
              "msi-ext-dest-id,map-gpa-range,migration-control"]],
     "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
 }
+PAGES = ("snapshot", "plan", "verify", "explain", "features")
 ENTRY = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"]
 
 
@@ -156,6 +157,32 @@ class Documents(cli.Test):
                     self.assertIn(ran.code, (0, 1), str(ran))
                     self.check_plan(self.valid("plan", ran))
 
+    def test_explain(self):
+        """Every name there is, and the words of requests; the chain ends where the plan is."""
+        for value in cli.bundled():
+            doc = self.valid("features", self.exits(0, "features", "--host", value, "--json", "--all"))
+            names = [f["name"] for f in doc["features"]] + [p["name"] for p in doc["properties"]]
+            standing = {f["name"]: f["on"] for f in doc["features"]}
+            for at in range(0, len(names), 60):
+                with self.subTest(host=value, at=at):
+                    ran = self.exits(0, "explain", "--host", value, "--json", "--", *names[at:at + 60])
+                    for f in self.valid("explain", ran)["features"]:
+                        if f["subject"] == "feature":
+                            self.assertEqual(f["on"], standing[f["name"]])
+                        if f["on"]:
+                            self.assertEqual((f["turn_on"], f["hosts"]), ([], []))
+                        if f["subject"] != "property":
+                            self.assertEqual(bool(f["about"]), True)
+
+    def test_features(self):
+        for args in ([], ["-a"], ["kvm*"], ["avx2", "kvmclock"], ["--missing"], ["--on", "*"], ["--kind", "pv"],
+                     ["-c", "qemu64,+avx2", "--irqchip", "split"]):
+            with self.subTest(args=args):
+                host = [] if args in ([], ["-a"], ["kvm*"]) else ["--host", cli.a_host("x86")]
+                doc = self.valid("features", self.exits(0, "features", "--arch=x86", "-j", *args, *host))
+                self.assertEqual(doc["plan"] is None, not host)
+                self.assertEqual({f["on"] is None for f in doc["features"]}, {not host})
+
     def test_plan_names_the_snapshot(self):
         for name, value, _ in self.hosts:
             with self.subTest(host=name):
@@ -195,7 +222,7 @@ class Documents(cli.Test):
 
     def test_examples_of_the_pages(self):
         """The examples in docs/*.md have the keys of the schema."""
-        for name in ("snapshot", "plan", "verify"):
+        for name in PAGES:
             with self.subTest(page=name):
                 with open(os.path.join(cli.ROOT, "docs", name + ".md"), encoding="utf-8") as f:
                     text = f.read().split("\n## Example\n")[1].split("\n#")[0]
@@ -211,16 +238,19 @@ class Documents(cli.Test):
         def keys(schema):
             if isinstance(schema, dict):
                 yield from schema.get("properties", {})
-                for part in schema.values():
-                    yield from keys(part)
+                for key, part in schema.items():
+                    # a document may have a key of that name itself
+                    yield from keys(list(part.values()) if key == "properties" else part)
             elif isinstance(schema, list):
                 for part in schema:
                     yield from keys(part)
-        for name in ("snapshot", "plan", "verify"):
+        for name in PAGES:
             with open(os.path.join(cli.ROOT, "docs", name + ".md"), encoding="utf-8") as f:
                 page = f.read()
             with open(os.path.join(cli.ROOT, "docs/plan.md"), encoding="utf-8") as f:
                 page += f.read() if name == "verify" else ""
+            with open(os.path.join(cli.ROOT, "docs/features.md"), encoding="utf-8") as f:
+                page += f.read() if name == "explain" else ""
             with open(os.path.join(cli.ROOT, "docs/schema", name + ".schema.json"), encoding="utf-8") as f:
                 found = set(keys(json.load(f)))
             missing = [k for k in sorted(found) if f'`{k}`' not in page and f'"{k}"' not in page

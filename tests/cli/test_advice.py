@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Advice tried through the command, patterns and filters, and what a terminal sees."""
+import fcntl
+import os
+import pty
+import re
+import shlex
+import struct
+import subprocess
+import sys
+import termios
+
+import cli
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Advice(cli.Test):
+    def explained(self, host, *args):
+        ran = self.exits(0, "explain", "--json", "--host", host, *args)
+        return ran.json()["features"]
+
+    def follow(self, host, given, f):
+        """Each way, with the options that were given before it: the later one of two counts."""
+        for state, key in ((True, "turn_on"), (False, "turn_off")):
+            for way in f[key]:
+                there = self.explained(host, *given, *way["options"], f["name"])[0]["standing"]
+                self.assertEqual(there["all" if state else "some"], state, f"{host}: {f['name']}: {way}")
+                self.assertIsNone(there["forced"])
+        for e in f["hosts"]:
+            there = self.explained(e["name"], *given, *e["options"], f["name"])[0]["standing"]
+            self.assertTrue(there["all"], f"{f['name']}: {e}")
+
+    def test_every_advice_leads_where_it_says(self):
+        cases = [
+            ("x86-amd-rome-6-12", ["-c", "host,-avx,-kvmclock2", "--irqchip", "none", "--disable-exits", "hlt"],
+             "kvm* x2apic avx2 svm npt xcr0-avx monitor rdctl-no invtsc tsc-deadline avx512f cx16"),
+            ("x86-amd-max-6-12", ["-c", "host"], "invtsc kvm-msi-ext-dest-id kvm-migration-control vmx ht"),
+            ("x86-amd-opteron-g3-6-1", ["-c", "qemu64,check=off"], "avx2 svm xsave kvm-hint-dedicated"),
+            ("arm64-kvm-neoverse-n1-6-12", ["-c", "host,-FEAT_AES"], "FEAT_SVE FEAT_MTE2 pauth FEAT_PMULL FEAT_RNG"),
+            ("arm64-kvm-max-6-12", ["--gic", "none", "-c", "max,-sve"], "FEAT_SVE2 FEAT_GICv3 SVE.VL FEAT_MTE2"),
+        ]
+        ways = 0
+        for host, given, words in cases:
+            names = []
+            for word in words.split():
+                if "*" in word:
+                    found = self.exits(0, "features", "--host", host, "-j", word).json()["features"]
+                    names += [f["name"] for f in found]
+                else:
+                    names.append(word)
+            for f in self.explained(host, *given, *names):
+                with self.subTest(host=host, name=f["name"]):
+                    self.follow(host, given, f)
+                    ways += len(f["turn_on"]) + len(f["turn_off"]) + len(f["hosts"])
+        self.assertGreater(ways, 50)
+
+    def test_properties(self):
+        """What the other value changes is what the two plans differ in."""
+        def on(host, request):
+            ran = cli.guestcpu("plan", "--json", "--host", host, "-c", request)
+            return {n.split("=")[0] for n in ran.json()["features"]["on"]}, ran.code
+        seen = set()
+        for host, given, names in (
+                ("x86-amd-max-6-12", "host", "kvm migratable enforce pmu"),
+                ("x86-amd-max-6-12", "host,KVM=no,+mpx,migratable=off,+check,-kvm", "kvm migratable enforce check"),
+                ("x86-amd-rome-6-12", "qemu64", "kvm pmu"),
+                ("arm64-kvm-max-6-12", "host,mte=on", "mte enforce")):
+            for f in self.explained(host, "-c", given, *names.split()):
+                with self.subTest(host=host, request=given, name=f["name"]):
+                    other = f["property"]["otherwise"]
+                    now, _ = on(host, given)
+                    then, refused = on(host, other["request"])
+                    self.assertEqual(set(other["turns_on"]) & then, then - now)
+                    self.assertEqual(set(other["turns_off"]) & now, now - then)
+                    self.assertEqual(other["refused"], refused == 1)
+                    again = self.explained(host, "-c", other["request"], f["name"])[0]["property"]
+                    self.assertEqual({again["value"], f["property"]["value"]}, {"on", "off"})
+                    seen |= then ^ now
+        # QEMU's documents: kvm=off hides the leaves; Arm: MTE is a field of PFR1
+        self.assertLessEqual({"kvm-pv-eoi", "kvmclock1"}, seen)
+        self.assertEqual(self.explained("x86-amd-rome-6-12", "-c", "host,phys-bits=40", "phys-bits")[0]["property"],
+                         {"value": "40", "type": "number", "default": "-", "asked": True, "otherwise": None})
+
+    def test_the_line_is_for_a_shell(self):
+        """What stands under "turn on" can be pasted."""
+        host, request = "x86-amd-rome-6-12", "host,model-id=It's a CPU,-avx"
+        ran = self.exits(0, "explain", "--host", host, "-c", request, "avx2")
+        line = re.search(r"turn on +(.*\n(?: {13}.*\n)*)", ran.out).group(1)
+        words = shlex.split(line.replace("\n" + " " * 13, " "))
+        self.assertEqual(words, ["-c", "host,model-id=It's a CPU"])
+        self.assertTrue(self.explained(host, *words, "avx2")[0]["on"])
+
+
+class Filters(cli.Test):
+    HOST = ["--host", "x86-amd-rome-6-12"]
+
+    def names(self, *args, code=0):
+        return [f["name"] for f in self.exits(code, "features", "--json", *args).json()["features"]]
+
+    def test_patterns(self):
+        whole = self.names("--arch=x86", "--all")
+        self.assertEqual(self.names("--arch=x86", "avx*"), [n for n in whole if n.startswith("avx")])
+        self.assertEqual(self.names("--arch=x86", "AVX512_V*"), self.names("--arch=x86", "avx512-v*"))
+        # by an alias: Linux says sse3, QEMU pni
+        self.assertIn("pni", self.names("--arch=x86", "sse[0-9]"))
+        # each once, in the order of the catalogue
+        self.assertEqual(self.names("--arch=x86", "avx2", "avx?", "av[wx]2"), ["avx2"])
+        self.fails(2, "name", "features", "--arch=x86", "nosuch*")
+        _, error = self.fails(2, "name", "features", "--arch=x86", "avx2", "kvm-pv-eio*")
+        self.assertEqual(error["near"][0], "kvm-pv-eoi")
+        self.fails(2, "name", "features", "--arch=x86", "nosuch", "avx*")
+
+    def test_missing_and_on(self):
+        doc = self.exits(0, "features", "--json", "--all", *self.HOST).json()["features"]
+        chosen = [f for f in doc if f["owner"].startswith("chosen")]
+        missing = [f["name"] for f in chosen if not f["offered"] and not f["on"] and f["lack"] != "never"]
+        self.assertEqual(self.names("--missing", *self.HOST), missing)
+        self.assertEqual(set(self.names("--missing", "--all", *self.HOST)) - set(missing),
+                         {f["name"] for f in chosen if f["lack"] == "never"})
+        plan = self.exits(0, "plan", "--json", *self.HOST).json()["features"]["on"]
+        on = {f["name"] for f in chosen if f["on"] and f["id"] and f["at_least"] is None}
+        self.assertEqual({n.split("=")[0] for n in plan}, on)
+        self.assertLessEqual(on, set(self.names("--on", *self.HOST)))
+        # yes or no, for scripts
+        self.assertEqual(self.names("--on", "avx2", *self.HOST), ["avx2"])
+        self.assertEqual(self.names("--on", "avx512f", *self.HOST, code=1), [])
+        self.assertEqual(self.names("--missing", "avx2", *self.HOST, code=1), [])
+        self.assertEqual(self.exits(1, "features", "--missing", "avx2", *self.HOST).out, "none\n")
+
+    def test_kinds(self):
+        found = self.exits(0, "features", "--arch=x86", "--json", "--kind", "pv").json()["features"]
+        self.assertEqual({f["kind"] for f in found}, {"pv"})
+        for args in (["--kind", "p"], ["--kind", ""], ["--kind=pv|hw"], ["--on", "--missing", *self.HOST]):
+            self.fails(2, "argument", "features", "--arch=x86", *args)
+        self.fails(2, "argument", "features", "--arch=arm64", "--on", *self.HOST)
+
+
+def on_terminal(columns, *args, **env):
+    """Output on a terminal of that width, and the exit code."""
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, "TERM": "xterm", **env}
+    done = subprocess.Popen([cli.TOOL, *args], stdout=other, stderr=other, stdin=subprocess.DEVNULL, env=env)
+    os.close(other)
+    out = b""
+    while True:
+        try:
+            part = os.read(main, 65536)
+        except OSError: # the other end is closed
+            break
+        if not part:
+            break
+        out += part
+    os.close(main)
+    return out.decode().replace("\r\n", "\n"), done.wait(timeout=30)
+
+
+class Terminal(cli.Test):
+    ARGS = ("explain", "--host", "x86-amd-rome-6-12", "avx2", "svm", "lm", "kvm-pv-unhalt", "vmx-ept")
+
+    def test_colour(self):
+        out, code = on_terminal(100, *self.ARGS)
+        self.assertEqual(code, 0)
+        self.assertTrue(ESCAPE.search(out))
+        for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            self.assertIsNone(ESCAPE.search(on_terminal(100, *self.ARGS, **env)[0]), env)
+        # an empty NO_COLOR is none: no-color.org
+        self.assertTrue(ESCAPE.search(on_terminal(100, *self.ARGS, NO_COLOR="")[0]))
+        self.assertIsNone(ESCAPE.search(self.exits(0, *self.ARGS).out))
+        self.assertIsNone(ESCAPE.search(on_terminal(100, *self.ARGS, "--json")[0]))
+
+    def test_width(self):
+        said = None
+        for columns in (50, 80, 132):
+            for args in (self.ARGS, ("features", "--arch", "x86", "kvm*")):
+                out = ESCAPE.sub("", on_terminal(columns, *args)[0])
+                text = out.split("\n", 1)[1] # the first line names the host
+                longest = max(len(line) for line in text.splitlines() if len(line.split()) > 2)
+                if args is self.ARGS:
+                    self.assertLessEqual(longest, columns, out)
+                    self.assertGreater(longest, columns - 30)
+                    words = out.split()
+                    said = said or words
+                    self.assertEqual(words, said, "words are lost where lines end")
+        table = ESCAPE.sub("", on_terminal(120, "features", "--arch", "x86", "kvm*")[0])
+        self.assertLessEqual(max(map(len, table.splitlines())), 120)
+
+    def test_legend(self):
+        self.assertIn("OFFERED:", on_terminal(100, "features", "--arch", "x86")[0])
+        self.assertNotIn("OFFERED:", self.exits(0, "features", "--arch", "x86").out)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main())

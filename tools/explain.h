@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* What explain knows of one name, for its two forms of output. */
+#ifndef GCPU_TOOLS_EXPLAIN_H
+#define GCPU_TOOLS_EXPLAIN_H
+
+#include "tool.h"
+
+struct json;
+struct text;
+
+/* Another request, another machine: what to plan with instead. */
+struct way {
+	char *request;
+	struct gcpu_machine machine;
+	const char *why, *source; /* or NULL */
+};
+
+struct ways {
+	struct way way[GCPU_ADVICE_MOST];
+	unsigned n;
+};
+
+/* A bundled snapshot whose KVM gives the feature. */
+struct elsewhere {
+	const char *name;
+	struct way way;
+};
+
+#define ELSEWHERE_MOST 32
+
+/* What another value of a property makes of the plan. */
+struct effect {
+	char *request;
+	const char **on, **off; /* names */
+	unsigned n_on, n_off;
+	bool refused; /* the plan would be, and is not now */
+};
+
+enum subject { SUBJECT_FEATURE, SUBJECT_GROUP, SUBJECT_PROPERTY };
+
+struct account {
+	struct tool *tool;
+	const struct planned *planned;
+	const char *word;    /* as it was typed */
+	enum subject subject;
+	unsigned id;	     /* of a feature */
+	const char *name;    /* as the catalogue has it */
+	const char *meaning; /* of a property, or of the first feature */
+	struct gcpu_standing standing;
+	bool could_be_on;    /* is it a question how to turn it on? */
+	struct ways on, off;
+	struct elsewhere elsewhere[ELSEWHERE_MOST];
+	unsigned n_elsewhere;
+	bool looked_elsewhere; /* there is no way on this host */
+	struct gcpu_property_info property; /* .name NULL: it is none */
+	const char *deflt; /* what it is without a word, on this model */
+	char value[80]; /* as the request or the default has it */
+	bool said;
+	struct effect effect;
+};
+
+/* All about a word; 0 or an exit code. */
+int account_take(struct account *a, struct tool *t, const struct planned *p, const char *word);
+/* Which bundled hosts give what this one does not; each is read once. */
+void accounts_elsewhere(struct account *accounts, int n);
+void account_free(struct account *a);
+const char *lack_name(enum gcpu_lack lack);
+
+/* Arguments that lead from the user's own to a way. */
+#define OPTIONS_MOST 12
+struct arguments {
+	const char *word[OPTIONS_MOST];
+	unsigned n;
+	char room[2][128];
+};
+void way_arguments(const struct account *a, const struct way *w, struct arguments *out);
+
+void explain_text(const struct account *a);
+void explain_json(const struct account *a, struct json *j);
+/* One feature as the catalogue has it; the members of an open object. */
+void feature_json(struct json *j, enum gcpu_arch arch, const struct gcpu_feature_info *f);
+
+/* What the catalogue has on it; the other names. */
+void explain_facts(const struct account *a, const struct gcpu_feature_info *f);
+void explain_aliases(const struct account *a);
+/* " since Linux 6.16 (stable: 6.12.4)" */
+void since_text(struct text *t, const char *since);
+/* "CPUID.0x7.0x0.ebx[16]" */
+void where_text(const struct gcpu_feature_info *f, char *buf, size_t n);
+
+#endif

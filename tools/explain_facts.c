@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* What the catalogue knows of a feature, in words. */
+#include "explain.h"
+#include "term.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void where_text(const struct gcpu_feature_info *f, char *buf, size_t n)
+{
+	if (f->width == 1)
+		snprintf(buf, n, "%s[%u]", f->word, f->lsb);
+	else
+		snprintf(buf, n, "%s[%u:%u]%s%.0llu", f->word, f->lsb + f->width - 1, f->lsb,
+			 f->at_least ? " >= " : "", f->at_least ? (unsigned long long)f->value : 0ULL);
+}
+
+static const struct {
+	const char *word, *text;
+} kinds[] = {
+	{ "hw", "where kernel and CPU have it" },
+	{ "emulated", "by KVM itself, whatever the CPU" },
+	{ "synth", "as the kernel's mitigations make it" },
+	{ "pass", "where the CPU has it" },
+	{ "vendor", "by the vendor's KVM module, under conditions" },
+	{ "alias", "as a copy of another bit" },
+	{ "pv", "by KVM, for guests that know it" },
+	{ "vmm", "never by KVM itself: it is the VMM's promise" },
+	{ "runtime", "never: KVM sets it while the guest runs" },
+	{ "none", "never" },
+}, requirements[] = {
+	{ "lapic", "use the in-kernel local APIC" },
+	{ "apic-map", "give vCPUs APIC ids that KVM can map" },
+	{ "msi-ext-dest-id", "decode extended destination ids of MSIs" },
+	{ "map-gpa-range", "handle the exit of the hypercall" },
+	{ "migration-control", "handle the MSR" },
+	{ "dedicated-cpus", "never preempt vCPUs for long" },
+}, vendors[] = {
+	{ "intel", "Intel" },
+	{ "amd", "AMD and Hygon" },
+	{ "centaur", "Centaur and Zhaoxin" },
+}, gates[] = {
+	{ "msr", "KVM refuses the MSR" },
+	{ "hypercall", "KVM refuses the hypercall" },
+	{ "msr-bit", "KVM refuses the bit of the MSR" },
+	{ "flag", "KVM ignores the flag" },
+};
+
+#define LOOK_UP(table, name, n) look_up(&(table)[0].word, sizeof(table) / sizeof((table)[0]), name, n)
+
+/* PAIRS of word and text; the word itself if it is unknown. */
+static const char *look_up(const char *const *pairs, size_t count, const char *name, size_t n)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(pairs[2 * i]) == n && strncmp(pairs[2 * i], name, n) == 0)
+			return pairs[2 * i + 1];
+	return name;
+}
+
+#define ADD_WORDS(t, table, before, between, words) \
+	add_words(t, &(table)[0].word, sizeof(table) / sizeof((table)[0]), before, between, words)
+
+/* Words joined by '+', each as its text. */
+static void add_words(struct text *t, const char *const *pairs, size_t count, const char *before,
+		      const char *between, const char *words)
+{
+	for (const char *s = words; *s;) {
+		size_t n = strcspn(s, "+");
+		const char *text = look_up(pairs, count, s, n);
+
+		text_add(t, "%s%.*s", s == words ? before : between, text == s ? (int)n : 200, text);
+		s += n + (s[n] == '+');
+	}
+}
+
+/* A release first, then the stable ones that have it too. */
+void since_text(struct text *t, const char *since)
+{
+	const char *stable = strchr(since, ' ');
+
+	if (strcmp(since, "-") == 0)
+		return;
+	if (strcmp(since, "?") == 0) {
+		text_add(t, " since a release that is not known");
+		return;
+	}
+	if (strncmp(since, "<=", 2) == 0)
+		text_add(t, " in Linux %.*s or earlier", stable ? (int)(stable - since - 2) : 40, since + 2);
+	else
+		text_add(t, " since Linux %.*s", stable ? (int)(stable - since) : 40, since);
+	if (stable)
+		text_add(t, " (stable:%s)", stable);
+}
+
+struct names {
+	struct text text;
+	const char *own;
+	unsigned n;
+};
+
+static int alias(void *ctx, const char *name, const char *tag)
+{
+	struct names *l = ctx;
+
+	if (strcmp(name, l->own) != 0)
+		text_add(&l->text, "%s%s (%s)", l->n++ ? ", " : "", name, tag);
+	return 0;
+}
+
+void explain_aliases(const struct account *a)
+{
+	struct names l = { .own = a->word };
+
+	gcpu_feature_aliases(a->tool->arch, a->word, alias, &l);
+	text_item("also", &l.text);
+	free(l.text.s);
+}
+
+static void print_pv(const struct gcpu_feature_info *f)
+{
+	struct text t = { NULL, 0, 0 };
+
+	for (unsigned i = 0; i < f->n_msrs; i++)
+		text_add(&t, "%s0x%x", i ? ", " : f->n_msrs > 1 ? "MSRs " : "MSR ", f->msrs[i]);
+	for (unsigned i = 0; i < f->n_hypercalls; i++)
+		text_add(&t, "%s%u", i ? ", " : f->n_msrs ? "; hypercall " : "hypercall ", f->hypercalls[i]);
+	text_item("interface", &t);
+	if (f->gate)
+		text_add(&t, "%s where the guest does not have it (kvm-pv-enforce-cpuid)",
+		    LOOK_UP(gates, f->gate, strlen(f->gate)));
+	text_item("enforced", &t);
+	if (f->vmm)
+		ADD_WORDS(&t, requirements, "must ", "; ", f->vmm);
+	text_item("the VMM", &t);
+	if (f->note)
+		term_item("note", f->note);
+}
+
+/* What is not the rule: host and max take what is offered. */
+static const char *default_text(const char *deflt)
+{
+	if (strcmp(deflt, "asked") == 0)
+		return "only where it is asked for";
+	return strcmp(deflt, "any") == 0 ? "every model has it where it is offered" : NULL;
+}
+
+/* Levels of a field that have names of their own. */
+struct levels {
+	const struct gcpu_feature_info *field;
+	struct text text;
+};
+
+static int level(void *ctx, const struct gcpu_feature_info *f)
+{
+	struct levels *l = ctx;
+
+	if (!f->at_least || strcmp(f->word, l->field->word) != 0 || f->lsb != l->field->lsb)
+		return 0;
+	text_add(&l->text, "%s%llu %s", l->text.n ? ", " : "", (unsigned long long)f->value, f->name);
+	return 0;
+}
+
+void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
+{
+	struct levels levels = { f, { NULL, 0, 0 } };
+	struct text offered = { NULL, 0, 0 };
+	char buf[300];
+
+	where_text(f, buf, sizeof(buf));
+	term_item("where", buf);
+	if (f->width > 1 && !f->at_least)
+		gcpu_features(a->tool->arch, level, &levels);
+	text_item("levels", &levels.text);
+	free(levels.text.s);
+	text_add(&offered, "%s%s", LOOK_UP(kinds, f->kind, strlen(f->kind)), strcmp(f->since, "-") ? "," : "");
+	since_text(&offered, f->since);
+	text_item("offered", &offered);
+	if (f->vendors)
+		ADD_WORDS(&offered, vendors, "only CPUs of ", ", ", f->vendors);
+	text_item("vendor", &offered);
+	free(offered.s);
+	if (default_text(f->deflt) && a->standing.chosen)
+		term_item("default", default_text(f->deflt));
+	if (f->runtime && !(f->note && strcasecmp(f->runtime, f->note) == 0))
+		term_item("runtime", f->runtime);
+	print_pv(f);
+	explain_aliases(a);
+}
+
