@@ -16,6 +16,7 @@ import kmod
 HERE = os.path.dirname(os.path.abspath(__file__))
 MACHINE = {"x86": "x86_64", "arm64": "aarch64"}
 ELF_MACHINE = {"x86": 62, "arm64": 183}
+PT_INTERP = 3
 
 
 class Cpio:
@@ -52,7 +53,7 @@ def pad(data):
 
 
 def elf_machine(path):
-    """(machine number, needs an interpreter) of an ELF file, or None."""
+    """(machine number, the interpreter it needs or None) of an ELF file, or None."""
     with open(path, "rb") as file:
         data = file.read(4096)
     if data[:5] != b"\x7fELF\x02" or data[5] != 1:
@@ -60,15 +61,19 @@ def elf_machine(path):
     offset = int.from_bytes(data[32:40], "little")
     size = int.from_bytes(data[54:56], "little")
     count = int.from_bytes(data[56:58], "little")
-    kinds = [int.from_bytes(data[offset + i * size:offset + i * size + 4], "little")
-             for i in range(count)]
-    return int.from_bytes(data[18:20], "little"), 3 in kinds
+    interpreter = None
+    for i in range(count):
+        head = data[offset + i * size:offset + (i + 1) * size]
+        if int.from_bytes(head[:4], "little") == PT_INTERP:
+            at = int.from_bytes(head[8:16], "little")
+            interpreter = data[at:].partition(b"\0")[0].decode("ascii", "replace")
+    return int.from_bytes(data[18:20], "little"), interpreter
 
 
 def busybox(arch):
     """Path of a static busybox for `arch`: this machine's, else fetched."""
     here = shutil.which("busybox")
-    if here and elf_machine(here) == (ELF_MACHINE[arch], False):
+    if here and elf_machine(here) == (ELF_MACHINE[arch], None):
         return here
     root = fetch.fetch_packages(arch, ["busybox-static"])["root"]
     for path in ("usr/bin/busybox", "bin/busybox"):
@@ -115,13 +120,13 @@ def read(path):
         return file.read()
 
 
-def check_file(arch, source):
+def check_file(arch, source, targets):
     """A command of the wrong sort would only say "not found" in the guest."""
     found = elf_machine(source)
     if found and found[0] != ELF_MACHINE[arch]:
         raise fetch.CannotBeHad(f"{source} is not a program for {arch}")
-    if found and found[1]:
-        raise fetch.CannotBeHad(f"{source} is not statically linked")
+    if found and found[1] and found[1] not in targets:
+        raise fetch.CannotBeHad(f"{source} is not statically linked, and {found[1]} is not given")
 
 
 def build(arch, modules, runs, files, gets, nonce, command_limit=0, holder=None):
@@ -146,7 +151,7 @@ def build(arch, modules, runs, files, gets, nonce, command_limit=0, holder=None)
     for number, path in enumerate(gets):
         archive.add(f"tier/get/{number}", stat.S_IFREG | 0o644, path.encode() + b"\n")
     for source, target in files:
-        check_file(arch, source)
+        check_file(arch, source, [target for _, target in files])
         mode = stat.S_IMODE(os.stat(source).st_mode)
         archive.add(target, stat.S_IFREG | mode, read(source))
     return gzip.compress(archive.finish(), compresslevel=1, mtime=0)
