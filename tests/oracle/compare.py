@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Compare guestcpu's plan with what QEMU hands to KVM, request by request.
 
-Every feature word is compared bit by bit on every vCPU, and every capability
-about the choice of a CPU. A difference passes only with a row of
+Every word of the whole CPUID table is compared bit by bit on every vCPU, and
+the feature MSRs, the APIC ids, the rate of the TSC, machine check and every
+capability about the choice of a CPU. A difference passes only with a row of
 differences.txt; a row that does not show in its own request is a failure as
 well, unless it is marked other-host.
 
@@ -20,104 +21,16 @@ import fetch_qemu
 import hosts
 import qemu
 import words
+from case import Case
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EXITS = ((0, "mwait"), (1, "hlt"), (2, "pause"), (3, "cstate"))
 SPLIT_IRQCHIP = 121
-DISABLE_EXITS = 143
-
-
-class Case:
-    """One request, and what both sides answer to it."""
-
-    def __init__(self, columns):
-        self.flags, self.irqchip, smp, extra = columns
-        self.smp = int(smp)
-        self.extra = parse_extra(extra)
-        self.title = " | ".join(columns)
-        self.host = self.extra.get("host")
-        self.qemu = self.plan = self.our_error = None
-
-    def why_skip(self):
-        """Why QEMU cannot be shown the host that the row names, or None."""
-        if not self.host:
-            return None
-        document = hosts.read(self.host)
-        if not document:
-            return "no snapshot " + self.host
-        vendor = hosts.vendor(hosts.answers(document)[0])
-        if vendor != hosts.native_vendor():
-            return "%s is of another vendor, %s" % (self.host, vendor)
-        return None
-
-    def ask_qemu(self, which):
-        self.version = which.version
-        host = hosts.answers(hosts.read(self.host)) if self.host else None
-        self.qemu = qemu.ask(self.extra.get("qemu", self.flags), self.irqchip,
-                             self.smp, "cpu-pm" in self.extra,
-                             self.extra.get("machine", "q35"), which, host,
-                             int(self.extra.get("maxcpus", 0)))
-
-    def consents(self):
-        """What guestcpu is told about the VMM, so that it stands for QEMU."""
-        argv = []
-        if "plain-vmm" in self.extra:
-            return argv
-        if self.irqchip == "split":
-            argv += ["--handles", "msi-ext-dest-id"]
-        if max(self.smp, int(self.extra.get("maxcpus", 0))) > 255:
-            argv += ["--x2apic-ids"]
-        return argv
-
-    def refused_msrs(self):
-        """MSRs whose value the host's KVM does not take."""
-        if self.host:
-            return hosts.refused_msrs(hosts.read(self.host))
-        return {msr for msrs in self.qemu["refused_msrs"].values()
-                for msr in msrs}
-
-    def ask_us(self, binary):
-        # QEMU's machine types of today make one socket of all vCPUs.
-        argv = [binary, "plan", "--json", "-c", self.flags,
-                "--irqchip", self.irqchip,
-                "--smp", "%d,sockets=1,cores=%d" % (self.smp, self.smp)]
-        argv += self.consents()
-        if self.host:
-            argv += ["--host", hosts.path(self.host)]
-        if "cpu-pm" in self.extra:
-            mask = self.qemu["extensions"].get(DISABLE_EXITS, 0)
-            argv += ["--disable-exits",
-                     ",".join(name for bit, name in EXITS if mask >> bit & 1)]
-        done = subprocess.run(argv, text=True, capture_output=True, timeout=60)
-        if done.returncode not in (0, 1):
-            raise qemu.QemuError("guestcpu ended with %d: %s"
-                                 % (done.returncode,
-                                    (done.stderr or done.stdout).strip()))
-        document = json.loads(done.stdout)
-        if done.returncode == 0:
-            self.plan = document
-        elif "error" in document:
-            self.our_error = document["error"]["text"]
-        else:
-            self.our_error = "; ".join(
-                finding["text"] for finding in document["findings"]
-                if finding["severity"] == "error")
-
-
-def parse_extra(text):
-    """The extra column: {word: value or True}."""
-    extra = {}
-    for word in text.split():
-        if word != "-":
-            key, _, value = word.partition("=")
-            extra[key] = value or True
-    return extra
 
 
 def plan_tables(plan, count):
     """One table for each vCPU: the plan's, with what differs for that one."""
-    base = hosts.entries(plan["cpuid"])
-    own = {vcpu["index"]: hosts.entries(vcpu.get("cpuid", []))
+    base = words.entries(plan["cpuid"])
+    own = {vcpu["index"]: words.entries(vcpu.get("cpuid", []))
            for vcpu in plan.get("vcpus", [])}
     tables = []
     for index in range(count):
@@ -159,46 +72,76 @@ def without_nothing(caps):
 
 
 def compare_words(case):
-    """Differences of the feature words, each once whatever the vCPUs."""
-    tables = plan_tables(case.plan, len(case.qemu["tables"]))
+    """Differences of the words, each once whatever the vCPUs; words compared."""
+    theirs_by_id = case.qemu["tables"]
+    tables = plan_tables(case.plan, len(theirs_by_id))
     our_msrs = {words.number(msr["index"]): words.number(msr["value"])
                 for msr in case.plan.get("msrs", [])}
-    found = {}
-    for index, vcpu in enumerate(sorted(case.qemu["tables"])):
-        ours = words.vector(tables[index], our_msrs)
-        theirs = words.vector(case.qemu["tables"][vcpu],
-                              case.qemu["msrs"].get(vcpu, {}))
-        for word, value in theirs.items():
-            differs = value ^ ours[word]
-            if case.host:
-                differs &= ~hosts.FROM_INSTRUCTION.get(word, 0)
+    hidden = hosts.from_instruction(case) if case.host else {}
+    found, count = {}, 0
+    for index, vcpu in enumerate(sorted(theirs_by_id)):
+        where = words.places(tables[index], theirs_by_id[vcpu])
+        ours = words.vector(tables[index], our_msrs, where)
+        theirs = words.vector(theirs_by_id[vcpu],
+                              case.qemu["msrs"].get(vcpu, {}), where)
+        count += len(ours.keys() | theirs.keys())
+        for word in ours.keys() | theirs.keys():
+            differs = ours[word] ^ theirs[word]
+            if differs and hidden:
+                differs &= ~hosts.hidden_bits(hidden, word)
             for bit in words.bits_of(differs):
-                found[(word, bit)] = differences.Difference(
-                    word, bit, ours[word] >> bit & 1, value >> bit & 1)
-    return list(found.values())
+                mine = ours[word] >> bit & 1
+                found.setdefault((word, bit, mine), differences.Difference(
+                    word, bit, mine, 1 - mine, (ours[word], theirs[word])))
+    return list(found.values()), count
+
+
+def step_value(plan, call, argument):
+    """What the recipe gives to a call, or None if it makes none."""
+    for step in plan.get("recipe", []):
+        if step["call"] == call:
+            return words.number(step["args"][argument])
+    return None
+
+
+def compare_calls(case):
+    """Differences in what else is asked of KVM, each a value as a whole."""
+    ids = [vcpu["id"] for vcpu in case.plan.get("vcpus", [])]
+    yield "apic-ids", ids, sorted(case.qemu["tables"])
+    host = case.qemu["host_khz"]
+    yield ("tsc-khz", step_value(case.plan, "KVM_SET_TSC_KHZ", "khz") or host,
+           case.qemu["tsc_khz"] or host)
+    mce = step_value(case.plan, "KVM_X86_SETUP_MCE", "mcg_cap") or 0
+    yield "lmce", bool(mce >> qemu.MCG_LMCE & 1), case.qemu["lmce"]
 
 
 def compare(case):
-    """Every difference between the two answers."""
+    """(every difference between the two answers, words compared)."""
     if bool(case.qemu["refused"]) != bool(case.our_error):
         return [differences.Difference("refused", None, case.our_error,
-                                       case.qemu["refused"])]
+                                       case.qemu["refused"])], 0
     if case.our_error:
-        return []
-    found = compare_words(case)
+        return [], 0
+    found, count = compare_words(case)
     ours, theirs = plan_caps(case.plan), qemu_caps(case.qemu)
     for cap in sorted(set(ours) | set(theirs)):
         if ours.get(cap) != theirs.get(cap):
             found.append(differences.Difference(
                 "cap", cap, ours.get(cap), theirs.get(cap)))
-    return found
+    for subject, mine, qemus in compare_calls(case):
+        if mine != qemus:
+            found.append(differences.Difference(subject, None, mine, qemus))
+    return found, count
 
 
 def describe(difference, names):
     if difference.subject == "refused":
         who = "QEMU" if difference.qemus else "guestcpu"
         return "only %s refuses: %s" % (
-            who, str(difference.qemus or difference.ours).splitlines()[0])
+            who, str(difference.qemus or difference.ours).splitlines()[-1])
+    if difference.subject in differences.WHOLE:
+        return "%s: qemu %s, ours %s" % (difference.subject, difference.qemus,
+                                         difference.ours)
     if difference.subject == "cap":
         return "cap %d %s: qemu %s, ours %s" % (
             difference.item, qemu.CHOICE_CAPS[difference.item],
@@ -209,58 +152,109 @@ def describe(difference, names):
         difference.ours)
 
 
-def run_case(case, which, binary, rows, names, verbose):
-    """Ask both, print what has no row; returns how many that are."""
+def told(found, names):
+    """Lines for differences; bits of a word in one line, with both words."""
+    words_of = {}
+    for difference in found:
+        if difference.whole:
+            words_of.setdefault(difference.subject, []).append(difference)
+        else:
+            yield describe(difference, names)
+    for word, bits in sorted(words_of.items()):
+        bits.sort(key=lambda difference: difference.item)
+        ours, qemus = bits[0].whole
+        named = ["%d:%s" % (d.item, names[(word, d.item)])
+                 if (word, d.item) in names else str(d.item) for d in bits]
+        yield "%s: qemu 0x%x, ours 0x%x, bits %s" % (word, qemus, ours,
+                                                     " ".join(named))
+
+
+class Judged:
+    """What came of one case."""
+
+    def __init__(self, case, rows):
+        self.case = case
+        self.unexplained, self.explained = [], []
+        found, self.words = compare(case)
+        found = self.explain(found, [row for row in rows if not row.follows()])
+        self.unexplained = self.explain(found, [row for row in rows if row.follows()])
+
+    def explain(self, found, rows):
+        """Those of the differences that no row explains."""
+        rest, used = [], set()
+        for difference in found:
+            row = next((r for r in rows if r.fits(difference, self.case)), None)
+            if row:
+                row.used.add(self.case.title)
+                used.add(row.id)
+                self.explained.append((row, difference))
+            else:
+                rest.append(difference)
+        self.case.explained_by = self.case.explained_by | used
+        return rest
+
+    def keys(self):
+        return {difference.key() for difference in self.unexplained}
+
+    def lines(self, names, verbose):
+        lines = ["   DIFFERS " + line for line in told(self.unexplained, names)]
+        for row in {row for row, _ in self.explained} if verbose else ():
+            lines += ["   row %s: %s" % (row.id, line) for line in told(
+                [d for r, d in self.explained if r is row], names)]
+        return lines
+
+
+ERRORS = (qemu.QemuError, ValueError, KeyError, subprocess.SubprocessError)
+
+
+def ask_both(columns, which, binary, rows, snapshot=None):
+    """Put one request to both sides; a Judged."""
+    case = Case(columns)
+    case.snapshot = snapshot
     case.ask_qemu(which)
     case.ask_us(binary)
-    unexplained = 0
-    lines = []
-    for difference in compare(case):
-        row = next((r for r in rows if r.fits(difference, case)), None)
-        if row:
-            row.used.add(case.title)
-            if verbose:
-                lines.append("   row %s: %s"
-                             % (row.id, describe(difference, names)))
-        else:
-            unexplained += 1
-            lines.append("   DIFFERS " + describe(difference, names))
-    print("%s %s" % ("not ok" if unexplained else "ok", case.title))
-    if lines:
-        print("\n".join(lines))
-    return unexplained
+    return Judged(case, rows)
+
+
+def rows_of(options):
+    if options.request:
+        return [[column.strip() for column in options.request.split("|")]]
+    return [columns for _, columns in words.read_rows(options.requests, 4)]
 
 
 def judge(options, which):
     """Run every request; returns the exit code."""
-    rows, names, bad = differences.read(), words.bit_names(), 0
-    ran = set()
-    for _, columns in words.read_rows(options.requests, 4):
-        case = Case(columns)
-        if options.only and options.only not in case.title:
+    rows, names, bad = differences.read_all(), words.bit_names(), 0
+    ran, compared = set(), 0
+    for columns in rows_of(options):
+        title = " | ".join(columns)
+        if options.only and options.only not in title:
             continue
-        reason = case.why_skip()
+        reason = Case(columns).why_skip()
         if reason:
-            print("skip %s: %s" % (case.title, reason))
+            print("skip %s: %s" % (title, reason))
             continue
         try:
-            bad += run_case(case, which, options.guestcpu, rows, names,
-                            options.verbose)
-            ran.add(case.title)
-        except (qemu.QemuError, ValueError, KeyError,
-                subprocess.SubprocessError) as error:
-            print("not ok %s\n   %s: %s" % (case.title,
-                                            type(error).__name__, error))
+            judged = ask_both(columns, which, options.guestcpu, rows)
+        except ERRORS as error:
+            print("not ok %s\n   %s: %s" % (title, type(error).__name__, error))
             bad += 1
+            continue
+        ran.add(title)
+        bad += len(judged.unexplained)
+        compared += judged.words
+        print("%s %s" % ("not ok" if judged.unexplained else "ok", title))
+        for line in judged.lines(names, options.verbose):
+            print(line)
     unshown = [row for row in rows if row.about(which.version)
                and row.request() in ran and row.request() not in row.used
                and not row.other_host()]
     for row in unshown:
         print("row %s of differences.txt does not show in %s"
               % (row.id, row.request()))
-    print("QEMU %s: %d requests, %d differences without a row, "
+    print("QEMU %s: %d requests, %d words, %d differences without a row, "
           "%d rows that do not show"
-          % (which.version, len(ran), bad, len(unshown)))
+          % (which.version, len(ran), compared, bad, len(unshown)))
     return 1 if bad or unshown else 0
 
 
@@ -274,6 +268,8 @@ def main():
     parser.add_argument("--requests", metavar="FILE",
                         default=os.path.join(HERE, "requests.txt"),
                         help="other requests than those of requests.txt")
+    parser.add_argument("--request", metavar="ROW",
+                        help="one row, in the form of requests.txt")
     parser.add_argument("--only", help="only requests with this text")
     parser.add_argument("--verbose", action="store_true",
                         help="print differences that have a row, too")

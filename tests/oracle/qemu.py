@@ -35,6 +35,7 @@ DATA_DIRS = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 CHOICE_CAPS = {121: "SPLIT_IRQCHIP", 129: "X2APIC_API", 143: "DISABLE_EXITS",
                190: "ENFORCE_PV_FEATURE_CPUID"}
 
+MCG_LMCE = 27
 KVM_GET_API_VERSION = 0xAE00
 
 
@@ -58,6 +59,18 @@ class Qemu:
                 if os.path.isdir(path):
                     self.args += ["-L", path]
         self.version = self._version()
+
+    def run(self, *argv):
+        """What it prints for arguments that start no machine."""
+        done = subprocess.run([self.binary, *argv], text=True,
+                              env=dict(os.environ, **self.env),
+                              capture_output=True, timeout=30)
+        return done.stdout
+
+    def feature_names(self):
+        """The names of features that its -cpu takes."""
+        text = self.run("-cpu", "help")
+        return set(text.partition("Recognized CPUID flags:")[2].split())
 
     def _version(self):
         done = subprocess.run([self.binary, "--version"], text=True,
@@ -83,13 +96,14 @@ def installed():
     return Qemu(binary) if binary else None
 
 
-def why_not():
+def why_not(needs_kvm=True):
     """Why no QEMU can be asked on this machine, or None."""
     if os.uname().machine != "x86_64":
         return "this is not an x86-64 machine"
     try:
-        with open("/dev/kvm", "r+b", buffering=0) as device:
-            fcntl.ioctl(device, KVM_GET_API_VERSION)
+        if needs_kvm:
+            with open("/dev/kvm", "r+b", buffering=0) as device:
+                fcntl.ioctl(device, KVM_GET_API_VERSION)
     except OSError as e:
         return f"no usable /dev/kvm: {e.strerror}"
     if not (shutil.which("cc") or shutil.which("gcc")):
@@ -122,6 +136,7 @@ def write_host(directory, host):
             stream.write("msr %x %x\n" % (index, value))
         for number, value in host[2].items():
             stream.write("cap %x %x\n" % (number, value))
+        stream.write("tsc %x\n" % host[3])
     return path
 
 
@@ -161,11 +176,25 @@ class Monitor:
                 raise QemuError(name + ": " + message["error"]["desc"])
 
 
+def with_room(smp, maxcpus):
+    """The same topology with more sockets, most of them empty."""
+    count, *levels = smp.split(",")
+    if not levels:
+        levels = ["sockets=1", "cores=" + count]
+    inner = 1
+    for level in levels:
+        name, _, value = level.partition("=")
+        inner *= 1 if name == "sockets" else int(value)
+    levels = [level for level in levels if not level.startswith("sockets=")]
+    return ",".join([count, "sockets=%d" % (maxcpus // inner)] + levels
+                    + ["maxcpus=%d" % maxcpus])
+
+
 def command_line(qemu, cpu, irqchip, smp, cpu_pm, machine, maxcpus):
     if irqchip == "none":
         cpu, smp = cpu + ",-apic", 1
     if maxcpus:
-        smp = "%d,maxcpus=%d" % (smp, maxcpus)
+        smp = with_room(str(smp), maxcpus)
     argv = [qemu.binary] + qemu.args
     argv += ["-accel", "kvm", "-machine",
              "%s,kernel-irqchip=%s" % (machine, IRQCHIP[irqchip])]
@@ -207,7 +236,8 @@ def run_stopped(argv, env):
 def digest(lines):
     """The shim's lines as one answer."""
     answer = {"tables": {}, "supported": None, "caps": [], "msrs": {},
-              "refused_msrs": {}, "irqchip": False, "extensions": {}}
+              "refused_msrs": {}, "irqchip": False, "extensions": {},
+              "tsc_khz": None, "host_khz": None, "lmce": False}
     for line in lines:
         call = json.loads(line)
         name, vcpu = call["call"], call["vcpu"]
@@ -227,6 +257,12 @@ def digest(lines):
                 call["value"])
         elif name == "KVM_CREATE_IRQCHIP":
             answer["irqchip"] = call["result"] >= 0
+        elif name == "KVM_GET_TSC_KHZ":
+            answer["host_khz"] = answer["host_khz"] or call["result"]
+        elif name == "KVM_SET_TSC_KHZ":
+            answer["tsc_khz"] = call["arg"]
+        elif name == "KVM_X86_SETUP_MCE":
+            answer["lmce"] = bool(call["mcg_cap"] >> MCG_LMCE & 1)
         elif name == "KVM_CHECK_EXTENSION":
             answer["extensions"][call["arg"]] = call["result"]
     return answer
@@ -259,8 +295,14 @@ def ask(cpu="host", irqchip="kernel", smp=2, cpu_pm=False, machine="q35",
         if os.path.exists(log):
             with open(log, encoding="ascii") as stream:
                 lines = stream.readlines()
+    return answer_of(lines, count, said, qemu.version)
+
+
+def answer_of(lines, count, said, version):
+    """The answer out of the shim's lines, the number of vCPUs that QEMU had (None
+    if it did not run) and what it said."""
     answer = digest(lines)
-    answer["version"] = qemu.version
+    answer["version"] = version
     answer["messages"] = said
     answer["refused"] = None
     if count is None:

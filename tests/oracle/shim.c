@@ -11,7 +11,7 @@
  *
  * With GUESTCPU_ORACLE_HOST, QEMU is shown another host: the lines of that
  * file, "cpuid" and seven hex numbers (function, index, flags, eax to edx),
- * "msr" and two, or "cap" and two, stand in for what this KVM supports, and
+ * "msr" and two, "cap" and two, or "tsc" and its kHz, stand in for what this KVM supports, and
  * what QEMU enables of those capabilities is not passed on. The CPUID
  * instruction itself cannot be stood in for: the vendor has to be the same.
  */
@@ -33,7 +33,7 @@
 #define MAX_CAPS 16u
 
 static struct {
-	uint32_t n_entries, n_msrs, n_caps;
+	uint32_t n_entries, n_msrs, n_caps, tsc_khz;
 	struct kvm_cpuid_entry2 entries[MAX_ENTRIES];
 	struct kvm_msr_entry msrs[MAX_MSRS];
 	struct { uint32_t number, value; } caps[MAX_CAPS];
@@ -165,6 +165,9 @@ static const char *call_name(unsigned long request)
 	case KVM_SET_MSRS: return "KVM_SET_MSRS";
 	case KVM_CREATE_IRQCHIP: return "KVM_CREATE_IRQCHIP";
 	case KVM_CREATE_VCPU: return "KVM_CREATE_VCPU";
+	case KVM_GET_TSC_KHZ: return "KVM_GET_TSC_KHZ";
+	case KVM_SET_TSC_KHZ: return "KVM_SET_TSC_KHZ";
+	case KVM_X86_SETUP_MCE: return "KVM_X86_SETUP_MCE";
 	case KVM_CHECK_EXTENSION: return "KVM_CHECK_EXTENSION";
 	}
 	return NULL;
@@ -193,6 +196,8 @@ static void record(int fd, unsigned long request, void *arg, long ret, int err)
 		put_cap(&l, arg);
 	else if (request == KVM_SET_MSRS)
 		wanted = put_msrs(&l, arg);
+	else if (request == KVM_X86_SETUP_MCE)
+		put(&l, ",\"mcg_cap\":%llu", *(unsigned long long *)arg);
 	else
 		put(&l, ",\"arg\":%lu", (unsigned long)(uintptr_t)arg);
 	put(&l, "}\n");
@@ -272,6 +277,8 @@ __attribute__((constructor)) static void read_other_host(void)
 			 sscanf(text, "cap %x %x", &number, &index) == 2) {
 			other.caps[other.n_caps].number = number;
 			other.caps[other.n_caps++].value = index;
+		} else if (sscanf(text, "tsc %x", &number) == 1) {
+			other.tsc_khz = number;
 		}
 	}
 	if (file)
@@ -361,6 +368,8 @@ static int stand_in(int fd, unsigned long request, void *arg, long *ret)
 		return other_enable(arg, ret);
 	if (request == KVM_GET_SUPPORTED_CPUID)
 		*ret = other_supported(arg);
+	else if (request == KVM_GET_TSC_KHZ && other.tsc_khz)
+		*ret = other.tsc_khz;
 	else if (request == KVM_GET_DEVICE_ATTR && attr->group == 0 &&
 		 attr->attr == KVM_X86_XCOMP_GUEST_SUPP &&
 		 !strcmp(fd_kind(fd, &id), "system"))

@@ -23,10 +23,11 @@ def names_of(word, value, names):
 
 
 def survey(answer, names):
-    supported = words.vector(answer["supported"], {})
     first = min(answer["tables"])
-    msrs = answer["msrs"].get(first, {})
-    given = words.vector(answer["tables"][first], msrs)
+    where = words.places(answer["supported"], answer["tables"][first])
+    supported = words.vector(answer["supported"], {}, where)
+    given = words.vector(answer["tables"][first],
+                         answer["msrs"].get(first, {}), where)
     for word, value in given.items():
         added = value & ~supported[word]
         removed = supported[word] & ~value

@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The words that are compared, and how a table of either side is read."""
+import functools
 import os
 import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-# Every CPUID word that holds feature bits: (leaf, sub-leaf, registers).
-FEATURE_WORDS = (
-    (0x1, 0, "ecx edx"), (0x6, 0, "eax"), (0x7, 0, "ebx ecx edx"),
-    (0x7, 1, "eax ecx edx"), (0x7, 2, "edx"), (0xd, 0, "eax edx"),
-    (0xd, 1, "eax ecx edx"), (0x12, 0, "eax ebx"), (0x12, 1, "eax"),
-    (0x14, 0, "ebx ecx"), (0x1e, 1, "eax"), (0x24, 0, "ebx"),
-    (0x40000001, 0, "eax edx"), (0x80000001, 0, "ecx edx"),
-    (0x80000007, 0, "ebx edx"), (0x80000008, 0, "ebx"),
-    (0x8000000a, 0, "edx"), (0x8000001f, 0, "eax"),
-    (0x80000021, 0, "eax ecx"), (0x80000022, 0, "eax"),
-    (0xc0000001, 0, "edx"))
-# IA32_CORE_CAPABILITIES, IA32_ARCH_CAPABILITIES, IA32_PERF_CAPABILITIES.
-FEATURE_MSRS = (0xcf, 0x10a, 0x345)
 REGISTERS = ("eax", "ebx", "ecx", "edx")
 
 
+@functools.lru_cache(maxsize=None)
 def address(leaf, sub, register):
     return "CPUID.0x%x.0x%x.%s" % (leaf, sub, register)
 
@@ -30,22 +19,36 @@ def number(value):
     return int(value, 0) if isinstance(value, str) else int(value)
 
 
-def vector(table, msrs):
-    """{address: value} of the compared words.
+def places(*tables):
+    """Every (leaf, sub-leaf) that one of the tables has."""
+    return {(entry[0], entry[1] if entry[2] & 1 else 0)
+            for table in tables for entry in table}
+
+
+def vector(table, msrs, where=None):
+    """{address: value} of the words at `where`, by default the table's own.
 
     `table` is [[function, index, flags, eax, ebx, ecx, edx]...]; an entry
-    without the index flag stands for every index, as in KVM.
+    without the index flag stands for every index, as in KVM. What is not
+    there is 0, as in KVM.
     """
-    words = {}
-    for leaf, sub, registers in FEATURE_WORDS:
-        found = next((e for e in table if e[0] == leaf
-                      and (not e[2] & 1 or e[1] == sub)), None)
-        for register in registers.split():
-            value = found[3 + REGISTERS.index(register)] if found else 0
+    exact = {(entry[0], entry[1]): entry[3:] for entry in table if entry[2] & 1}
+    whole = {entry[0]: entry[3:] for entry in table if not entry[2] & 1}
+    words = Words()
+    for leaf, sub in places(table) if where is None else where:
+        values = exact.get((leaf, sub)) or whole.get(leaf) or (0, 0, 0, 0)
+        for register, value in zip(REGISTERS, values):
             words[address(leaf, sub, register)] = value
-    for index in FEATURE_MSRS:
-        words["MSR.0x%x" % index] = msrs.get(index, 0)
+    for index, value in msrs.items():
+        words["MSR.0x%x" % index] = value
     return words
+
+
+class Words(dict):
+    """{address: value}; a word that is not there is 0."""
+
+    def __missing__(self, key):
+        return 0
 
 
 def bit_names():
@@ -67,6 +70,13 @@ def bit_names():
             for bit in range(low, high + 1):
                 names[(columns[2], bit)] = columns[1]
     return names
+
+
+def entries(table):
+    return [[number(entry["leaf"]), number(entry["subleaf"]),
+             number(entry.get("flags", 0))]
+            + [number(entry[register]) for register in REGISTERS]
+            for entry in table]
 
 
 def bits_of(value):
