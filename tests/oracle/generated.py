@@ -153,7 +153,7 @@ def arguments():
                     if options.seed == "random" else int(options.seed))
     if options.where != "here" and not options.build:
         parser.error("a kernel needs --build")
-    options.count = options.count or (240 if options.where == "here" else 40)
+    options.count = options.count or (240 if options.where == "here" else 34)
     return options
 
 
