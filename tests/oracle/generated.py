@@ -43,6 +43,7 @@ class Tally:
         self.requests = self.words = self.bits = self.failed = self.refused = 0
         self.by_row = collections.Counter()
         self.wrong = []                 # the Judged that have something unexplained
+        self.unknown = []               # words of the table that guestcpu does not know
         self.lock = threading.Lock()
 
     def add(self, judged):
@@ -73,7 +74,7 @@ class Tally:
                  sum(self.by_row.values()), len(self.wrong), self.failed))
 
     def status(self):
-        return 1 if self.wrong or self.failed else 0
+        return 1 if self.wrong or self.failed or self.unknown else 0
 
 
 def shrunk(judged, key, ask):
@@ -102,7 +103,8 @@ def tell_shrunk(tally, ask, every):
                   "--request '%s'" % (row, key[0], row))
 
 
-def tell_unknown(facts):
+def tell_unknown(facts, tally):
+    tally.unknown = facts.unknown
     print("words that guestcpu does not know yet: %d %s; features that only QEMU knows: %d"
           % (len(facts.unknown), " ".join(facts.unknown), len(facts.unknown_flags)))
 
@@ -110,7 +112,7 @@ def tell_unknown(facts):
 def run_here(options, which, tally):
     """This machine's KVM, and other hosts shown to QEMU."""
     facts = generate.Facts(which, generate.knows_modules(options.guestcpu))
-    tell_unknown(facts)
+    tell_unknown(facts, tally)
     with tempfile.TemporaryDirectory(prefix="guestcpu-generated-") as folder:
         snapshot = inside.probe_here(options.guestcpu, folder)
         known = {None: hosts.read_file(snapshot)}
