@@ -11,22 +11,10 @@ Exit status: 0 they agree, 1 they do not, 77 there is no such file.
 import os
 import sys
 
+from rows import rows
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIELD_ROWS = ("Field", "Enum", "UnsignedEnum", "SignedEnum")
-
-
-def rows(path, columns):
-    """Rows of one of our tables."""
-    out = []
-    with open(path, encoding="utf-8") as f:
-        for number, line in enumerate(f, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            cells = [c.strip() for c in line.split("|")]
-            if len(cells) != columns:
-                sys.exit(f"{path}:{number}: {len(cells)} columns, expected {columns}")
-            out.append(cells)
-    return out
 
 
 def span(text):

@@ -14,6 +14,8 @@ import os
 import re
 import sys
 
+from rows import rows
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REGS = ("eax", "ebx", "ecx", "edx")
 VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "amd", "CentaurHauls": "centaur",
@@ -22,20 +24,6 @@ VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "amd"
 HYPERVISOR = 0x4000
 # Bits that mirror what the system that took the dump had switched on.
 MIRRORS = {"osxsave", "ospke"}
-
-
-def rows(path, columns):
-    """Rows of one of our tables."""
-    out = []
-    with open(path, encoding="utf-8") as f:
-        for number, line in enumerate(f, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            cells = [c.strip() for c in line.split("|")]
-            if len(cells) != columns:
-                sys.exit(f"{path}:{number}: {len(cells)} columns, expected {columns}")
-            out.append(cells)
-    return out
 
 
 def read_aida(path):

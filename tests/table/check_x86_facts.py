@@ -13,22 +13,10 @@ import json
 import os
 import sys
 
+from rows import rows
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("missing", "spelling", "extra", "suffix", "leaf", "property")
-
-
-def rows(path, columns):
-    """Rows of one of our tables."""
-    out = []
-    with open(path, encoding="utf-8") as f:
-        for number, line in enumerate(f, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            cells = [c.strip() for c in line.split("|")]
-            if len(cells) != columns:
-                sys.exit(f"{path}:{number}: {len(cells)} columns, expected {columns}")
-            out.append(cells)
-    return out
 
 
 def normal(name):
