@@ -46,9 +46,9 @@ void fuzz_error(const struct gcpu_error *err, int status, size_t length)
 struct gcpu_machine fuzz_machine(const uint8_t *data, size_t size)
 {
 	static const struct {
-		unsigned vcpus, sockets, dies, cores, threads;
-	} shapes[] = { { 1, 0, 0, 0, 0 }, { 2, 0, 0, 2, 0 }, { 4, 0, 0, 2, 2 },	 { 3, 0, 0, 0, 3 },
-		       { 12, 2, 1, 3, 2 }, { 8, 0, 2, 2, 2 }, { 300, 0, 1, 1, 1 }, { 5, 0, 0, 2, 2 } };
+		unsigned vcpus, sockets, dies, modules, cores, threads;
+	} shapes[] = { { 1, 0, 0, 0, 0, 0 }, { 2, 0, 0, 0, 2, 0 }, { 4, 0, 0, 0, 2, 2 },    { 3, 0, 0, 0, 0, 3 },
+		       { 12, 2, 1, 0, 3, 2 }, { 48, 0, 2, 3, 2, 2 }, { 300, 0, 1, 1, 300, 1 }, { 5, 0, 0, 0, 2, 2 } };
 	uint8_t b[5] = { GCPU_IRQCHIP_KERNEL | GCPU_GIC_V3 << 2, 0, 0, 0, 0 };
 	struct gcpu_machine m;
 
@@ -60,6 +60,7 @@ struct gcpu_machine fuzz_machine(const uint8_t *data, size_t size)
 	m.vcpus = shapes[b[1] % 8].vcpus;
 	m.sockets = shapes[b[1] % 8].sockets;
 	m.dies = shapes[b[1] % 8].dies;
+	m.modules = shapes[b[1] % 8].modules;
 	m.cores = shapes[b[1] % 8].cores;
 	m.threads = shapes[b[1] % 8].threads;
 	m.disable_exits = b[2];
