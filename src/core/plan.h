@@ -105,6 +105,8 @@ struct arch {
 	bool has_base;
 	/* KVM refuses to change bits that it has no field for. */
 	bool unknown_fixed;
+	/* KVM refuses values of fields, with an errno; elsewhere it takes all and overrules some. */
+	bool refuses_values;
 	/* Raw offer: what the snapshot says, into plan->offer. */
 	void (*offer)(struct gcpu_plan *p);
 	/* Bit pattern of FIELD in one of the snapshot's tables; false if not there. */

@@ -336,7 +336,7 @@ void plan_parents(struct gcpu_plan *p)
 /* Values that this KVM refused in trial fall back to its own. */
 void plan_refusals(struct gcpu_plan *p)
 {
-	for (unsigned i = 0; p->arch->trial && i < p->facts->n_fields; i++) {
+	for (unsigned i = 0; p->arch->refuses_values && i < p->facts->n_fields; i++) {
 		uint64_t force;
 		int error;
 

@@ -264,6 +264,7 @@ const struct arch gcpu_arch_arm64 = {
 	.id = GCPU_ARCH_ARM64,
 	.facts = &gcpu_facts_arm64,
 	.unknown_fixed = true,
+	.refuses_values = true,
 	.offer = offer,
 	.raw = raw,
 	.trial = trial,
