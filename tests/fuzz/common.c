@@ -162,6 +162,37 @@ static void check_verify(const struct gcpu_plan *p, struct fuzz_text *t)
 	gcpu_view_free(v);
 }
 
+struct advised {
+	const struct gcpu_plan *plan;
+	const struct feature_fact *feature;
+	bool on;
+};
+
+/* Whatever the host and the request are: what is advised can be planned, and is so. */
+static int see_advice(void *ctx, const struct gcpu_advice *a)
+{
+	const struct advised *want = ctx;
+	struct gcpu_request *req = NULL;
+	struct gcpu_plan *p = NULL;
+
+	MUST(gcpu_request_parse(want->plan->arch->id, a->request, &req, NULL) == 0);
+	MUST(gcpu_plan_make(want->plan->snap, req, a->machine, &p, NULL) == 0);
+	MUST(plan_stands(p, want->feature, want->on));
+	gcpu_plan_free(p);
+	gcpu_request_free(req);
+	return 0;
+}
+
+/* About one feature of each plan: many plans are made for it. */
+static void check_advice(const struct gcpu_plan *p)
+{
+	unsigned nth = (unsigned)(strlen(p->request) * 31 + p->steps.n * 7 + p->findings.n);
+	struct advised want = { p, &p->facts->features[nth % p->facts->n_features], nth % 3 != 0 };
+
+	if (gcpu_plan_vcpus(p) <= 8)
+		MUST(gcpu_plan_advise(p, want.feature->name, want.on, see_advice, &want, NULL) == 0);
+}
+
 void fuzz_plan(const struct gcpu_plan *p)
 {
 	struct fuzz_text t = { NULL, 0, 0 };
@@ -177,6 +208,7 @@ void fuzz_plan(const struct gcpu_plan *p)
 	}
 	for (unsigned i = 0; i < p->facts->n_fields; i++)
 		MUST(field_get(p, p->value, i) <= field_mask(&p->facts->fields[i]));
+	check_advice(p);
 	gcpu_plan_refused(p);
 	MUST(gcpu_plan_findings(p, see_finding, NULL) == 0);
 	MUST(gcpu_plan_recipe(p, see_step, &last) == 0);
