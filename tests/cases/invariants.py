@@ -17,7 +17,7 @@ import sys
 
 MODELS = ["host", "host,+topoext", "max", "qemu64", "kvm64", "base,+lm,+pae,+fpu", "host,-xsave", "host,-avx",
           "host,cpuid-0xb=off", "host,l3-cache=off", "host,host-cache-info=off", "host,pmu=off", "host,-lm",
-          "host,level=4", "host,min-level=0x1f", "host,xlevel=0x80000008", "qemu64,+avx2", "kvm64,+svm", "host,+svm",
+          "host,level=4", "host,min-level=0x1f", "host,level-func7=1,min-level=0xf", "host,xlevel=0x80000008", "qemu64,+avx2", "kvm64,+svm", "host,+svm",
           "host,+amx-tile", "host,-amx-tile", "host,vendor=GenuineIntel", "host,vendor=AuthenticAMD,+topoext", "host,vendor=  Shanghai  ",
           "host,+invtsc", "max,migratable=off", "host,xlevel=0x80000026"]
 
@@ -48,12 +48,17 @@ class Cpu:
 
     def __init__(self, doc, index):
         vcpu = doc["vcpus"][index]
-        self.id, self.entries = vcpu["id"], {}
+        self.id, self.entries, self.flags = vcpu["id"], {}, {}
         for e in doc["cpuid"] + vcpu["cpuid"]:
             self.entries[int(e["leaf"], 16), int(e["subleaf"], 16)] = [int(e[r], 16) for r in ("eax", "ebx", "ecx", "edx")]
+            self.flags[int(e["leaf"], 16), int(e["subleaf"], 16)] = e["flags"]
 
     def __call__(self, leaf, sub=0):
-        return self.entries.get((leaf, sub), [0, 0, 0, 0])
+        """As KVM answers: an entry without the flag that its sub-leaf counts answers for all."""
+        for (found, index), regs in self.entries.items():
+            if found == leaf and (index == sub or not self.flags[found, index] & 1):
+                return regs
+        return [0, 0, 0, 0]
 
 
 def order(n):
@@ -155,6 +160,8 @@ def check_xsave(c, full):
 
 def check_maxima(c, request):
     basic, ext = c(0)[0], c(0x80000000)[0]
+    for leaf in (0x4, 0x7, 0xb, 0xd, 0x14, 0x1d, 0x1f, 0x8000001d):
+        need(not any(c(leaf, 63)[:2]), f"leaf {leaf:#x} answers for sub-leaves that it does not have")
     for leaf, sub in c.entries:
         top = basic if leaf < 0x40000000 else ext if 0x80000000 <= leaf < 0xc0000000 else None
         need(top is None or leaf <= max(top, 0x80000000 if leaf >= 0x80000000 else 0),
@@ -165,7 +172,7 @@ def check_maxima(c, request):
         for leaf, on in ((0x8000000a, c(0x80000001)[2] >> 2 & 1), (0x8000001e, c(0x80000001)[2] >> 22 & 1)):
             need(not on or ext >= leaf, f"leaf {leaf:#x} has a meaning and is above {ext:#x}")
     top = c(7)[0]
-    need(top == 0 or any(c(7, top)), f"leaf 7 claims sub-leaf {top}, which is empty")
+    need(top == 0 or "func7" in request or any(c(7, top)), f"leaf 7 claims sub-leaf {top}, which is empty")
     need(not (c(0x80000001)[2] >> 22 & 1) or ext < 0x8000001d or c(0x8000001d)[0] & 31, "TOPOEXT without caches")
     if c(0x80000001)[2] >> 2 & 1 and ext >= 0x8000000a:
         need(c(0x8000000a)[0] & 0xff, "SVM without a revision")

@@ -230,7 +230,7 @@ def expect_says(r, text):
         raise Wrong(f'says: {e.get("text")}; expected: {e.get("expected")}')
 
 
-CPUID = re.compile(r'(?:(\d+)/)?(0x[0-9a-f]+)\.(0x[0-9a-f]+)\.(e[abcd]x)(?:&(0x[0-9a-f]+))?'
+CPUID = re.compile(r'(?:(\d+)/)?(0x[0-9a-f]+)\.(0x[0-9a-f]+)\.(e[abcd]x|flags)(?:&(0x[0-9a-f]+))?'
                    r'=(0x[0-9a-f]+)')
 
 
@@ -241,7 +241,7 @@ def expect_cpuid(r, text):
         raise ValueError(f'bad cpuid: {text}')
     vcpu, leaf, sub, reg, mask, value = m.groups()
     e = r.cpuid(int(vcpu or 0)).get((number(leaf), number(sub)), {})
-    got = number(e.get(reg, '0x0')) & number(mask or '0xffffffff')
+    got = number(str(e.get(reg, '0x0'))) & number(mask or '0xffffffff')
     if got != number(value):
         raise Wrong(f'is {got:#x}')
 

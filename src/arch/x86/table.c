@@ -301,6 +301,18 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 	add_entry(p, &e);
 }
 
+/* Without the flag that its sub-leaf counts, an entry would answer for all of them. */
+static bool has_subleaves(const struct facts *f, uint32_t leaf)
+{
+	if (range_of(f, leaf) && range_of(f, leaf)->klass == CLASS_STRUCTURE)
+		return true;
+	for (unsigned i = 0; i < f->n_words; i++)
+		if (ADDR_SPACE(f->words[i].addr) == SPACE_CPUID && ADDR_LEAF(f->words[i].addr) == leaf &&
+		    ADDR_SUBLEAF(f->words[i].addr))
+			return true;
+	return false;
+}
+
 /* Words that stand for themselves: KVM's own leaves are not made up. */
 static bool says_something(uint32_t leaf, unsigned klass)
 {
@@ -343,7 +355,7 @@ static void add_missing(struct gcpu_plan *p)
 			continue;
 		e.leaf = leaf;
 		e.subleaf = subleaf;
-		e.flags = subleaf ? 1 : 0; /* its sub-leaf counts */
+		e.flags = has_subleaves(p->facts, leaf);
 		add_from(p, &e);
 	}
 }
