@@ -16,7 +16,7 @@ ATOMS = {
     "supported": None, "native": None, "emulated": None, "handles": "handles",
     "exit-disabled": "exits", "exit-allowed": "exits", "asked": None, "asked-on": None,
     "asked-off": None, "model": "model", "prop": "prop", "planned": "field", "msr": "number",
-    "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None, "cpu": "cpu",
+    "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None, "cpu": "cpu", "offers": "field",
 }
 ENUMS = {
     "irqchip": ["kernel", "split", "user", "none"],

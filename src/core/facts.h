@@ -170,6 +170,7 @@ enum rule_atom_op {
 	ATOM_LEAF,
 	ATOM_ON,
 	ATOM_CPU,
+	ATOM_OFFERS,
 };
 
 struct atom_fact {

@@ -100,6 +100,8 @@ static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int
 		return m->accept_x2apic_ids != 0;
 	case ATOM_VENDOR:
 		return is_vendor(p->vendor, a->text);
+	case ATOM_OFFERS:
+		return is_on(p, p->offer, (int)a->value);
 	case ATOM_CPU:
 		return p->arch->is_cpu && p->arch->is_cpu(p, a->value);
 	case ATOM_LEAF:

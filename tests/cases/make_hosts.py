@@ -291,6 +291,7 @@ def odd_hosts():
     for sub in (0, 1):
         del t[0x1d, sub]
     yield x86('amx-no-palette', '6.18', t, xcomp={'supported': '0x600e7', 'permitted': '0x600e7'})
+    yield x86('intel-no-mds', '6.18', intel(), msrs=[(0x10a, bits(5, 8, 13, 14, 15), True)])
     # i7-4770 (6/60/3), E5-2600 v3 of steppings 2 and 4 (6/63), i5-4200U (6/69), i7-4950HQ (6/70)
     for name, signature in (('hsw', 0x306c3), ('hsx-2', 0x306f2), ('hsx-4', 0x306f4),
                             ('hsw-ult', 0x40651), ('hsw-gt3', 0x40661)):
