@@ -226,6 +226,12 @@ def trial(t, forced_on=(), forced_off=()):
     return {'enforce_pv_errno': 0, **out}
 
 
+def old_kernel(t):
+    """6.1 knows nothing of the L1 caches of AMD."""
+    t.put(0x80000005)
+    return t
+
+
 def haswell(signature):
     """TSX offered, whatever the stepping."""
     t = intel()
@@ -292,6 +298,9 @@ def odd_hosts():
         del t[0x1d, sub]
     yield x86('amx-no-palette', '6.18', t, xcomp={'supported': '0x600e7', 'permitted': '0x600e7'})
     yield x86('intel-no-mds', '6.18', intel(), msrs=[(0x10a, bits(5, 8, 13, 14, 15), True)])
+    t, native = old_kernel(amd()), amd_native()
+    native.put(0x80000005, 0xff40ff40, 0xff40ff40, 0x20080140, 0x20080140)
+    yield x86('amd-no-l1', '6.1', t, native)
     # i7-4770 (6/60/3), E5-2600 v3 of steppings 2 and 4 (6/63), i5-4200U (6/69), i7-4950HQ (6/70)
     for name, signature in (('hsw', 0x306c3), ('hsx-2', 0x306f2), ('hsx-4', 0x306f4),
                             ('hsw-ult', 0x40651), ('hsw-gt3', 0x40661)):

@@ -2,7 +2,7 @@
 /* Caches are the host's, or those of no real CPU; who shares them is this machine's. */
 #include "x86.h"
 
-enum { LEAF_DESCRIPTORS = 0x2, LEAF_CACHE = 0x4, LEAF_TOPOLOGY = 0xb, LEAF_L2_L3 = 0x80000006U };
+enum { LEAF_DESCRIPTORS = 0x2, LEAF_CACHE = 0x4, LEAF_TOPOLOGY = 0xb, LEAF_L1 = 0x80000005U, LEAF_L2_L3 = 0x80000006U };
 
 /* Leaf 2 that tells nothing of caches: descriptor 0xff, "see leaf 4", and one pass. */
 #define DESCRIPTORS_SEE_LEAF_4 0xff01U
@@ -35,6 +35,13 @@ const struct cache_fact *x86_made_cache(const struct gcpu_plan *p, uint32_t leaf
 		if (p->facts->caches[i].leaf == leaf && p->facts->caches[i].subleaf == subleaf)
 			return vendors_own(p, leaf) ? &p->facts->caches[i] : &nothing;
 	return NULL;
+}
+
+bool x86_cache_unreported(const struct gcpu_plan *p, const struct snap_cpuid *s)
+{
+	bool empty = !s->regs[0] && !s->regs[1] && !s->regs[2] && !s->regs[3];
+
+	return empty && p->props[X86_P_HOST_CACHE_INFO] && (s->leaf == LEAF_L1 || s->leaf == LEAF_L2_L3);
 }
 
 /* Logical CPUs in a core of the host; most hosts have one or two. */

@@ -288,8 +288,10 @@ static void add_from(struct gcpu_plan *p, const struct snap_cpuid *s)
 			add_topology(p, s->leaf, e.flags);
 		return;
 	}
-	/* KVM reports 0; where MONITOR is real, its line sizes are the host's */
-	native = s->leaf == LEAF_MONITOR ? snapshot_cpuid(p->snap, SNAP_NATIVE, s->leaf, 0) : NULL;
+	/* KVM reports 0; where MONITOR is real, its line sizes are the host's. Old kernels
+	 * report 0 for caches, too. */
+	native = s->leaf == LEAF_MONITOR || x86_cache_unreported(p, s) ?
+			 snapshot_cpuid(p->snap, SNAP_NATIVE, s->leaf, 0) : NULL;
 	if (s->leaf == LEAF_XSAVE && s->subleaf >= 2 && !component_on(p, s->subleaf))
 		return;
 	fill(p, &e, made ? made->regs : native ? native->regs : s->regs);

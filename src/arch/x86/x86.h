@@ -24,6 +24,9 @@ void x86_cache_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e, bool list);
 /* The leaf of no real CPU that stands in for the host's; NULL: the host's counts. */
 const struct cache_fact *x86_made_cache(const struct gcpu_plan *p, uint32_t leaf, uint32_t subleaf);
 
+/* A leaf that tells of all caches at once, and that this KVM left empty. */
+bool x86_cache_unreported(const struct gcpu_plan *p, const struct snap_cpuid *s);
+
 /* tsc.c */
 /* Frequency of the guest's TSC, kHz; 0 if nobody knows. */
 uint64_t x86_tsc_khz(const struct gcpu_plan *p);
