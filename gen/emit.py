@@ -56,8 +56,9 @@ def emit_features_table(a):
             targets.append(f'{{ {field}, {"false" if value is None else "true"}, {value or 0:#x}U }}')
     names = []
     for key in sorted(a["names"]):
-        _, feature, tag, name = a["names"][key]
-        names.append(f'{{ {c_str(key)}, {c_str(name)}, {c_str(None if tag == "-" else tag)}, {feature} }}')
+        n = a["names"][key]
+        names.append(f'{{ {c_str(key)}, {c_str(n["name"])}, {n["feature"]}, {n["tags"]}, '
+                     f'{"true" if n["own"] else "false"} }}')
     return (table("static const struct target_fact targets[]", targets)
             + table("static const struct feature_fact features[]", feats)
             + table("static const struct name_fact names[]", names))

@@ -27,8 +27,8 @@ def read_arch(data, arch, lists):
         for n in filter(None, (p["name"], p["other"])):
             taken = names.get(normal(n))
             # a field that nobody can choose leaves its name to the property that sets it
-            if taken and any(fields[t]["owner"] & 1 for t, _ in features[taken[1]]["targets"]):
-                refuse(p["where"], f"'{n}' is a feature at {taken[0]} already")
+            if taken and any(fields[t]["owner"] & 1 for t, _ in features[taken["feature"]]["targets"]):
+                refuse(p["where"], f"'{n}' is a feature at {taken['where']} already")
     rules = read_rules(f"{data}/kvm/rules.txt", fields, own, True)
     rules += read_rules(f"{folder}/rules.txt", fields, own, False)
     seen = {}

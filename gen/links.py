@@ -8,7 +8,8 @@ from tables import named, normal, number, refuse, rows, parse_word
 STAGES = ["builtin", "offer", "default", "plan"]
 EFFECTS = ["record", "offer", "withdraw", "set", "clear", "want", "warn"]
 NEED_FIELDS = ["offer", "withdraw", "set", "clear", "want"]
-TAGS = ["qemu", "libvirt", "linux", "arm", "db"]
+TAGS = ["qemu", "linux", "libvirt", "arm", "db"]  # as in enum name_tag
+CALLERS = TAGS[:3]  # whose word one of our own names can be
 SEVERITIES = ["-", "note", "warning", "error"]
 ATOMS = {
     # word: argument kind
@@ -33,19 +34,44 @@ def field_index(where, name, fields):
     refuse(where, f"no field '{name}'")
 
 
+def tag_mask(where, text, known):
+    """Tags joined by ' + ' as bits, in the order of TAGS."""
+    mask = 0
+    for tag in text.split(" + "):
+        if tag.strip() not in known:
+            refuse(where, f"no such tag '{tag.strip()}', expected one of {' '.join(known)}")
+        if mask >> TAGS.index(tag.strip()) & 1:
+            refuse(where, f"tag {tag.strip()} twice")
+        mask |= 1 << TAGS.index(tag.strip())
+    return mask
+
+
+def read_called(folder, names):
+    """Who else uses our own name of a feature, and for the same bit."""
+    seen = {}
+    for where, (name, tags) in rows(f"{folder}/called.txt", 2):
+        entry = names.get(normal(name))
+        if not entry or not entry["own"]:
+            refuse(where, f"no field or feature is named '{name}'")
+        if normal(name) in seen:
+            refuse(where, f"{name} is at {seen[normal(name)]} already")
+        seen[normal(name)] = where
+        entry["tags"] = tag_mask(where, tags, CALLERS)
+
+
 def read_names(folder, fields):
     """Features: what a user can name; each sets one or more fields."""
     features, names = [], {}
 
-    def add(where, name, feature, tag):
+    def add(where, name, feature, tags):
         if normal(named(where, name)) in names:
-            refuse(where, f"name '{name}' is taken at {names[normal(name)][0]}")
-        names[normal(name)] = (where, feature, tag, name)
+            refuse(where, f"name '{name}' is taken at {names[normal(name)]['where']}")
+        names[normal(name)] = dict(where=where, feature=feature, tags=tags or 0, own=tags is None, name=name)
 
     for i, f in enumerate(fields):
         full = 1 if f["order"] <= 1 else None
         features.append(dict(id=f["id"], name=f["name"], targets=[(i, full)], group=False, where=f["where"]))
-        add(f["where"], f["name"], i, "-")
+        add(f["where"], f["name"], i, None)
     seen = {}
     for where, c in rows(f"{folder}/features.txt", 5, optional=True):
         ident = number(where, c[0], 4096, 65535)
@@ -55,23 +81,23 @@ def read_names(folder, fields):
         i = field_index(where, c[2], fields)
         least = number(where, c[3], 0, 2**fields[i]["width"] - 1)
         features.append(dict(id=ident, name=c[1], targets=[(i, least)], group=False, where=where))
-        add(where, c[1], len(features) - 1, "-")
+        add(where, c[1], len(features) - 1, None)
         for alias in [] if c[4] == "-" else c[4].split(","):
-            add(where, alias.strip(), len(features) - 1, "linux")
+            add(where, alias.strip(), len(features) - 1, tag_mask(where, "linux", TAGS))
     for where, (alias, target, tag) in rows(f"{folder}/aliases.txt", 3):
-        if tag not in TAGS:
-            refuse(where, f"no such tag '{tag}', expected one of {' '.join(TAGS)}")
+        tags = tag_mask(where, tag, TAGS)
         parts = [field_index(where, t.strip(), fields) for t in target.split("+ ")] \
             if " + " in target else None
         if parts is None:
             key = normal(target)
             if key not in names:
                 refuse(where, f"no field or feature '{target}'")
-            add(where, alias, names[key][1], tag)
+            add(where, alias, names[key]["feature"], tags)
             continue
         features.append(dict(id=0, name=alias, group=True, where=where,
                              targets=[(p, features[p]["targets"][0][1]) for p in parts]))
-        add(where, alias, len(features) - 1, tag)
+        add(where, alias, len(features) - 1, tags)
+    read_called(folder, names)
     return features, names
 
 

@@ -268,7 +268,7 @@ def part_word(where, text, words, ranges):
 
 def read_parts(folder, words, ranges, names):
     """Named bits that nobody chooses; NAMES is what their names must differ from."""
-    parts, used, taken = [], {}, {c_name(n): names[n][0] for n in names}
+    parts, used, taken = [], {}, {c_name(n): names[n]["where"] for n in names}
     for where, (name, word, bits, meaning) in rows(f"{folder}/parts.txt", 4):
         if c_name(named(where, name)) in taken:
             refuse(where, f"name {name} is at {taken[c_name(name)]} already")

@@ -3,6 +3,7 @@
 #include "formats/json.h"
 #include "term.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct listing {
@@ -50,6 +51,7 @@ void feature_json(struct json *j, enum gcpu_arch arch, const struct gcpu_feature
 	jw_key_string(j, "since", f->since);
 	jw_key_string(j, "default", f->deflt);
 	jw_key_string(j, "meaning", f->meaning);
+	jw_key_string(j, "called", f->called);
 	jw_key(j, "aliases");
 	jw_array(j, false);
 	gcpu_feature_aliases(arch, f->name, json_alias, j);
@@ -92,13 +94,6 @@ static void as_json(struct listing *l, const struct gcpu_feature_info *f, const 
 	jw_close(l->json, '}');
 }
 
-static int text_alias(void *ctx, const char *alias, const char *tag)
-{
-	(void)ctx;
-	printf("  also      %s (%s)\n", alias, tag);
-	return 0;
-}
-
 /* "on", "off", a value where it is no switch; "-" what is not offered. */
 static void state_text(const struct gcpu_feature_info *f, const struct here *h, char *buf, size_t n)
 {
@@ -128,6 +123,7 @@ static void lack_text(const struct here *h, char *buf, size_t n)
 
 static void at_length(const struct listing *l, const struct gcpu_feature_info *f, const struct here *h)
 {
+	struct text called = { NULL, 0, 0 };
 	char text[200];
 
 	where_text(f, text, sizeof(text));
@@ -149,7 +145,10 @@ static void at_length(const struct listing *l, const struct gcpu_feature_info *f
 		printf("  needs     %s\n", f->vmm);
 	if (f->note)
 		printf("  note      %s\n", f->note);
-	gcpu_feature_aliases(l->t->arch, f->name, text_alias, NULL);
+	called_text(&called, l->t->arch, f->name, f->id ? f->called : NULL);
+	if (called.n)
+		printf("  called    %s\n", called.s);
+	free(called.s);
 }
 
 static void as_row(struct listing *l, const struct gcpu_feature_info *f, const struct here *h)

@@ -80,9 +80,11 @@ void explain_json(const struct account *a, struct json *j);
 /* One feature as the catalogue has it; the members of an open object. */
 void feature_json(struct json *j, enum gcpu_arch arch, const struct gcpu_feature_info *f);
 
-/* What the catalogue has on it; the other names. */
+/* What the catalogue has on it. */
 void explain_facts(const struct account *a, const struct gcpu_feature_info *f);
-void explain_aliases(const struct account *a);
+/* "pni by QEMU, Linux and libvirt; sse3 by QEMU": who uses the name (CALLED as in the catalogue, NULL
+ * for a group, whose name is among its aliases), and the aliases. Nothing if nobody has a name for it. */
+void called_text(struct text *t, enum gcpu_arch arch, const char *name, const char *called);
 /* " since Linux 6.16 (stable: 6.12.4)" */
 void since_text(struct text *t, const char *since);
 /* "CPUID.0x7.0x0.ebx[16]" */

@@ -45,6 +45,12 @@ static const struct {
 	{ "hypercall", "KVM refuses the hypercall" },
 	{ "msr-bit", "KVM refuses the bit of the MSR" },
 	{ "flag", "KVM ignores the flag" },
+}, callers[] = {
+	{ "qemu", "QEMU" },
+	{ "linux", "Linux" },
+	{ "libvirt", "libvirt" },
+	{ "arm", "Arm" },
+	{ "db", "x86-cpuid-db" },
 };
 
 #define LOOK_UP(table, name, n) look_up(&(table)[0].word, sizeof(table) / sizeof((table)[0]), name, n)
@@ -93,28 +99,47 @@ void since_text(struct text *t, const char *since)
 		text_add(t, " (stable:%s)", stable);
 }
 
+/* Names with those whose word each is: "pni by QEMU and Linux; sse3 by QEMU". */
 struct names {
-	struct text text;
-	const char *own;
+	struct text *text;
+	const char *name; /* the last one, and who says so */
+	const char *who[8];
 	unsigned n;
 };
 
-static int alias(void *ctx, const char *name, const char *tag)
+static void add_name(struct names *l)
+{
+	if (l->n)
+		text_add(l->text, "%s%s by ", l->text->n ? "; " : "", l->name);
+	for (unsigned i = 0; i < l->n; i++)
+		text_add(l->text, "%s%s", !i ? "" : i + 1 < l->n ? ", " : " and ", l->who[i]);
+	l->n = 0;
+}
+
+static int name_by(void *ctx, const char *name, const char *tag)
 {
 	struct names *l = ctx;
 
-	if (strcmp(name, l->own) != 0)
-		text_add(&l->text, "%s%s (%s)", l->n++ ? ", " : "", name, tag);
+	if (l->n && strcmp(l->name, name) != 0)
+		add_name(l);
+	l->name = name;
+	if (l->n < sizeof(l->who) / sizeof(l->who[0]))
+		l->who[l->n++] = LOOK_UP(callers, tag, strlen(tag));
 	return 0;
 }
 
-void explain_aliases(const struct account *a)
+void called_text(struct text *t, enum gcpu_arch arch, const char *name, const char *called)
 {
-	struct names l = { .own = a->word };
+	struct names l = { .text = t, .name = name };
 
-	gcpu_feature_aliases(a->tool->arch, a->word, alias, &l);
-	text_item("also", &l.text);
-	free(l.text.s);
+	for (const char *s = called ? called : ""; *s; s += strspn(s, " ")) {
+		size_t n = strcspn(s, " ");
+
+		l.who[l.n++] = LOOK_UP(callers, s, n);
+		s += n;
+	}
+	gcpu_feature_aliases(arch, name, name_by, &l);
+	add_name(&l);
 }
 
 static void print_pv(const struct gcpu_feature_info *f)
@@ -164,7 +189,7 @@ static int level(void *ctx, const struct gcpu_feature_info *f)
 void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 {
 	struct levels levels = { f, { NULL, 0, 0 } };
-	struct text offered = { NULL, 0, 0 };
+	struct text line = { NULL, 0, 0 };
 	char buf[300];
 
 	where_text(f, buf, sizeof(buf));
@@ -173,18 +198,18 @@ void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 		gcpu_features(a->tool->arch, level, &levels);
 	text_item("levels", &levels.text);
 	free(levels.text.s);
-	text_add(&offered, "%s%s", LOOK_UP(kinds, f->kind, strlen(f->kind)), strcmp(f->since, "-") ? "," : "");
-	since_text(&offered, f->since);
-	text_item("offered", &offered);
+	text_add(&line, "%s%s", LOOK_UP(kinds, f->kind, strlen(f->kind)), strcmp(f->since, "-") ? "," : "");
+	since_text(&line, f->since);
+	text_item("offered", &line);
 	if (f->vendors)
-		ADD_WORDS(&offered, vendors, "only CPUs of ", ", ", f->vendors);
-	text_item("vendor", &offered);
-	free(offered.s);
+		ADD_WORDS(&line, vendors, "only CPUs of ", ", ", f->vendors);
+	text_item("vendor", &line);
 	if (default_text(f->deflt) && a->standing.chosen)
 		term_item("default", default_text(f->deflt));
 	if (f->runtime && !(f->note && strcasecmp(f->runtime, f->note) == 0))
 		term_item("runtime", f->runtime);
 	print_pv(f);
-	explain_aliases(a);
+	called_text(&line, a->tool->arch, f->name, f->called);
+	text_item("called", &line);
+	free(line.s);
 }
-

@@ -403,8 +403,9 @@ static void print_group(const struct account *a)
 	print_why(a);
 	gcpu_feature_members(a->tool->arch, a->word, group_advice, (void *)(uintptr_t)a);
 	print_family(a);
+	called_text(&l.text, a->tool->arch, a->name, NULL);
+	text_item("called", &l.text);
 	free(l.text.s);
-	explain_aliases(a);
 }
 
 static void add_names(struct text *t, const char *what, const char *const *names, unsigned n)

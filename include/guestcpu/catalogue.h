@@ -33,6 +33,9 @@ struct gcpu_feature_info {
 	/** Whose CPUs alone have it: "intel", "amd" (Hygon too), "centaur" (Zhaoxin too), joined
 	 *  by '+'; NULL: that is no matter of the vendor. KVM may emulate it on any. */
 	const char *vendors;
+	/** Who else uses .name, in any case and with '_' for '-', for exactly this: "qemu", "linux",
+	 *  "libvirt", separated by blanks; NULL: nobody. Other names are aliases. */
+	const char *called;
 };
 
 /** Visit all features of ARCH; non-zero from VISIT stops and is returned. */
@@ -61,7 +64,8 @@ int gcpu_property_infos(enum gcpu_arch arch,
 int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const struct gcpu_feature_info *), void *ctx);
 
-/** Visit the other names of a feature. TAG says whose word it is ("qemu", "linux", "db"). */
+/** Visit the other names of a feature. TAG says whose word it is ("qemu", "linux", "libvirt", "arm", "db");
+ *  what is the word of several is visited once for each, one after the other. */
 int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx);
 

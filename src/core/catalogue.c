@@ -23,6 +23,19 @@ static const char *const vendors[] = {
 	[VENDOR_AMD | VENDOR_CENTAUR] = "amd+centaur",
 	[VENDOR_INTEL | VENDOR_AMD | VENDOR_CENTAUR] = "intel+amd+centaur",
 };
+static const char *const tags[TAG_END] = {
+	[TAG_QEMU] = "qemu", [TAG_LINUX] = "linux", [TAG_LIBVIRT] = "libvirt", [TAG_ARM] = "arm", [TAG_DB] = "db",
+};
+/* Who uses one of our own names, by their tags. */
+static const char *const callers[] = {
+	[1 << TAG_QEMU] = "qemu",
+	[1 << TAG_LINUX] = "linux",
+	[1 << TAG_QEMU | 1 << TAG_LINUX] = "qemu linux",
+	[1 << TAG_LIBVIRT] = "libvirt",
+	[1 << TAG_QEMU | 1 << TAG_LIBVIRT] = "qemu libvirt",
+	[1 << TAG_LINUX | 1 << TAG_LIBVIRT] = "linux libvirt",
+	[1 << TAG_QEMU | 1 << TAG_LINUX | 1 << TAG_LIBVIRT] = "qemu linux libvirt",
+};
 static const char *const defaults[] = { "auto", "asked", "any" };
 
 static void add_pv(const struct facts *f, unsigned field, struct gcpu_feature_info *out)
@@ -40,6 +53,14 @@ static void add_pv(const struct facts *f, unsigned field, struct gcpu_feature_in
 		out->vmm = strcmp(pv->vmm, "-") ? pv->vmm : NULL;
 		out->note = pv->note;
 	}
+}
+
+static const char *called_by(const struct facts *f, const char *name)
+{
+	const struct name_fact *n = name_find(f, name, strlen(name));
+
+	/* a group's name may be Arm's: that is its alias, and no caller */
+	return n ? callers[n->tags % (sizeof(callers) / sizeof(callers[0]))] : NULL;
 }
 
 static void describe(const struct facts *f, const struct feature_fact *ff,
@@ -64,6 +85,7 @@ static void describe(const struct facts *f, const struct feature_fact *ff,
 	out->meaning = fl->meaning;
 	out->runtime = fl->runtime;
 	out->vendors = vendors[fl->vendors];
+	out->called = called_by(f, ff->name);
 	add_pv(f, t->field, out);
 }
 
@@ -176,10 +198,15 @@ int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 		return n ? GCPU_ERR_ARGUMENT : GCPU_ERR_NAME;
 	for (unsigned i = 0; i < a->facts->n_names; i++) {
 		const struct name_fact *m = &a->facts->names[i];
-		int status = m->feature == n->feature && m->tag ? visit(ctx, m->name, m->tag) : 0;
 
-		if (status)
-			return status;
+		if (m->feature != n->feature || m->own)
+			continue;
+		for (unsigned tag = 0; tag < TAG_END; tag++) {
+			int status = m->tags >> tag & 1 ? visit(ctx, m->name, tags[tag]) : 0;
+
+			if (status)
+				return status;
+		}
 	}
 	return 0;
 }

@@ -131,9 +131,13 @@ struct feature_fact {
 
 /* Sorted by key, the lower-case form with '-'. */
 struct name_fact {
-	const char *key, *name, *tag; /* tag NULL: canonical */
+	const char *key, *name;
 	uint16_t feature;
+	uint8_t tags; /* bit per enum name_tag: whose word it is */
+	bool own;     /* the name that the feature has here; else an alias */
 };
+
+enum name_tag { TAG_QEMU, TAG_LINUX, TAG_LIBVIRT, TAG_ARM, TAG_DB, TAG_END };
 
 struct require_fact {
 	uint16_t child;

@@ -146,7 +146,7 @@ def request_words(data):
     for arch in ("x86", "arm64"):
         words, _ = read_words(f"{data}/{arch}")
         _, names = read_names(f"{data}/{arch}", read_fields(f"{data}/{arch}", words))
-        out += [n[3] for n in names.values()]
+        out += [n["name"] for n in names.values()]
         for p in read_properties(f"{data}/{arch}"):
             out += [n + "=" for n in (p["name"], p["other"]) if n]
     return out + ["40", "0x80000008", "2100M", "GenuineIntel", "0xd"]

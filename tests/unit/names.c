@@ -4,6 +4,8 @@
 
 #include "core/plan.h"
 
+#include <guestcpu/catalogue.h>
+
 static const struct {
 	enum gcpu_arch arch;
 	const char *a, *b; /* one feature under two names */
@@ -93,6 +95,85 @@ static void test_all(const struct facts *f)
 	}
 }
 
+/* What QEMU's cpu.c, /proc/cpuinfo (or cpufeatures.h) and libvirt's x86_features.xml say at the same bit. */
+static const struct {
+	enum gcpu_arch arch;
+	const char *name, *called; /* who uses the same name, or NULL */
+	const char *others;	   /* the other names, one after the other, with whose they are */
+} whose[] = {
+	{ GCPU_ARCH_X86, "avx512f", "qemu linux libvirt", "" },
+	{ GCPU_ARCH_X86, "avx512vbmi2", "qemu libvirt", " avx512_vbmi2:linux" },
+	{ GCPU_ARCH_X86, "tsc-adjust", "qemu linux libvirt", "" }, /* tsc_adjust by Linux and libvirt */
+	{ GCPU_ARCH_X86, "pni", "qemu linux libvirt", " sse3:qemu" },
+	{ GCPU_ARCH_X86, "sse4.1", "qemu libvirt", " sse4_1:qemu sse4_1:linux" },
+	{ GCPU_ARCH_X86, "pclmulqdq", "qemu linux", " pclmuldq:qemu pclmuldq:libvirt" },
+	{ GCPU_ARCH_X86, "ds", "qemu libvirt", " dts:linux" },
+	{ GCPU_ARCH_X86, "osxsave", "linux libvirt", "" }, /* no property of QEMU's */
+	{ GCPU_ARCH_X86, "vmx-ept", "qemu", " ept:linux" },
+	{ GCPU_ARCH_X86, "vnmi", "qemu linux libvirt", "" }, /* SVM's; Linux has the word for VMX's, too */
+	{ GCPU_ARCH_X86, "kvm-pv-eoi", "qemu", " KVM_FEATURE_PV_EOI:linux" },
+	{ GCPU_ARCH_X86, "xcr0-avx", NULL, "" },
+	{ GCPU_ARCH_X86, "kvmclock", NULL, " kvmclock:qemu" }, /* a group */
+	{ GCPU_ARCH_ARM64, "FEAT_RNG", NULL, " rng:linux" },
+	{ GCPU_ARCH_ARM64, "sve", "qemu", "" },
+};
+
+static int add_other(void *ctx, const char *alias, const char *tag)
+{
+	char *others = ctx;
+	size_t n = strlen(others);
+
+	if (strcmp(tag, "db") != 0)
+		snprintf(others + n, 200 - n, " %s:%s", alias, tag);
+	return 0;
+}
+
+static int take_called(void *ctx, const struct gcpu_feature_info *f)
+{
+	*(const char **)ctx = f->called;
+	return 0;
+}
+
+static int check_group(void *ctx, const struct gcpu_feature_info *f)
+{
+	unsigned *groups = ctx;
+
+	if (f->id)
+		return 0;
+	++*groups;
+	CHECK(!f->called || strcmp(f->called, "qemu") == 0, "%s: %s", f->name, f->called);
+	return 0;
+}
+
+static int stop_at_once(void *ctx, const char *alias, const char *tag)
+{
+	(void)ctx;
+	(void)alias;
+	return strcmp(tag, "qemu") == 0 ? 7 : 8;
+}
+
+static void test_whose(void)
+{
+	unsigned groups = 0;
+
+	for (size_t i = 0; i < sizeof(whose) / sizeof(whose[0]); i++) {
+		const char *called = NULL;
+		char others[200] = "";
+
+		CHECK(gcpu_feature_aliases(whose[i].arch, whose[i].name, add_other, others) == 0, "%s", whose[i].name);
+		CHECK(strcmp(others, whose[i].others) == 0, "%s: others are%s", whose[i].name, others);
+		CHECK(gcpu_feature_members(whose[i].arch, whose[i].name, take_called, &called) == 0, "%s", whose[i].name);
+		CHECK(whose[i].called ? called && strcmp(called, whose[i].called) == 0 : !called, "%s is called by %s",
+		      whose[i].name, called ? called : "nobody");
+	}
+	/* of a group the names are QEMU's or Arm's; Arm is no caller */
+	gcpu_features(GCPU_ARCH_X86, check_group, &groups);
+	gcpu_features(GCPU_ARCH_ARM64, check_group, &groups);
+	CHECK(groups >= 3, "%u groups", groups);
+	/* the visitor's answer ends it, between two tags of one name, too */
+	CHECK(gcpu_feature_aliases(GCPU_ARCH_X86, "sse4.1", stop_at_once, &groups) == 7, "the answer of the visitor");
+}
+
 static const struct {
 	enum gcpu_arch arch;
 	const char *typed, *meant; /* NULL: nothing is near */
@@ -143,5 +224,6 @@ int main(void)
 	test_all(&gcpu_facts_x86);
 	test_all(&gcpu_facts_arm64);
 	test_near();
+	test_whose();
 	return unit_end();
 }
