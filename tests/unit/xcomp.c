@@ -26,13 +26,16 @@ static struct {
 } fake;
 
 static const struct gk_cpuid_entry2 supported[] = {
-	{ .function = 0, .eax = 0xd, .ebx = 0x756e6547, .edx = 0x49656e69, .ecx = 0x6c65746e },
+	{ .function = 0, .eax = 0x1d, .ebx = 0x756e6547, .edx = 0x49656e69, .ecx = 0x6c65746e },
 	{ .function = 1, .ecx = 1U << 26, .edx = 1U << 0 | 1U << 24 | 1U << 25 | 1U << 26 },
 	{ .function = 7, .flags = 1, .edx = 1U << 24 | 1U << 25 }, /* AMX_TILE, AMX_INT8 */
 	{ .function = 0xd, .flags = 1, .eax = 3, .ebx = 576, .ecx = 576 },
 	{ .function = 0xd, .flags = 1, .index = 1 },
 	{ .function = 0xd, .flags = 1, .index = 17, .eax = 64, .ebx = 2752 },
 	{ .function = 0xd, .flags = 1, .index = 18, .eax = 8192, .ebx = 2816 },
+	/* the tiles are described whether or not they are permitted */
+	{ .function = 0x1d, .flags = 1, .eax = 1 },
+	{ .function = 0x1d, .flags = 1, .index = 1, .eax = 0x04002000, .ebx = 0x00080040, .ecx = 16 },
 };
 
 static int get_supported(struct gk_cpuid2 *c)
