@@ -23,6 +23,7 @@ MODELS = {"host": 40, "max": 15, "base": 10, "qemu64": 15, "kvm64": 20}
 IRQCHIPS = {"kernel": 58, "split": 34, "none": 6, "user": 2}
 ON, OFF = ("on", "yes", "true"), ("off", "no", "false")
 MANY = 30
+PC_MOST = 255       # what the machine pc takes
 # How many vCPUs: most requests are small, some are not.
 SIZES = ((60, 8), (30, 48), (10, 300))
 
@@ -156,11 +157,11 @@ class Generator:
         return Topology("%d,%s" % (total, ",".join(
             "%s=%d" % pair for pair in counts.items()))).text()
 
-    def extra(self, irqchip):
+    def extra(self, irqchip, vcpus):
         extra = []
         if self.random.random() < 0.06:
             extra.append("cpu-pm")
-        if self.random.random() < 0.03:
+        if self.random.random() < 0.03 and vcpus <= PC_MOST:
             extra.append("machine=pc")
         if irqchip == "split" and self.random.random() < 0.06:
             extra.append("plain-vmm")
@@ -176,7 +177,7 @@ class Generator:
         model, irqchip = self.weighed(MODELS), self.weighed(IRQCHIPS)
         items = self.items(model, offered)
         smp = "1" if irqchip == "none" else self.topology()
-        extra = self.extra(irqchip)
+        extra = self.extra(irqchip, Topology(smp).vcpus)
         if host:
             extra.append("host=" + host)
         return [",".join([model] + items), irqchip, smp, " ".join(extra) or "-"]

@@ -132,6 +132,7 @@ def run_here(options, which, tally):
                 tally.fail(columns, error)
 
         requests = [generator.request() for _ in range(options.count)]
+        qemu.build_shim()       # once, before there are threads
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(one, requests))
         tally.tell(options.seed, "this machine and %d hosts" % (len(known) - 1))

@@ -9,6 +9,7 @@ import fnmatch
 import json
 import os
 
+import parents
 import words
 
 ALL = (1 << 64) - 1
@@ -98,7 +99,7 @@ def from_instruction(case):
     model = case.flags.split(",")[0]
     if model in ("host", "max") or "phys-bits" in case.flags:
         hidden.update(dict.fromkeys(IDENTITY, ALL))
-    if "host-cache-info" in case.flags:
+    if parents.said(case.flags).get("host-cache-info"):
         hidden.update(dict.fromkeys(CACHES, ALL))
     if "cpu-pm" in case.extra:
         hidden["CPUID.0x5.*"] = ALL

@@ -166,7 +166,10 @@ class Inside(unittest.TestCase):
         self.assertFalse(hides("host", "-", "CPUID.0xd.0x1.eax"))
         self.assertTrue(hides("kvm64", "cpu-pm", "CPUID.0x5.0x0.ecx"))
         self.assertFalse(hides("host", "-", "CPUID.0x0.0x0.eax"))
-        self.assertTrue(hides("host,host-cache-info=on", "-", "CPUID.0x8000001d.0x3.eax"))
+        caches = "CPUID.0x8000001d.0x3.eax"
+        self.assertTrue(hides("host,host-cache-info=on", "-", caches))
+        self.assertFalse(hides("host,host-cache-info=off", "-", caches))
+        self.assertFalse(hides("host", "-", caches))
 
 
 if __name__ == "__main__":
