@@ -139,6 +139,36 @@ static int check_least(struct gcpu_request *r, const struct request_item *it, st
 	return GCPU_ERR_VALUE;
 }
 
+/* A number times FACTOR, where digits after a point count down to one; no 0x then. */
+static bool parse_fraction(struct span v, uint64_t factor, uint64_t *ret)
+{
+	const char *point = memchr(v.s, '.', v.n);
+	struct span whole = { v.s, point ? (size_t)(point - v.s) : v.n };
+	uint64_t rest = 0, unit = factor;
+
+	if (!parse_number(whole, ret) || *ret > UINT64_MAX / factor)
+		return false;
+	*ret *= factor;
+	if (!point)
+		return true;
+	if (whole.n > 1 && (whole.s[1] == 'x' || whole.s[1] == 'X'))
+		return false;
+	if (whole.n + 1 == v.n)
+		return false;
+	for (size_t i = whole.n + 1; i < v.n; i++) {
+		if (v.s[i] < '0' || v.s[i] > '9')
+			return false;
+		if (unit % 10 && v.s[i] != '0')
+			return false; /* less than one */
+		unit /= 10;
+		rest += (uint64_t)(v.s[i] - '0') * unit;
+	}
+	if (*ret > UINT64_MAX - rest)
+		return false;
+	*ret += rest;
+	return true;
+}
+
 /* K, M and G after a frequency are thousands, as QEMU's tsc-freq has it. */
 static bool parse_hertz(struct span v, uint64_t *ret)
 {
@@ -153,10 +183,7 @@ static bool parse_hertz(struct span v, uint64_t *ret)
 			factor = units[i].factor;
 	if (factor != 1)
 		v.n--;
-	if (!parse_number(v, ret) || *ret > UINT64_MAX / factor)
-		return false;
-	*ret *= factor;
-	return true;
+	return parse_fraction(v, factor, ret);
 }
 
 static int property_text(struct gcpu_request *r, struct request_item *it, struct span v,

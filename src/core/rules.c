@@ -376,10 +376,12 @@ void plan_trial(struct gcpu_plan *p)
 		    error || force == value)
 			continue;
 		plan_record(p, i, rule, value, force);
-		if (p->fields[i].said == SAID_VALUE)
+		if (p->fields[i].said == SAID_VALUE) {
+			/* on in spite of the user, or given and not to be had; what is unavailable counts by itself */
+			p->lacking += !p->fields[i].unavailable;
 			plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", field_known_as(p, i),
 				  p->facts->rules[rule].sentence);
-		else
+		} else
 			*(is_off ? &on : &off) += 1;
 	}
 	count_forced(p, RULE_FORCED_ON, on, "off", "on");

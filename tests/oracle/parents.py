@@ -91,6 +91,12 @@ def field_names():
     return names
 
 
+@functools.lru_cache(maxsize=None)
+def chosen():
+    """Fields that a request may choose; what is left follows from them."""
+    return {row[1] for row in table("fields.txt", 11) if "chosen" in row[4].split("+")}
+
+
 def parent_off(flags, word, bit):
     """The bit is, or needs, a feature that the request turned off."""
     name = field_names().get((word, bit))
@@ -101,4 +107,6 @@ def parent_asked(flags, word, bit):
     """A feature that the request turned on needs the bit, or the bit is its state."""
     name, on = field_names().get((word, bit)), asked(flags)[0]
     brought = set(on).union(*(ancestors(one) for one in on))
-    return bool(name) and (name in brought or bool(requires().get(name, set()) & brought))
+    if not name or name in brought:
+        return bool(name)
+    return name not in chosen() and bool(requires().get(name, set()) & brought)

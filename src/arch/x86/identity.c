@@ -136,7 +136,10 @@ static uint64_t physical(struct gcpu_plan *p, uint64_t host)
 		plan_find(p, X86_R_PHYS_BITS_TWICE, X86_F_PHYS_ADDR_BITS, SEVERITY_WARNING, NULL);
 	if (asked && (!as_host || !p->props_said[X86_P_HOST_PHYS_BITS].said)) {
 		if (host && asked > host && !p->props[X86_P_X_FORCE_FEATURES]) {
-			plan_lacking(p, X86_R_PHYS_BITS_MORE, X86_F_PHYS_ADDR_BITS);
+			p->lacking++;
+			plan_find(p, X86_R_PHYS_BITS_MORE, X86_F_PHYS_ADDR_BITS, SEVERITY_WARNING,
+				  "phys-bits=%llu is more than the %llu of this host, which are kept",
+				  (unsigned long long)asked, (unsigned long long)host);
 			return host;
 		}
 		if (host && asked != host)

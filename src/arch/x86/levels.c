@@ -66,15 +66,52 @@ static uint32_t floor_of(const struct gcpu_plan *p, const struct level *l)
 	return l->base ? l->base : 1;
 }
 
-/* Features behind a maximum that was asked for are not seen. */
-static void hidden(struct gcpu_plan *p, const struct level *l, uint32_t top)
+/* A word that a guest cannot reach below the maxima that were asked for. */
+static bool out_of_reach(const struct gcpu_plan *p, uint64_t addr)
 {
-	uint32_t leaf = in_use(p, l->base);
+	uint32_t leaf = ADDR_LEAF(addr);
 
-	if (leaf > top)
+	if (ADDR_SPACE(addr) != SPACE_CPUID)
+		return false;
+	for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (levels[i].base == CLASS_OF(leaf) && p->props_said[levels[i].exactly].said &&
+		    leaf > p->props[levels[i].exactly])
+			return true;
+	return leaf == LEAF_FEATURES && p->props_said[X86_P_LEVEL_FUNC7].said &&
+	       ADDR_SUBLEAF(addr) > p->props[X86_P_LEVEL_FUNC7];
+}
+
+void x86_hide(struct gcpu_plan *p)
+{
+	unsigned hidden = 0;
+
+	for (unsigned i = 0; i < p->facts->n_fields; i++) {
+		const struct field_fact *f = &p->facts->fields[i];
+
+		if (!(f->owner & OWNER_CHOSEN) || field_is_off(f, field_get(p, p->value, i)) ||
+		    !out_of_reach(p, p->facts->words[f->word].addr))
+			continue;
+		plan_set(p, i, field_off(f), X86_R_LEVEL_HIDES);
+		if (p->fields[i].said != SAID_VALUE) {
+			hidden++;
+			continue;
+		}
+		plan_unavailable(p, i, X86_R_LEVEL_HIDES);
+		plan_find(p, X86_R_LEVEL_HIDES, (int)i, SEVERITY_WARNING, "%s: %s", field_known_as(p, i),
+			  p->facts->rules[X86_R_LEVEL_HIDES].sentence);
+	}
+	if (hidden)
 		plan_find(p, X86_R_LEVEL_HIDES, -1, SEVERITY_WARNING,
-			  "'%s' hides features that are on, in leaves up to 0x%x",
-			  p->facts->props[l->exactly].name, leaf);
+			  "%u feature%s beyond a highest leaf that was asked for: off", hidden,
+			  hidden == 1 ? " is" : "s are");
+}
+
+/* Exactly this and at least that cannot both be. */
+static void contradiction(struct gcpu_plan *p, const struct level *l)
+{
+	if (p->props[l->at_least] > p->props[l->exactly])
+		plan_find(p, X86_R_LEVEL_TWICE, -1, SEVERITY_WARNING, "'%s' is below '%s', and counts",
+			  p->facts->props[l->exactly].name, p->facts->props[l->at_least].name);
 }
 
 static void maximum(struct gcpu_plan *p, const struct level *l)
@@ -89,7 +126,7 @@ static void maximum(struct gcpu_plan *p, const struct level *l)
 	top = used > top ? used : top;
 	if (p->props_said[l->exactly].said) {
 		top = (uint32_t)p->props[l->exactly];
-		hidden(p, l, top);
+		contradiction(p, l);
 	}
 	p->value[l->word] = top;
 }
@@ -106,12 +143,8 @@ static void sub_leaves(struct gcpu_plan *p)
 		    has_features(p, i) && ADDR_SUBLEAF(addr) > top)
 			top = ADDR_SUBLEAF(addr);
 	}
-	if (p->props_said[X86_P_LEVEL_FUNC7].said) {
-		if (p->props[X86_P_LEVEL_FUNC7] < top)
-			plan_find(p, X86_R_LEVEL_HIDES, -1, SEVERITY_WARNING,
-				  "'level-func7' hides features that are on, in sub-leaves up to %u of leaf 7", top);
+	if (p->props_said[X86_P_LEVEL_FUNC7].said)
 		top = (uint32_t)p->props[X86_P_LEVEL_FUNC7];
-	}
 	p->value[X86_W_CPUID_0X7_0X0_EAX] = top;
 }
 

@@ -409,6 +409,7 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 {
 	const struct list *l = &p->snap->cpuid[SNAP_SUPPORTED];
 
+	x86_hide(p);
 	x86_lacking(p);
 	x86_topology_words(p);
 	alias_bits(p);

@@ -42,6 +42,8 @@ void x86_identity(struct gcpu_plan *p);
 void x86_widths(struct gcpu_plan *p);
 
 /* levels.c: highest leaves and sub-leaves. */
+/* Features beyond a highest leaf that was asked for are off: no guest sees them. */
+void x86_hide(struct gcpu_plan *p);
 void x86_maxima(struct gcpu_plan *p);
 
 /* XSAVE components of AMX; a process must ask before its guests may have the data. */
