@@ -5,6 +5,10 @@ set -u
 build=${1:-build}
 log=$build/meson-logs/testlog.txt
 
+# configured before the tests had what they compare with: once more, so that none is left out
+if pkg-config --exists jansson 2>/dev/null && ! grep -q '"jansson"' "$build/meson-info/intro-dependencies.json"; then
+	meson setup --reconfigure "$build" >/dev/null && meson compile -C "$build" || exit 1
+fi
 meson test -C "$build" --no-rebuild --print-errorlogs
 status=$?
 count() { sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$log" | tail -n 1; }

@@ -5,9 +5,9 @@
 set -eu
 
 # what to look for | package
-build="cc:gcc file/usr/include/stdio.h:libc6-dev meson:meson ninja:ninja-build pkg-config:pkg-config objcopy:binutils python3:python3 pc/jansson:libjansson-dev"
+build="cc:gcc file/usr/include/stdio.h:libc6-dev meson:meson ninja:ninja-build pkg-config:pkg-config objcopy:binutils python3:python3"
 check="qemu-system-x86_64:qemu-system-x86 qemu-system-aarch64:qemu-system-arm busybox:busybox-static cpio:cpio
- xz:xz-utils aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu clang:clang valgrind:valgrind mandoc:mandoc git:git
+ pc/jansson:libjansson-dev xz:xz-utils aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu clang:clang valgrind:valgrind mandoc:mandoc git:git
  py/jsonschema:python3-jsonschema file/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross clangrt:libclang-rt
  deb/debhelper:debhelper deb/build-essential:build-essential"
 deb="deb/debhelper:debhelper deb/build-essential:build-essential"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A streaming JSON writer: nesting, commas and escapes; layout by the caller.
- * jw_ and not json_: a static link has jansson's names beside these. */
+ * jw_ and not json_: a static library has other people's names beside these. */
 #ifndef GCPU_FORMATS_JSON_H
 #define GCPU_FORMATS_JSON_H
 

@@ -60,7 +60,8 @@ int read_fail(struct reader *r, const char *what, const char *expected)
 	return r->status;
 }
 
-static json_t *fail_at(struct reader *r, const char *name, const char *what, const char *expected)
+static const struct node *fail_at(struct reader *r, const char *name, const char *what,
+				  const char *expected)
 {
 	size_t mark = read_enter(r, name);
 
@@ -69,38 +70,47 @@ static json_t *fail_at(struct reader *r, const char *name, const char *what, con
 	return NULL;
 }
 
-json_t *read_member(struct reader *r, json_t *object, const char *name, bool needed)
+const struct node *read_member(struct reader *r, const struct node *object,
+			       const char *name, bool needed)
 {
-	json_t *v;
+	const struct node *v;
 
 	if (r->status)
 		return NULL;
-	v = json_object_get(object, name);
+	v = r->in == object && r->after ? r->after->next : NULL;
+	if (!v || !doc_has_key(v, name))
+		v = doc_member(object, name);
 	if (!v && needed)
 		return fail_at(r, name, "missing", "this key");
+	if (v) {
+		r->in = object;
+		r->after = v;
+	}
 	return v;
 }
 
-json_t *read_array(struct reader *r, json_t *object, const char *name, bool needed, size_t most)
+const struct node *read_array(struct reader *r, const struct node *object,
+			      const char *name, bool needed, size_t most)
 {
-	json_t *v = read_member(r, object, name, needed);
+	const struct node *v = read_member(r, object, name, needed);
 	char expected[64];
 
 	if (!v)
 		return NULL;
-	if (!json_is_array(v))
+	if (!doc_is(v, DOC_ARRAY))
 		return fail_at(r, name, "not an array", "an array");
-	if (json_array_size(v) <= most)
+	if (v->n <= most)
 		return v;
 	snprintf(expected, sizeof(expected), "at most %zu", most);
 	return fail_at(r, name, "too many elements", expected);
 }
 
-json_t *read_object(struct reader *r, json_t *object, const char *name, bool needed)
+const struct node *read_object(struct reader *r, const struct node *object,
+			       const char *name, bool needed)
 {
-	json_t *v = read_member(r, object, name, needed);
+	const struct node *v = read_member(r, object, name, needed);
 
-	if (v && !json_is_object(v))
+	if (v && !doc_is(v, DOC_OBJECT))
 		return fail_at(r, name, "not an object", "an object");
 	return v;
 }
@@ -115,16 +125,17 @@ static uint64_t fail_hex(struct reader *r, const char *what, uint64_t most)
 	return 0;
 }
 
-uint64_t read_hex_value(struct reader *r, json_t *value, uint64_t most)
+uint64_t read_hex_value(struct reader *r, const struct node *value, uint64_t most)
 {
-	const char *s = json_string_value(value);
+	const char *s, *end;
 	uint64_t v = 0;
 
 	if (r->status)
 		return 0;
-	if (!s || s[0] != '0' || s[1] != 'x' || !s[2] || json_string_length(value) > 18)
+	if (!doc_is(value, DOC_STRING) || value->n < 3 || value->n > 18 || value->text[0] != '0' ||
+	    value->text[1] != 'x')
 		return fail_hex(r, "not a hex string", most);
-	for (s += 2; *s; s++) {
+	for (s = value->text + 2, end = value->text + value->n; s < end; s++) {
 		unsigned d = *s >= '0' && *s <= '9'   ? (unsigned)(*s - '0')
 			     : *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a' + 10)
 			     : *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A' + 10)
@@ -137,9 +148,9 @@ uint64_t read_hex_value(struct reader *r, json_t *value, uint64_t most)
 	return v <= most ? v : fail_hex(r, "out of range", most);
 }
 
-uint64_t read_hex(struct reader *r, json_t *object, const char *name, uint64_t most)
+uint64_t read_hex(struct reader *r, const struct node *object, const char *name, uint64_t most)
 {
-	json_t *v = read_member(r, object, name, true);
+	const struct node *v = read_member(r, object, name, true);
 	size_t mark = read_enter(r, name);
 	uint64_t out = v ? read_hex_value(r, v, most) : 0;
 
@@ -147,34 +158,34 @@ uint64_t read_hex(struct reader *r, json_t *object, const char *name, uint64_t m
 	return out;
 }
 
-int64_t read_int(struct reader *r, json_t *object, const char *name, int64_t least, int64_t most)
+int64_t read_int(struct reader *r, const struct node *object,
+		 const char *name, int64_t least, int64_t most)
 {
-	json_t *v = read_member(r, object, name, true);
+	const struct node *v = read_member(r, object, name, true);
 	char expected[80];
 
 	if (!v)
 		return 0;
-	if (json_is_integer(v) && json_integer_value(v) >= least && json_integer_value(v) <= most)
-		return json_integer_value(v);
+	if (doc_is(v, DOC_INTEGER) && v->integer >= least && v->integer <= most)
+		return v->integer;
 	snprintf(expected, sizeof(expected), "a number from %lld to %lld", (long long)least,
 		 (long long)most);
-	fail_at(r, name, json_is_integer(v) ? "out of range" : "not a number", expected);
+	fail_at(r, name, doc_is(v, DOC_INTEGER) ? "out of range" : "not a number", expected);
 	return 0;
 }
 
-char *read_string(struct reader *r, json_t *object, const char *name, bool needed)
+char *read_string(struct reader *r, const struct node *object, const char *name, bool needed)
 {
-	json_t *v = read_member(r, object, name, needed);
+	const struct node *v = read_member(r, object, name, needed);
 	char *copy;
 
-	if (!v || (json_is_null(v) && !needed))
+	if (!v || (doc_is(v, DOC_NULL) && !needed))
 		return NULL;
-	if (!json_is_string(v) || json_string_length(v) > STRING_MOST ||
-	    strlen(json_string_value(v)) != json_string_length(v)) {
+	if (!doc_is(v, DOC_STRING) || v->n > STRING_MOST) {
 		fail_at(r, name, "not a short string", "a string of at most 1024 bytes without NUL");
 		return NULL;
 	}
-	copy = text_copy(json_string_value(v), json_string_length(v));
+	copy = text_copy(v->text, v->n);
 	if (!copy)
 		r->status = error_memory(r->err);
 	return copy;

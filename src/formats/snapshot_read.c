@@ -56,18 +56,17 @@ static void refuse_duplicates(struct reader *r, const struct list *l)
 	free(order);
 }
 
-static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s,
+static void read_table(struct reader *r, const struct node *object, struct gcpu_snapshot *s,
 		       enum snap_tables t, bool needed)
 {
-	json_t *a = read_array(r, object, snapshot_tables[t], needed, TABLE_MOST);
-	size_t mark = read_enter(r, snapshot_tables[t]);
+	const struct node *a = read_array(r, object, snapshot_tables[t], needed, TABLE_MOST);
+	size_t mark = read_enter(r, snapshot_tables[t]), i;
 
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
-		json_t *o = json_array_get(a, i);
+	READ_EACH(r, o, i, a) {
 		size_t at = read_enter_index(r, i);
 		struct snap_cpuid *e = add(r, &s->cpuid[t], sizeof(*e));
 
-		if (e && !json_is_object(o))
+		if (e && !doc_is(o, DOC_OBJECT))
 			read_fail(r, "not an object", "a CPUID entry");
 		if (e) {
 			e->leaf = (uint32_t)read_hex(r, o, "leaf", U32_MOST);
@@ -86,28 +85,28 @@ static void read_table(struct reader *r, json_t *object, struct gcpu_snapshot *s
 	read_leave(r, mark);
 }
 
-static void read_params(struct reader *r, json_t *host, struct gcpu_snapshot *s)
+static void read_params(struct reader *r, const struct node *host, struct gcpu_snapshot *s)
 {
-	json_t *a = read_array(r, host, "parameters", false, LIST_MOST);
-	size_t mark = read_enter(r, "parameters");
+	const struct node *a = read_array(r, host, "parameters", false, LIST_MOST);
+	size_t mark = read_enter(r, "parameters"), i;
 
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		size_t at = read_enter_index(r, i);
 		struct snap_param *p = add(r, &s->params, sizeof(*p));
 
 		if (p) {
-			p->module = read_string(r, json_array_get(a, i), "module", true);
-			p->name = read_string(r, json_array_get(a, i), "name", true);
-			p->value = read_string(r, json_array_get(a, i), "value", true);
+			p->module = read_string(r, e, "module", true);
+			p->name = read_string(r, e, "name", true);
+			p->value = read_string(r, e, "value", true);
 		}
 		read_leave(r, at);
 	}
 	read_leave(r, mark);
 }
 
-static void read_host(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_host(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	json_t *host = read_object(r, root, "host", true);
+	const struct node *host = read_object(r, root, "host", true);
 	size_t mark = read_enter(r, "host");
 
 	if (host) {
@@ -121,26 +120,32 @@ static void read_host(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	read_leave(r, mark);
 }
 
-static void read_caps(struct reader *r, json_t *object, const char *key, struct list *l)
+static bool two_integers(const struct node *pair, int64_t *ret_a, int64_t *ret_b)
 {
-	json_t *a = read_array(r, object, key, true, LIST_MOST);
-	size_t mark = read_enter(r, key);
+	if (!doc_is(pair, DOC_ARRAY) || pair->n != 2 || !doc_is(pair->first, DOC_INTEGER) ||
+	    !doc_is(pair->first->next, DOC_INTEGER))
+		return false;
+	*ret_a = pair->first->integer;
+	*ret_b = pair->first->next->integer;
+	return true;
+}
 
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
-		json_t *pair = json_array_get(a, i), *n = json_array_get(pair, 0);
-		json_t *v = json_array_get(pair, 1);
+static void read_caps(struct reader *r, const struct node *object, const char *key, struct list *l)
+{
+	const struct node *a = read_array(r, object, key, true, LIST_MOST);
+	size_t mark = read_enter(r, key), i;
+
+	READ_EACH(r, pair, i, a) {
 		struct snap_cap *c = add(r, l, sizeof(*c));
 		size_t at = read_enter_index(r, i);
+		int64_t n, v;
 
-		if (json_array_size(pair) != 2 || !json_is_integer(n) || !json_is_integer(v) ||
-		    json_integer_value(n) < 0 || json_integer_value(n) > 65535 ||
-		    json_integer_value(v) < INT32_MIN || json_integer_value(v) > INT32_MAX)
+		if (!two_integers(pair, &n, &v) || n < 0 || n > 65535 || v < INT32_MIN || v > INT32_MAX)
 			read_fail(r, "not a capability", "[number, value]");
-		else if (i && json_integer_value(n) <= LIST_AT(l, struct snap_cap, i - 1)->number)
+		else if (i && n <= LIST_AT(l, struct snap_cap, i - 1)->number)
 			read_fail(r, "twice or out of order", "capabilities by ascending number");
 		else if (c)
-			*c = (struct snap_cap){ (uint32_t)json_integer_value(n),
-						(int)json_integer_value(v) };
+			*c = (struct snap_cap){ (uint32_t)n, (int)v };
 		read_leave(r, at);
 	}
 	read_leave(r, mark);
@@ -154,36 +159,36 @@ static bool find_msr(const struct list *l, size_t n, uint32_t index)
 	return false;
 }
 
-static void read_msrs(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_msrs(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	json_t *o = read_object(r, root, "msrs", true), *a;
-	size_t mark = read_enter(r, "msrs");
+	const struct node *o = read_object(r, root, "msrs", true), *a;
+	size_t mark = read_enter(r, "msrs"), i;
 
 	a = o ? read_array(r, o, "index", true, LIST_MOST) : NULL;
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		uint32_t *out = add(r, &s->msr_indexes, sizeof(*out));
 		size_t at = read_enter(r, "index"), in = read_enter_index(r, i);
 
 		if (out)
-			*out = (uint32_t)read_hex_value(r, json_array_get(a, i), U32_MOST);
+			*out = (uint32_t)read_hex_value(r, e, U32_MOST);
 		read_leave(r, in);
 		read_leave(r, at);
 	}
 	a = o ? read_array(r, o, "features", true, LIST_MOST) : NULL;
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		struct snap_msr *m = add(r, &s->msr_features, sizeof(*m));
 		size_t at = read_enter(r, "features"), in = read_enter_index(r, i);
-		json_t *e = json_array_get(a, i), *accepted = json_object_get(e, "accepted");
+		const struct node *accepted = doc_member(e, "accepted");
+		bool yes = doc_is(accepted, DOC_TRUE), no = doc_is(accepted, DOC_FALSE);
 
 		if (m) {
 			m->index = (uint32_t)read_hex(r, e, "index", U32_MOST);
 			m->value = read_hex(r, e, "value", UINT64_MAX);
-			if (accepted && !json_is_boolean(accepted))
+			if (accepted && !yes && !no)
 				read_fail(r, "accepted is neither true nor false", "true, false, or no such key");
 			if (!r->status && find_msr(&s->msr_features, i, m->index))
 				read_fail(r, "the same MSR twice", "each index once");
-			m->trial = !json_is_boolean(accepted) ? MSR_UNTRIED :
-				   json_is_true(accepted)     ? MSR_ACCEPTED : MSR_REFUSED;
+			m->trial = yes ? MSR_ACCEPTED : no ? MSR_REFUSED : MSR_UNTRIED;
 		}
 		read_leave(r, in);
 		read_leave(r, at);
@@ -191,9 +196,9 @@ static void read_msrs(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	read_leave(r, mark);
 }
 
-static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_x86(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	json_t *cpuid = read_object(r, root, "cpuid", true), *o;
+	const struct node *cpuid = read_object(r, root, "cpuid", true), *o;
 	size_t mark = read_enter(r, "cpuid");
 
 	for (int t = SNAP_SUPPORTED; cpuid && t <= SNAP_VARIES; t++)
@@ -203,12 +208,12 @@ static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	read_leave(r, mark);
 	read_msrs(r, root, s);
 	o = read_object(r, root, "tsc", true);
-	if (o && json_object_get(o, "khz")) {
+	if (o && doc_member(o, "khz")) {
 		s->tsc_khz = (uint64_t)read_int(r, o, "khz", 0, INT64_MAX);
 		s->has_tsc_khz = true;
 	}
 	o = read_object(r, root, "xcomp", false);
-	if (o && json_object_get(o, "supported")) {
+	if (o && doc_member(o, "supported")) {
 		s->xcomp_supported = read_hex(r, o, "supported", UINT64_MAX);
 		s->xcomp_permitted = read_hex(r, o, "permitted", UINT64_MAX);
 		s->has_xcomp = true;
@@ -230,23 +235,23 @@ static void read_x86(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	read_leave(r, mark);
 }
 
-static void read_inits(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_inits(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	json_t *o = read_object(r, root, "vcpu_init", true), *a;
-	size_t mark = read_enter(r, "vcpu_init");
+	const struct node *o = read_object(r, root, "vcpu_init", true), *a;
+	size_t mark = read_enter(r, "vcpu_init"), i;
 
 	if (o) {
 		s->target = (uint32_t)read_int(r, o, "target", 0, U32_MOST);
 		s->init_features = (uint32_t)read_hex(r, o, "features", U32_MOST);
 	}
 	a = o ? read_array(r, o, "tried", true, LIST_MOST) : NULL;
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		struct snap_init *t = add(r, &s->inits, sizeof(*t));
 		size_t at = read_enter(r, "tried"), in = read_enter_index(r, i);
 
 		if (t) {
-			t->features = (uint32_t)read_hex(r, json_array_get(a, i), "features", U32_MOST);
-			t->error = (int)read_int(r, json_array_get(a, i), "errno", 0, 4095);
+			t->features = (uint32_t)read_hex(r, e, "features", U32_MOST);
+			t->error = (int)read_int(r, e, "errno", 0, 4095);
 		}
 		read_leave(r, in);
 		read_leave(r, at);
@@ -254,46 +259,44 @@ static void read_inits(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	read_leave(r, mark);
 }
 
-static void read_register(struct reader *r, json_t *e, struct snap_reg *out)
+static void read_register(struct reader *r, const struct node *e, struct snap_reg *out)
 {
-	json_t *v, *mask = json_object_get(e, "mask");
+	const struct node *a;
+	size_t i;
 
 	out->id = read_hex(r, e, "id", UINT64_MAX);
-	v = read_array(r, e, "value", false, 8);
-	for (size_t w = 0; v && w < json_array_size(v) && !r->status; w++) {
+	a = read_array(r, e, "value", false, 8);
+	READ_EACH(r, v, i, a) {
 		size_t at = read_enter(r, "value");
 
-		out->value[w] = read_hex_value(r, json_array_get(v, w), UINT64_MAX);
+		out->value[i] = read_hex_value(r, v, UINT64_MAX);
 		out->n_words++;
 		read_leave(r, at);
 	}
-	if (json_object_get(e, "errno"))
+	if (doc_member(e, "errno"))
 		out->error = (int)read_int(r, e, "errno", 0, 4095);
-	if (mask) {
+	if (doc_member(e, "mask")) {
 		out->mask = read_hex(r, e, "mask", UINT64_MAX);
 		out->has_mask = true;
 	}
 }
 
-static void read_changed(struct reader *r, json_t *e, struct snap_nibble *n)
+static void read_changed(struct reader *r, const struct node *e, struct snap_nibble *n)
 {
-	json_t *a = read_array(r, e, "read", true, 16);
-	size_t mark = read_enter(r, "read");
+	const struct node *a = read_array(r, e, "read", true, 16);
+	size_t mark = read_enter(r, "read"), i;
 	uint16_t told = 0;
 
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
-		json_t *pair = json_array_get(a, i);
-		json_t *wrote = json_array_get(pair, 0), *got = json_array_get(pair, 1);
+	READ_EACH(r, pair, i, a) {
+		int64_t wrote, got;
 
-		if (json_array_size(pair) != 2 || !json_is_integer(wrote) || !json_is_integer(got) ||
-		    json_integer_value(wrote) < 0 || json_integer_value(wrote) > 15 ||
-		    json_integer_value(got) < 0 || json_integer_value(got) > 15)
+		if (!two_integers(pair, &wrote, &got) || wrote < 0 || wrote > 15 || got < 0 || got > 15)
 			read_fail(r, "not a pair of nibbles", "[written, read], 0 to 15 each");
-		else if (told >> json_integer_value(wrote) & 1)
+		else if (told >> wrote & 1)
 			read_fail(r, "a value twice", "each value once");
 		else
-			n->read[json_integer_value(wrote)] = (uint8_t)json_integer_value(got);
-		told |= r->status ? 0 : (uint16_t)(1U << json_integer_value(wrote));
+			n->read[wrote] = (uint8_t)got;
+		told |= r->status ? 0 : (uint16_t)(1U << wrote);
 	}
 	if (!r->status && told != n->changed)
 		read_fail(r, "not the values that changed", "one pair for each bit of changed");
@@ -312,39 +315,39 @@ static void check_nibble(struct reader *r, const struct snap_nibble *n, const st
 		read_fail(r, "twice or out of order", "by ascending register and lsb");
 }
 
-static void read_devices(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_devices(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	json_t *a = read_array(r, root, "devices", true, LIST_MOST);
-	size_t mark = read_enter(r, "devices");
+	const struct node *a = read_array(r, root, "devices", true, LIST_MOST);
+	size_t mark = read_enter(r, "devices"), i;
 
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		struct snap_device *d = add(r, &s->devices, sizeof(*d));
 		size_t in = read_enter_index(r, i);
 
 		if (d) {
-			d->type = (uint32_t)read_int(r, json_array_get(a, i), "type", 0, U32_MOST);
-			d->error = (int)read_int(r, json_array_get(a, i), "errno", 0, 4095);
+			d->type = (uint32_t)read_int(r, e, "type", 0, U32_MOST);
+			d->error = (int)read_int(r, e, "errno", 0, 4095);
 		}
 		read_leave(r, in);
 	}
 	read_leave(r, mark);
 }
 
-static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_arm64(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	json_t *a, *o;
-	size_t mark;
+	const struct node *a, *o;
+	size_t mark, i;
 
 	read_devices(r, root, s);
 	read_inits(r, root, s);
 	a = read_array(r, root, "registers", true, LIST_MOST);
 	mark = read_enter(r, "registers");
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		struct snap_reg *out = add(r, &s->regs, sizeof(*out));
 		size_t in = read_enter_index(r, i);
 
 		if (out)
-			read_register(r, json_array_get(a, i), out);
+			read_register(r, e, out);
 		if (out && i && !r->status && out[-1].id >= out->id)
 			read_fail(r, "twice or out of order", "registers by ascending id");
 		read_leave(r, in);
@@ -354,9 +357,8 @@ static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	a = o ? read_array(r, o, "nibbles", true, LIST_MOST) : NULL;
 	mark = read_enter(r, "trial.nibbles");
 	s->has_trial = a != NULL;
-	for (size_t i = 0; a && i < json_array_size(a) && !r->status; i++) {
+	READ_EACH(r, e, i, a) {
 		struct snap_nibble *n = add(r, &s->nibbles, sizeof(*n));
-		json_t *e = json_array_get(a, i);
 		size_t in = read_enter_index(r, i);
 
 		if (n) {
@@ -374,7 +376,7 @@ static void read_arm64(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	read_leave(r, mark);
 }
 
-static void read_head(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void read_head(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
 	char *text = read_string(r, root, "schema", true);
 	int64_t version;
@@ -400,11 +402,11 @@ static void read_head(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 }
 
 /* The hash tells an edited or damaged recording from a good one. */
-static void check_hash(struct reader *r, json_t *root, struct gcpu_snapshot *s)
+static void check_hash(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
 	char *recorded = read_string(r, root, "hash", false);
 
-	if (!r->status && json_is_null(json_object_get(root, "hash")))
+	if (!r->status && doc_is(doc_member(root, "hash"), DOC_NULL))
 		read_fail(r, "hash is null", "a hash, or no such key");
 
 	if (!r->status && snapshot_seal(s))
@@ -416,12 +418,12 @@ static void check_hash(struct reader *r, json_t *root, struct gcpu_snapshot *s)
 	free(recorded);
 }
 
-static int parse_root(json_t *root, struct gcpu_snapshot *s, struct gcpu_error *err)
+static int parse_root(const struct node *root, struct gcpu_snapshot *s, struct gcpu_error *err)
 {
 	struct reader r = { .err = err };
-	json_t *o;
+	const struct node *o;
 
-	if (!json_is_object(root))
+	if (!doc_is(root, DOC_OBJECT))
 		return read_fail(&r, "not an object", "a snapshot");
 	read_head(&r, root, s);
 	if (r.status)
@@ -447,8 +449,7 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
 			struct gcpu_error *err)
 {
 	struct gcpu_snapshot *s;
-	json_error_t je;
-	json_t *root;
+	struct document d;
 	int status;
 
 	if (!text || !ret_snapshot)
@@ -458,23 +459,12 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
 		error_expected(err, "a snapshot of at most %d bytes", GCPU_SNAPSHOT_MOST);
 		return GCPU_ERR_DOCUMENT;
 	}
-	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &je);
-	if (!root) {
-		/* jansson has a text for all that is wrong with a document, and none for this */
-		if (!je.text[0])
-			return error_memory(err);
-		error_set(err, GCPU_ERR_DOCUMENT, "line %d, column %d: %.120s", je.line, je.column,
-			  je.text);
-		error_expected(err, "JSON");
-		if (err) {
-			err->line = je.line > 0 ? (size_t)je.line : 0;
-			err->offset = je.position >= 0 ? (size_t)je.position : (size_t)-1;
-		}
-		return GCPU_ERR_DOCUMENT;
-	}
+	status = document_parse(&d, text, length, err);
+	if (status)
+		return status;
 	s = snapshot_new(0);
-	status = s ? parse_root(root, s, err) : error_memory(err);
-	json_decref(root);
+	status = s ? parse_root(d.root, s, err) : error_memory(err);
+	document_free(&d);
 	if (status) {
 		gcpu_snapshot_free(s);
 		return status;

@@ -19,7 +19,6 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import fetch  # noqa: E402
 from aptstate import CannotBeHad  # noqa: E402
 
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -40,8 +39,7 @@ def options(arch):
         raise CannotBeHad(f"no cross compiler for {arch}")
     if not shutil.which("aarch64-linux-gnu-gcc"):
         raise CannotBeHad("no aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)")
-    return ["--cross-file", os.path.join(HERE, "cross-arm64.ini"),
-            "--cross-file", fetch.fetch_jansson("arm64")["cross_file"]]
+    return ["--cross-file", os.path.join(HERE, "cross-arm64.ini")]
 
 
 def run(command):
