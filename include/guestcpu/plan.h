@@ -31,8 +31,28 @@ void gcpu_plan_free(struct gcpu_plan *plan);
 /** True if the plan must not be applied. */
 bool gcpu_plan_refused(const struct gcpu_plan *plan);
 
-/** Does the guest have FEATURE (a GCPU_X86_* or GCPU_ARM64_* number)? One load and a test. */
-bool gcpu_plan_has(const struct gcpu_plan *plan, unsigned feature);
+/** What every plan begins with. It is here for gcpu_plan_has(), which callers have compiled into
+ *  themselves: part of the binary interface, and never changed. */
+struct gcpu_plan_bits {
+	const uint64_t *word; /**< feature number N is bit N % 64 of word[N / 64] */
+	unsigned n;	      /**< numbers that there are; all others are off */
+};
+
+#if defined(__GNUC_GNU_INLINE__) && !defined(__cplusplus)
+#define GCPU_INLINE extern __inline__ /* what -std=gnu89 calls it */
+#else
+#define GCPU_INLINE inline
+#endif
+
+/** Does the guest have FEATURE (a GCPU_X86_* or GCPU_ARM64_* number)? Two loads and a test, in
+ *  the caller; the library exports it as well. */
+GCPU_INLINE
+bool gcpu_plan_has(const struct gcpu_plan *plan, unsigned feature)
+{
+	const struct gcpu_plan_bits *has = (const struct gcpu_plan_bits *)plan;
+
+	return has && feature < has->n && (has->word[feature / 64] >> (feature % 64) & 1);
+}
 
 /** Number of a feature by name or alias, 0 if there is none. Groups have no number. */
 unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name);

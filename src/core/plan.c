@@ -11,8 +11,8 @@ static int allocate(struct gcpu_plan *p, const struct gcpu_request *req)
 	const struct facts *f = p->facts;
 
 	for (unsigned i = 0; i < f->n_features; i++)
-		if (f->features[i].id >= p->n_has)
-			p->n_has = f->features[i].id + 1U;
+		if (f->features[i].id >= p->bits.n)
+			p->bits.n = f->features[i].id + 1U;
 	p->request = text_copy(req->text, strlen(req->text));
 	p->offer = calloc(f->n_words, sizeof(*p->offer));
 	p->value = calloc(f->n_words, sizeof(*p->value));
@@ -20,7 +20,7 @@ static int allocate(struct gcpu_plan *p, const struct gcpu_request *req)
 	p->fields = calloc(f->n_fields, sizeof(*p->fields));
 	p->props = calloc(f->n_props + 1, sizeof(*p->props));
 	p->props_said = calloc(f->n_props + 1, sizeof(*p->props_said));
-	p->has = calloc(p->n_has / 64 + 1, sizeof(*p->has));
+	p->bits.word = p->has = calloc(p->bits.n / 64 + 1, sizeof(*p->has));
 	p->vcpu_ids = calloc(p->machine.vcpus, sizeof(*p->vcpu_ids));
 	return p->request && p->offer && p->value && p->trials && p->fields && p->props && p->props_said && p->has &&
 	       p->vcpu_ids ? 0 : GCPU_ERR_MEMORY;
@@ -128,10 +128,9 @@ bool gcpu_plan_refused(const struct gcpu_plan *p)
 	return !p || p->refused;
 }
 
-bool gcpu_plan_has(const struct gcpu_plan *p, unsigned feature)
-{
-	return p && feature < p->n_has && (p->has[feature / 64] >> feature % 64 & 1);
-}
+/* For callers that are not C, or do not inline. */
+extern bool gcpu_plan_has(const struct gcpu_plan *p, unsigned feature);
+_Static_assert(offsetof(struct gcpu_plan, bits) == 0, "a plan begins with what gcpu_plan_has() reads");
 
 unsigned gcpu_plan_vcpus(const struct gcpu_plan *p)
 {

@@ -69,6 +69,7 @@ struct prop_said {
 };
 
 struct gcpu_plan {
+	struct gcpu_plan_bits bits; /* of .has; callers know that it is first */
 	const struct arch *arch;
 	const struct facts *facts;
 	const struct gcpu_snapshot *snap;
@@ -86,7 +87,6 @@ struct gcpu_plan {
 	char vendor[13];	     /* as the guest sees it */
 	unsigned lacking;	     /* properties asked for that a rule says are not to be had */
 	uint64_t *has;		     /* bit per feature number */
-	unsigned n_has;		     /* numbers that it covers */
 	struct list steps;	     /* plan_step */
 	struct list findings;	     /* plan_finding */
 	struct list entries;	     /* x86: gcpu_cpuid of a vCPU, ids left out */

@@ -4,12 +4,18 @@
 
     headers.py SOURCE BUILD COMPILER...
 
-Public headers (<guestcpu/x.h>) as C11, pedantic, and as C++11; ours as GNU
-C11. Exit status 0, 1, or 77 if nothing could be tried.
+Public headers (<guestcpu/x.h>) as C11, pedantic, as GNU C89 and as C++11; ours
+as GNU C11. Exit status 0, 1, or 77 if nothing could be tried.
 """
 import pathlib
 import subprocess
 import sys
+import tempfile
+
+USE = """#include <guestcpu/plan.h>
+int use(const struct gcpu_plan *plan, unsigned n);
+int use(const struct gcpu_plan *plan, unsigned n) { return gcpu_plan_has(plan, n); }
+"""
 
 
 def compiles(compiler, language, includes, text):
@@ -29,6 +35,7 @@ def main():
     headers += sorted(str(h.relative_to(source / 'src')) for h in (source / 'src').rglob('*.h'))
     languages = {
         'C11': ['-xc', '-std=c11', '-pedantic'],
+        'GNU C89': ['-xc', '-std=gnu89'],
         'GNU C11': ['-xc', '-std=c11', '-D_GNU_SOURCE'],
         'C++11': ['-xc++', '-std=c++11', '-pedantic'],
     }
@@ -50,8 +57,28 @@ def main():
                 print(f'FAIL {header} as {name}:\n{why}')
         if public and 'C++11' in languages:
             failed += check_linkage(compiler, languages['C++11'], includes, header)
+    for name, language in languages.items():
+        failed += check_inline(compiler, name, language, includes)
     print(f'{tried} compiled, {failed} failed')
     return 1 if failed else 0 if tried else 77
+
+
+def check_inline(compiler, name, language, includes):
+    """What a header defines is in as many objects as include it: none has a definition of its own that
+    another's would meet. A program that does not inline it needs the library's, or in C++ has a weak one."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(pathlib.Path(folder, 'one.o'))
+        for optimize, wanted in (('-O0', 'W' if '-xc++' in language else 'U'), ('-O2', None)):
+            run = subprocess.run([*compiler, *language, optimize, '-c', '-Wall', '-Wextra', '-Werror',
+                                  '-Wmissing-prototypes' if '-xc' in language else '-Wall',
+                                  *(f'-I{i}' for i in includes), '-o', out, '-'], input=USE, text=True, capture_output=True)
+            names = subprocess.run(['nm', out], text=True, capture_output=True).stdout.split('\n')
+            kinds = [line.split()[-2] for line in names if line.endswith(' gcpu_plan_has')]
+            if run.returncode or kinds != [wanted] * bool(wanted):
+                failed += 1
+                print(f'FAIL gcpu_plan_has as {name} {optimize}: {kinds}\n{run.stderr}')
+    return failed
 
 
 def check_linkage(compiler, language, includes, header):

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <guestcpu/guestcpu.h>
+#include <limits.h>
 
 static int visit_reason(void *ctx, const struct gcpu_reason *r)
 {
@@ -52,6 +53,29 @@ static void nothing(void)
 	gcpu_machine_init(NULL);
 }
 
+/* Compiled into callers and exported: both say the same of every number, and no others are on. */
+static void numbers(const struct gcpu_snapshot *snap)
+{
+	static const unsigned far[] = { 1U << 16, 1U << 31, UINT_MAX / 64 * 64, UINT_MAX };
+	bool (*volatile exported)(const struct gcpu_plan *, unsigned) = gcpu_plan_has;
+	struct gcpu_plan *plan = plan_for(snap, "host");
+	const struct gcpu_plan_bits *bits = (const struct gcpu_plan_bits *)plan;
+	unsigned on = 0, last = 0;
+
+	for (unsigned i = 0; i < bits->n + 200; i++) {
+		bool has = gcpu_plan_has(plan, i);
+
+		CHECK(has == exported(plan, i), "number %u", i);
+		on += has;
+		last = has ? i : last;
+	}
+	CHECK(on > 20 && last < bits->n && !gcpu_plan_has(plan, 0), "%u are on, %u the last", on, last);
+	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
+		CHECK(!gcpu_plan_has(plan, far[i]) && !exported(plan, far[i]), "number %u", far[i]);
+	CHECK(!exported(NULL, 1), "no plan");
+	gcpu_plan_free(plan);
+}
+
 static void strangers(const struct gcpu_snapshot *x86, const struct gcpu_snapshot *arm64)
 {
 	struct gcpu_plan *a = plan_for(x86, "host"), *b = plan_for(x86, "base"), *c = plan_for(arm64, "host");
@@ -82,6 +106,8 @@ int main(void)
 	struct gcpu_snapshot *x86 = host_x86(), *arm64 = host_arm64();
 
 	nothing();
+	numbers(x86);
+	numbers(arm64);
 	strangers(x86, arm64);
 	gcpu_snapshot_free(x86);
 	gcpu_snapshot_free(arm64);
