@@ -158,6 +158,7 @@ static void print_pv(const struct gcpu_feature_info *f)
 	if (f->vmm)
 		ADD_WORDS(&t, requirements, "must ", "; ", f->vmm);
 	text_item("the VMM", &t);
+	free(t.s);
 	if (f->note)
 		term_item("note", f->note);
 }
