@@ -7,10 +7,12 @@
 
 /* Up to so many members are compared each with each, more are sorted. */
 #define FEW 12
+/* Values in a block: 32 kB, which malloc() takes from what the process has. */
+#define BLOCK 1023
 
 struct doc_block {
 	struct doc_block *next;
-	size_t n, room;
+	size_t n;
 	struct node values[];
 };
 
@@ -18,21 +20,13 @@ static struct node *new_value(struct parser *p)
 {
 	struct doc_block *b = p->d->blocks;
 
-	if (!b || b->n == b->room) {
-		/* a value of our documents takes some 16 bytes of text */
-		size_t guess = (size_t)(p->end - p->text) / 16, room = b ? b->room * 2 : 16;
-
-		if (!b && guess > room)
-			room = guess < 4096 ? guess : 4096;
-		if (room > 1U << 16)
-			room = 1U << 16;
-		b = malloc(sizeof(*b) + room * sizeof(b->values[0]));
+	if (!b || b->n == BLOCK) {
+		b = malloc(sizeof(*b) + BLOCK * sizeof(b->values[0]));
 		if (!b) {
 			scan_no_memory(p);
 			return NULL;
 		}
 		b->n = 0;
-		b->room = room;
 		b->next = p->d->blocks;
 		p->d->blocks = b;
 	}

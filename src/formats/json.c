@@ -8,14 +8,33 @@
 
 void jw_start(struct json *j, gcpu_write write, void *ctx)
 {
-	memset(j, 0, sizeof(*j));
+	memset(j, 0, offsetof(struct json, hold));
 	j->out.write = write;
 	j->out.ctx = ctx;
 }
 
-static void put(struct json *j, const char *text)
+static void flush(struct json *j)
 {
-	sink_text(&j->out, text, strlen(text));
+	if (j->held)
+		sink_text(&j->out, j->hold, j->held);
+	j->held = 0;
+}
+
+static inline void piece(struct json *j, const char *text, size_t n)
+{
+	if (n > sizeof(j->hold) - j->held)
+		flush(j);
+	if (n > sizeof(j->hold)) {
+		sink_text(&j->out, text, n);
+		return;
+	}
+	memcpy(j->hold + j->held, text, n);
+	j->held += n;
+}
+
+static inline void put(struct json *j, const char *text)
+{
+	piece(j, text, strlen(text));
 }
 
 static void indent(struct json *j)
@@ -23,7 +42,7 @@ static void indent(struct json *j)
 	static const char blanks[] = "            ";
 
 	put(j, "\n");
-	sink_text(&j->out, blanks, j->depth < 12 ? j->depth : 12);
+	piece(j, blanks, j->depth < 12 ? j->depth : 12);
 }
 
 /* Whatever has to stand before the next value. */
@@ -72,7 +91,7 @@ static void quoted(struct json *j, const char *text)
 		while (*text && (unsigned char)*text >= 0x20 && *text != '"' && *text != '\\' &&
 		       *text != 0x7f && (n = jw_sequence(text)) != 0)
 			text += n;
-		sink_text(&j->out, start, (size_t)(text - start));
+		piece(j, start, (size_t)(text - start));
 		if (!*text)
 			break;
 		if (*text == '"' || *text == '\\')
@@ -125,6 +144,7 @@ void jw_close(struct json *j, char bracket)
 int jw_end(struct json *j)
 {
 	put(j, "\n");
+	flush(j);
 	return j->out.status;
 }
 
@@ -163,7 +183,7 @@ void jw_hex(struct json *j, uint64_t value)
 	*end = '"';
 	s = digits(end, value, 16) - 3;
 	memcpy(s, "\"0x", 3);
-	sink_text(&j->out, s, (size_t)(end + 1 - s));
+	piece(j, s, (size_t)(end + 1 - s));
 }
 
 void jw_int(struct json *j, int64_t value)
@@ -174,7 +194,7 @@ void jw_int(struct json *j, int64_t value)
 	s = digits(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10);
 	if (value < 0)
 		*--s = '-';
-	sink_text(&j->out, s, (size_t)(end - s));
+	piece(j, s, (size_t)(end - s));
 }
 
 void jw_bool(struct json *j, bool value)

@@ -14,6 +14,9 @@ struct json {
 	bool filled[JSON_DEPTH]; /* something stands at this level already */
 	bool lines[JSON_DEPTH];  /* members on lines of their own */
 	bool after_key;
+	/* pieces on their way to .out: most are a few bytes */
+	size_t held;
+	char hold[496];
 };
 
 void jw_start(struct json *j, gcpu_write write, void *ctx);

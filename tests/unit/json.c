@@ -157,7 +157,8 @@ static void test_failing_writer(void)
 		jw_start(&j, refuse, &left);
 		jw_object(&j, true);
 		jw_key_string(&j, "key", "a\nb");
-		jw_key_hex(&j, "hex", 1);
+		for (int i = 0; i < 400; i++)
+			jw_key_hex(&j, "hex", 1);
 		jw_close(&j, '}');
 		status = jw_end(&j);
 		if (status == 0) {
@@ -167,6 +168,34 @@ static void test_failing_writer(void)
 		CHECK(status == 42, "%d", status);
 		CHECK(left == -1, "written to after its failure: %d", left);
 	}
+}
+
+/* Strings of every length around what the writer keeps back: whole, and in order. */
+static void test_pieces(void)
+{
+	struct unit_text t = { 0 }, expected = { 0 };
+	char text[1200];
+	struct json j;
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	jw_start(&j, unit_write, &t);
+	jw_array(&j, false);
+	unit_write(&expected, "[", 1);
+	for (size_t n = 0; n < sizeof(text); n++) {
+		const char *end = text + sizeof(text) - 1 - n;
+
+		jw_string(&j, end);
+		unit_write(&expected, n ? ", \"" : "\"", n ? 3 : 1);
+		unit_write(&expected, end, n);
+		unit_write(&expected, "\"", 1);
+	}
+	jw_close(&j, ']');
+	unit_write(&expected, "]\n", 2);
+	CHECK(jw_end(&j) == 0 && t.n == expected.n && memcmp(t.s, expected.s, t.n) == 0, "%zu bytes, not %zu", t.n,
+	      expected.n);
+	free(t.s);
+	free(expected.s);
 }
 
 /* Deeper than the writer keeps track of: an error by value. */
@@ -193,6 +222,7 @@ int main(void)
 	test_escapes();
 	test_sequences();
 	test_failing_writer();
+	test_pieces();
 	test_depth();
 	return unit_end();
 }

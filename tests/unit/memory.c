@@ -158,14 +158,14 @@ static int parse_arm64(void)
 /* More values than one block holds, more keys than are compared each with each, and escapes. */
 static int read_document(void)
 {
-	static char text[8192];
+	static char text[16384];
 	struct gcpu_error err = { 0 };
 	struct document d;
 	size_t n = 0;
 	int status;
 
 	text[n++] = '{';
-	for (unsigned i = 0; i < 200; i++)
+	for (unsigned i = 0; i < 300; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"%u\":[0,0,\"\\u20ac%u\\n\"]", i ? "," : "", i, i);
 	text[n++] = '}';
 	status = check_error(document_parse(&d, text, n, &err), &err);
@@ -174,7 +174,7 @@ static int read_document(void)
 		return status;
 	for (const struct node *v = d.root->first; v; v = v->next)
 		wrote += v->key_n + v->first->next->next->n;
-	CHECK(wrote == 490 + 200 * 4 + 490, "%zu bytes", wrote);
+	CHECK(wrote == 790 + 300 * 4 + 790, "%zu bytes", wrote);
 	document_free(&d);
 	return 0;
 }
