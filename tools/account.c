@@ -96,7 +96,7 @@ static bool on_there(const struct account *a, const struct gcpu_plan *plan,
 	*ret = (struct way){ .machine = *machine };
 	if (gcpu_plan_standing(plan, a->word, &s, NULL))
 		return false;
-	if (s.on && !s.forced_off) {
+	if (s.in_force) {
 		ret->request = need(strdup(request_of(a->tool)));
 	} else {
 		gcpu_plan_advise(plan, a->word, true, take_way, &ways, NULL);
@@ -199,7 +199,7 @@ static int take_feature(struct account *a)
 	if (status)
 		return tool_fail(a->tool, &err, NULL);
 	/* another host is of no use where no KVM ever has it, or where the request is enough */
-	a->looked_elsewhere = !a->standing.on && !a->on.n && a->standing.lack != GCPU_LACK_NEVER &&
+	a->looked_elsewhere = !a->standing.on && !a->standing.in_force && !a->on.n && a->standing.lack != GCPU_LACK_NEVER &&
 			      a->could_be_on;
 	return 0;
 }

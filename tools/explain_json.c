@@ -74,6 +74,8 @@ static void standing(struct json *j, const struct gcpu_standing *s)
 	jw_key_string(j, "lack", lack_name(s->lack));
 	jw_key_hex(j, "value", s->value);
 	jw_key_hex(j, "offer", s->offer);
+	jw_key_bool(j, "in_force", s->in_force);
+	jw_key_bool(j, "always_on", s->always_on);
 	jw_close(j, '}');
 }
 

@@ -305,14 +305,17 @@ static void print_advice(const struct account *a, const struct gcpu_feature_info
 	const struct gcpu_standing *s = &a->standing;
 
 	print_ways(a, "turn on", &a->on);
-	if ((!s->on || s->forced_off) && !a->on.n && a->could_be_on) {
+	if (s->in_force && !s->on && !a->on.n)
+		term_item("turn on", "already: in every guest of this KVM");
+	else if ((!s->on || s->forced_off) && !a->on.n && a->could_be_on) {
 		print_no_way(a, f);
 		print_elsewhere(a);
 	}
 	print_ways(a, "turn off", &a->off);
 	if ((s->some || s->forced_on) && !a->off.n && s->chosen)
-		term_item("turn off", s->forced_on ? "not on this host: its KVM puts it in force in every guest" :
-						     "not on this host");
+		term_item("turn off", s->forced_on || s->always_on ?
+			  "not on this host: its KVM puts it in force in every guest" :
+			  "not on this host: nothing that a request or the machine can say helps");
 }
 
 /* "svm is off"; what is no switch has a value instead. */

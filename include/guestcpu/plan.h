@@ -168,6 +168,10 @@ struct gcpu_standing {
 	bool forced_off;  /**< on in the plan, and off in every guest of this KVM */
 	enum gcpu_lack lack; /**< why it cannot be had */
 	uint64_t value, offer; /**< planned and offered value of its (first) field */
+	bool in_force;    /**< what guests have of it: planned, and not forced off, or forced on; of
+			   *   a group: all of it */
+	bool always_on;   /**< whatever is planned, guests of this KVM have it (seen by trial); of a
+			   *   group: at least a part of it */
 };
 /** NAME is a feature, field, group or alias. GCPU_ERR_NAME with the nearest names. */
 int gcpu_plan_standing(const struct gcpu_plan *plan, const char *name, struct gcpu_standing *ret,

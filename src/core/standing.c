@@ -140,10 +140,23 @@ static enum gcpu_lack lacks(const struct gcpu_plan *p, unsigned field)
 	return GCPU_LACK_HOST;
 }
 
+/* Planned off, would it be on in every guest all the same, or KVM refuse? */
+static bool kept_on(const struct gcpu_plan *p, const struct feature_fact *ff, const struct target_fact *t)
+{
+	const struct field_fact *f = &p->facts->fields[t->field];
+	uint64_t off = t->at_least && ff->id >= 4096 ? field_below(f, t->value) : field_off(f), force;
+	int error = 0;
+
+	if (!p->arch->trial || !(f->owner & OWNER_CHOSEN) || !p->arch->trial(p, t->field, off, &force, &error))
+		return false;
+	return error || reached(p, ff, t, force);
+}
+
 int gcpu_plan_standing(const struct gcpu_plan *p, const char *name, struct gcpu_standing *ret,
 		       struct gcpu_error *err)
 {
-	struct gcpu_standing s = { .size = sizeof(s), .on = true, .offered = true, .chosen = true };
+	struct gcpu_standing s = { .size = sizeof(s), .on = true, .offered = true, .chosen = true,
+				   .in_force = true };
 	const struct feature_fact *ff;
 	const struct target_fact *t;
 
@@ -164,6 +177,8 @@ int gcpu_plan_standing(const struct gcpu_plan *p, const char *name, struct gcpu_
 		s.asked = s.asked || p->fields[t->field].said == SAID_VALUE;
 		s.forced_on = s.forced_on || (!on && force);
 		s.forced_off = s.forced_off || (on && !force);
+		s.in_force = s.in_force && force;
+		s.always_on = s.always_on || kept_on(p, ff, t);
 		if (reached(p, ff, t, field_get(p, p->offer, t->field)))
 			continue;
 		s.offered = false;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Advice tried through the command, patterns and filters, and what a terminal sees."""
 import fcntl
+import json
 import os
 import pty
 import re
@@ -30,7 +31,7 @@ class Advice(cli.Test):
                 self.assertIsNone(there["forced"])
         for e in f["hosts"]:
             there = self.explained(e["name"], *given, *e["options"], f["name"])[0]["standing"]
-            self.assertTrue(there["all"], f"{f['name']}: {e}")
+            self.assertTrue(there["in_force"], f"{f['name']}: {e}")
 
     def test_every_advice_leads_where_it_says(self):
         cases = [
@@ -82,6 +83,30 @@ class Advice(cli.Test):
         self.assertLessEqual({"kvm-pv-eoi", "kvmclock1"}, seen)
         self.assertEqual(self.explained("x86-amd-rome-6-12", "-c", "host,phys-bits=40", "phys-bits")[0]["property"],
                          {"value": "40", "type": "number", "default": "-", "asked": True, "otherwise": None})
+
+    def test_what_a_kvm_forces_on(self):
+        """The snapshot's own trial says what is on in every guest: a table of zeros reads back with it."""
+        host = "x86-amd-pvm-6-18"
+        with open(os.path.join(cli.ROOT, "data/hosts", host + ".json"), encoding="utf-8") as f:
+            zeros = json.load(f)["trial"]["zeros"]
+        ebx = next(int(e["ebx"], 16) for e in zeros if (int(e["leaf"], 16), int(e["subleaf"], 16)) == (7, 0))
+        self.assertTrue(ebx >> 16 & 1 and ebx >> 9 & 1) # AVX512F and ERMS: Intel SDM, CPUID leaf 7
+        f, = self.explained(host, "avx512f")
+        self.assertEqual((f["standing"]["all"], f["standing"]["in_force"], f["standing"]["always_on"]), (False, True, True))
+        text = self.exits(0, "explain", "--host", host, "avx512f").out
+        self.assertRegex(text, r"\n  turn on +already: in every guest of this KVM\n")
+        self.assertNotIn("no bundled host", text)
+        # so it is a host that gives it, and nothing that it lacks
+        elsewhere = self.explained("x86-amd-rome-6-12", "avx512f")[0]["hosts"]
+        self.assertIn(host, [e["name"] for e in elsewhere])
+        missing = self.exits(1, "features", "--missing", "--host", host, "--json", "avx512f").json()
+        self.assertEqual(missing["features"], [])
+        # planned on, and not to be turned off: with the reason
+        f, = self.explained(host, "erms")
+        self.assertEqual((f["standing"]["all"], f["standing"]["always_on"], f["turn_off"]), (True, True, []))
+        self.assertRegex(self.exits(0, "explain", "--host", host, "erms").out,
+                         r"\n  turn off +not on this host: its KVM puts it in force in every guest\n")
+        self.assertFalse(self.explained("x86-amd-rome-6-12", "avx2")[0]["standing"]["always_on"])
 
     def test_the_line_is_for_a_shell(self):
         """What stands under "turn on" can be pasted."""
