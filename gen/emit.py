@@ -111,6 +111,9 @@ def emit_rest(a):
             + table("static const struct gate_fact gates[]",
                     [f'{{ {g["key"]:#x}U, {"true" if g["msr"] else "false"}, {g["field"]} }}'
                      for g in a["gates"]])
+            + table("static const struct value_fact values[]",
+                    [f'{{ {v["prop"]}, {v["form"]}, {len(v["of"])}, {{ {", ".join(map(str, v["of"])) or 0} }} }}'
+                     for v in a["values"]])
             + table("static const struct cache_fact caches[]",
                     [f'{{ {c[0]:#x}U, {c[1]:#x}U, {{ {", ".join(f"{r:#x}U" for r in c[2:])} }} }}'
                      for c in a["caches"]]))
@@ -123,10 +126,10 @@ def emit_arch(a, lists):
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "parts", "targets", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "gates",
-              "caches"):
+              "caches", "values"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "gates", "caches"):
+              "models", "pv", "gates", "caches", "values"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":

@@ -8,7 +8,7 @@ import sys
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
 from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
-                   read_requires, read_rules, read_runtime, read_vendors)
+                   read_requires, read_rules, read_runtime, read_values, read_vendors)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
 
@@ -41,7 +41,7 @@ def read_arch(data, arch, lists):
                 names=names, rules=rules, props=own["props"],
                 requires=read_requires(folder, fields), models=read_models(folder, fields),
                 pv=read_pv(folder, fields), gates=read_gates(folder, fields),
-                caches=read_caches(folder))
+                caches=read_caches(folder), values=read_values(folder, own["props"], fields, words))
 
 
 def main(data, out):

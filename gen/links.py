@@ -18,6 +18,7 @@ ATOMS = {
     "exit-disabled": "exits", "exit-allowed": "exits", "asked": None, "asked-on": None,
     "asked-off": None, "model": "model", "prop": "prop", "planned": "field", "msr": "number",
     "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None, "cpu": "cpu", "offers": "field",
+    "about": "prop",
 }
 ENUMS = {
     "irqchip": ["kernel", "split", "user", "none"],
@@ -156,6 +157,8 @@ def parse_atom(where, text, fields, lists):
     word, _, arg = text.lstrip("!").partition(":")
     if word not in ATOMS:
         refuse(where, f"no such condition '{word}'")
+    if negate and word == "about":
+        refuse(where, "'about' always holds")
     kind = ATOMS[word]
     if (kind is None) != (arg == ""):
         refuse(where, f"condition '{word}' {'takes no' if kind is None else 'needs an'} argument")
@@ -247,6 +250,36 @@ def read_properties(folder):
         when, value = PROP_DEFAULTS[c[2]]
         out.append(dict(name=names[0], other=names[1] if len(names) > 1 else None, type=PROP_TYPES.index(kind),
                         when=when, default=value, min=lo, max=hi, meaning=c[3], where=where))
+    return out
+
+
+VALUE_FORMS = {"number": (1, 1), "sum": (2, 12), "joined": (2, 12), "text": (1, 12), "tsc": (0, 0)}
+
+
+def read_values(folder, props, fields, words):
+    """Where the value of a property stands in a plan: indexes of fields, or of words of a text."""
+    out = []
+    for where, (name, form, of) in rows(f"{folder}/values.txt", 3, optional=True):
+        found = [i for i, p in enumerate(props) if p["name"] == name]
+        if not found:
+            refuse(where, f"no such property '{name}'")
+        if any(o["prop"] == found[0] for o in out):
+            refuse(where, f"{name} twice")
+        if form not in VALUE_FORMS:
+            refuse(where, f"no such form '{form}', expected one of {' '.join(VALUE_FORMS)}")
+        parts = [] if of == "-" else of.split()
+        if form == "text":
+            known = {w["addr"]: i for i, w in enumerate(words)}
+            at = [a for p in parts for a in parse_word(where, p)[1]]
+            if any(not isinstance(a, tuple) or a[0] not in known for a in at):
+                refuse(where, "a text is made of words of words.txt")
+            indexes = [known[a[0]] for a in at]
+        else:
+            indexes = [field_index(where, p, fields) for p in parts]
+        least, most = VALUE_FORMS[form]
+        if not least <= len(indexes) <= most:
+            refuse(where, f"'{form}' is of {least} to {most}, not of {len(indexes)}")
+        out.append(dict(prop=found[0], form=list(VALUE_FORMS).index(form), of=indexes))
     return out
 
 

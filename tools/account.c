@@ -207,6 +207,7 @@ static int take_feature(struct account *a)
 static void free_effect(struct effect *e)
 {
 	free(e->request);
+	free(e->leaves);
 	free(e->on);
 	free(e->off);
 }
@@ -238,6 +239,50 @@ static int compare(void *ctx, const struct gcpu_feature_info *f)
 	*list = need(realloc(*list, (*n + 1) * sizeof(**list)));
 	(*list)[(*n)++] = f->name;
 	return 0;
+}
+
+/* A vCPU's table, to be freed; none where there is no CPUID. */
+static struct gcpu_cpuid *table_of(const struct gcpu_plan *plan, size_t *ret_n)
+{
+	struct gcpu_cpuid *entries;
+
+	*ret_n = 0;
+	if (gcpu_plan_cpuid(plan, 0, NULL, ret_n) || !*ret_n)
+		return NULL;
+	entries = need(calloc(*ret_n, sizeof(*entries)));
+	if (gcpu_plan_cpuid(plan, 0, entries, ret_n))
+		*ret_n = 0;
+	return entries;
+}
+
+static int order_of(const struct gcpu_cpuid *a, const struct gcpu_cpuid *b)
+{
+	if (a->leaf != b->leaf)
+		return a->leaf < b->leaf ? -1 : 1;
+	return a->subleaf == b->subleaf ? 0 : a->subleaf < b->subleaf ? -1 : 1;
+}
+
+/* Both tables are in ascending order. */
+static void compare_tables(const struct comparing *c)
+{
+	struct effect *e = c->effect;
+	size_t n_now, n_then, i = 0, k = 0;
+	struct gcpu_cpuid *now = table_of(c->now, &n_now), *then = table_of(c->then, &n_then);
+
+	while (i < n_now || k < n_then) {
+		int order = i == n_now ? 1 : k == n_then ? -1 : order_of(&now[i], &then[k]);
+		const struct gcpu_cpuid *at = order > 0 ? &then[k] : &now[i];
+		bool same = order == 0 && memcmp(&now[i], &then[k], sizeof(*now)) == 0;
+
+		i += order <= 0;
+		k += order >= 0;
+		if (same)
+			continue;
+		e->leaves = need(realloc(e->leaves, (e->n_leaves + 1) * sizeof(*e->leaves)));
+		e->leaves[e->n_leaves++] = (struct leaf){ at->leaf, at->subleaf };
+	}
+	free(now);
+	free(then);
 }
 
 static void take_value(struct account *a, const char *text, size_t n)
@@ -355,6 +400,7 @@ static void try_property(struct account *a)
 		struct comparing c = { a->planned->plan, plan, &a->effect };
 
 		gcpu_features(a->tool->arch, compare, &c);
+		compare_tables(&c);
 		a->effect.request = text;
 		a->effect.refused = gcpu_plan_refused(plan) && !gcpu_plan_refused(a->planned->plan);
 		text = NULL;
@@ -372,6 +418,9 @@ int account_take(struct account *a, struct tool *t, const struct planned *p, con
 	a->word = word;
 	/* a name may be both: a field that only the property sets */
 	gcpu_property_infos(t->arch, is_property, a);
+	a->now.size = sizeof(a->now);
+	if (a->property.name)
+		gcpu_plan_property(p->plan, a->property.name, &a->now, NULL);
 	if (gcpu_feature_members(t->arch, word, first_member, a) == 0)
 		return take_feature(a);
 	if (!a->property.name)

@@ -33,6 +33,10 @@ struct effect {
 	char *request;
 	const char **on, **off; /* names */
 	unsigned n_on, n_off;
+	struct leaf {
+		uint32_t leaf, subleaf;
+	} *leaves; /* of the first vCPU's CPUID: with other values, or in one plan only */
+	unsigned n_leaves;
 	bool refused; /* the plan would be, and is not now */
 };
 
@@ -56,6 +60,7 @@ struct account {
 	const char *deflt; /* what it is without a word, on this model */
 	char value[80]; /* as the request or the default has it */
 	bool said;
+	struct gcpu_property_standing now;
 	struct effect effect;
 };
 
@@ -77,6 +82,12 @@ void way_arguments(const struct account *a, const struct way *w, struct argument
 
 void explain_text(const struct account *a);
 void explain_json(const struct account *a, struct json *j);
+/* A name that is only a property, and what became of any property. */
+void explain_property(const struct account *a);
+void explain_became(const struct account *a);
+void property_json(const struct account *a, struct json *j);
+/* A word as a shell takes it. */
+void explain_word(struct text *t, const char *word);
 /* One feature as the catalogue has it; the members of an open object. */
 void feature_json(struct json *j, enum gcpu_arch arch, const struct gcpu_feature_info *f);
 

@@ -120,36 +120,6 @@ static void elsewhere(const struct writing *w)
 	jw_close(w->json, ']');
 }
 
-static void names(struct json *j, const char *key, const char *const *list, unsigned n)
-{
-	jw_key(j, key);
-	jw_array(j, false);
-	for (unsigned i = 0; i < n; i++)
-		jw_string(j, list[i]);
-	jw_close(j, ']');
-}
-
-static void property(struct json *j, const struct account *a)
-{
-	jw_object(j, false);
-	jw_key_string(j, "value", a->value);
-	jw_key_string(j, "type", a->property.type);
-	jw_key_string(j, "default", a->property.deflt);
-	jw_key_bool(j, "asked", a->said);
-	jw_key(j, "otherwise");
-	if (a->effect.request) {
-		jw_object(j, false);
-		jw_key_string(j, "request", a->effect.request);
-		jw_key_bool(j, "refused", a->effect.refused);
-		names(j, "turns_on", a->effect.on, a->effect.n_on);
-		names(j, "turns_off", a->effect.off, a->effect.n_off);
-		jw_close(j, '}');
-	} else {
-		jw_string(j, NULL);
-	}
-	jw_close(j, '}');
-}
-
 static void relations(struct writing *w, bool feature)
 {
 	enum gcpu_arch arch = w->a->tool->arch;
@@ -202,7 +172,7 @@ void explain_json(const struct account *a, struct json *j)
 	relations(&w, feature);
 	jw_key(j, "property");
 	if (a->property.name)
-		property(j, a);
+		property_json(a, j);
 	else
 		jw_string(j, NULL);
 	jw_close(j, '}');

@@ -134,8 +134,7 @@ static void print_why(const struct account *a)
 	free(l.text.s);
 }
 
-/* As a shell takes it. */
-static void add_word(struct text *t, const char *word)
+void explain_word(struct text *t, const char *word)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,=+:/-";
 
@@ -160,7 +159,7 @@ static void add_arguments(const struct account *a, const struct way *w, struct t
 	for (unsigned i = 0; i < args.n; i++) {
 		if (i)
 			text_add(t, " ");
-		add_word(t, args.word[i]);
+		explain_word(t, args.word[i]);
 	}
 }
 
@@ -370,6 +369,8 @@ static int details(void *ctx, const struct gcpu_feature_info *f)
 	else if (owner_text(f))
 		term_item("", owner_text(f));
 	print_why(a);
+	if (a->property.name)
+		explain_became(a);
 	print_advice(a, f);
 	print_family(a);
 	explain_facts(a, f);
@@ -411,69 +412,10 @@ static void print_group(const struct account *a)
 	free(l.text.s);
 }
 
-static void add_names(struct text *t, const char *what, const char *const *names, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		text_add(t, "%s%s", i ? ", " : what, names[i]);
-}
-
-/* What it takes, and what it is where nobody speaks of it. */
-static void print_type(const struct gcpu_property_info *p)
-{
-	struct text t = { NULL, 0, 0 };
-	const char *deflt = strcmp(p->deflt, "host") == 0 ? "on for host and max, off for other models" :
-			    strcmp(p->deflt, "-") == 0	  ? "not set" : p->deflt;
-
-	if (strcmp(p->type, "switch") == 0)
-		text_add(&t, "on or off");
-	else if (strcmp(p->type, "text") == 0)
-		text_add(&t, "a text of %llu to %llu characters", (unsigned long long)p->min,
-			 (unsigned long long)p->max);
-	else if (strcmp(p->type, "hertz") == 0)
-		text_add(&t, "a frequency in Hz; K, M and G are thousands");
-	else
-		text_add(&t, p->max > 9999 ? "a number from 0x%llx to 0x%llx%s" : "a number from %llu to %llu%s",
-			 (unsigned long long)p->min, (unsigned long long)p->max,
-			 p->or_zero ? ", or 0 for none" : "");
-	text_item("takes", &t);
-	term_item("default", deflt);
-	free(t.s);
-}
-
-static void print_property(const struct account *a)
-{
-	const struct effect *e = &a->effect;
-	struct text t = { NULL, 0, 0 };
-
-	term_print(TERM_BOLD, a->name);
-	printf(" is a property of requests: ");
-	term_print(strcmp(a->value, "off") == 0 ? TERM_BAD : TERM_GOOD, a->value);
-	printf("%s\n", a->said ? ", as the request says" : strcmp(a->value, "not set") ? ", by default" : "");
-	term_item("what", a->meaning);
-	print_type(&a->property);
-	if (a->property.other) {
-		text_add(&t, "%s", strcmp(a->property.other, a->name) ? a->property.other : a->property.name);
-		text_item("also", &t);
-	}
-	if (e->request) {
-		text_add(&t, "-c ");
-		add_word(&t, e->request);
-		text_add(&t, " ");
-		add_names(&t, "  turns on ", e->on, e->n_on);
-		add_names(&t, e->n_on ? "; turns off " : "  turns off ", e->off, e->n_off);
-		if (e->refused)
-			text_add(&t, "%s  is refused", e->n_on || e->n_off ? ";" : "");
-		else if (!e->n_on && !e->n_off)
-			text_add(&t, "  changes no feature of this plan");
-	}
-	text_item("otherwise", &t);
-	free(t.s);
-}
-
 void explain_text(const struct account *a)
 {
 	if (a->subject == SUBJECT_PROPERTY)
-		print_property(a);
+		explain_property(a);
 	else if (a->subject == SUBJECT_GROUP)
 		print_group(a);
 	else

@@ -177,6 +177,23 @@ struct gcpu_standing {
 int gcpu_plan_standing(const struct gcpu_plan *plan, const char *name, struct gcpu_standing *ret,
 		       struct gcpu_error *err);
 
+/** How a property, a word of a request that is no feature, stands in a plan. */
+struct gcpu_property_standing {
+	size_t size;     /**< sizeof(struct gcpu_property_standing), set by the caller */
+	bool asked;      /**< the request names it */
+	bool has_value;  /**< the plan has a value of it, asked for or not: .text */
+	uint64_t value;  /**< of a number, and of a frequency in Hz; 0 of a text */
+	char text[64];   /**< the value as a request would say it */
+};
+/** NAME is a property. GCPU_ERR_NAME. */
+int gcpu_plan_property(const struct gcpu_plan *plan, const char *name,
+		       struct gcpu_property_standing *ret, struct gcpu_error *err);
+/** Visit the findings about the property NAME: what became of it. Non-zero from VISIT
+ *  stops and is returned. GCPU_ERR_NAME. */
+int gcpu_plan_property_findings(const struct gcpu_plan *plan, const char *name,
+				int (*visit)(void *ctx, const struct gcpu_finding *), void *ctx,
+				struct gcpu_error *err);
+
 /** A way to change a feature: the plan of .request on .machine, for the same snapshot,
  *  has it so, and KVM's trial foretells nothing else. That plan was made and looked at. */
 struct gcpu_advice {

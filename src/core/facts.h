@@ -175,6 +175,7 @@ enum rule_atom_op {
 	ATOM_ON,
 	ATOM_CPU,
 	ATOM_OFFERS,
+	ATOM_ABOUT,
 };
 
 struct atom_fact {
@@ -230,6 +231,16 @@ struct gate_fact {
 	uint16_t field;
 };
 
+enum value_form { VALUE_NUMBER, VALUE_SUM, VALUE_JOINED, VALUE_TEXT, VALUE_TSC };
+#define VALUE_PARTS 12
+
+/* Where the value of a property stands in a plan: in fields, of a text in words. */
+struct value_fact {
+	uint16_t prop;
+	uint8_t form, n; /* enum value_form */
+	uint16_t of[VALUE_PARTS];
+};
+
 /* A whole cache leaf of no real CPU. */
 struct cache_fact {
 	uint32_t leaf, subleaf, regs[4];
@@ -256,8 +267,9 @@ struct facts {
 	const struct pv_fact *pv;
 	const struct gate_fact *gates;
 	const struct cache_fact *caches;
+	const struct value_fact *values;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_gates, n_caches;
+		n_props, n_models, n_pv, n_gates, n_caches, n_values;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

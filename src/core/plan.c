@@ -168,21 +168,26 @@ int gcpu_plan_cpuid(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid 
 
 static const char *const severity_names[] = { "none", "note", "warning", "error" };
 
+struct gcpu_finding plan_finding_out(const struct gcpu_plan *p, const struct plan_finding *f)
+{
+	const struct rule_fact *r = &p->facts->rules[f->rule];
+
+	return (struct gcpu_finding){
+		.id = r->id,
+		.severity = severity_names[f->severity],
+		.feature = f->field < 0 ? NULL : p->facts->fields[f->field].name,
+		.text = f->text ? f->text : r->sentence,
+		.source = r->source,
+	};
+}
+
 int gcpu_plan_findings(const struct gcpu_plan *p,
 		       int (*visit)(void *ctx, const struct gcpu_finding *), void *ctx)
 {
 	if (!p || !visit)
 		return GCPU_ERR_ARGUMENT;
 	for (size_t i = 0; i < p->findings.n; i++) {
-		const struct plan_finding *f = LIST_AT(&p->findings, struct plan_finding, i);
-		const struct rule_fact *r = &p->facts->rules[f->rule];
-		struct gcpu_finding out = {
-			.id = r->id,
-			.severity = severity_names[f->severity],
-			.feature = f->field < 0 ? NULL : p->facts->fields[f->field].name,
-			.text = f->text ? f->text : r->sentence,
-			.source = r->source,
-		};
+		struct gcpu_finding out = plan_finding_out(p, LIST_AT(&p->findings, struct plan_finding, i));
 		int status = visit(ctx, &out);
 
 		if (status)

@@ -18,6 +18,7 @@ struct plan_step {
 struct plan_finding {
 	uint16_t rule;
 	int field;	 /* index or -1 */
+	int prop;	 /* the one property that it is about, or -1: as its rule says */
 	uint8_t severity; /* enum severity */
 	char *text;	 /* NULL: the rule's sentence */
 };
@@ -126,6 +127,8 @@ struct arch {
 	int (*ids)(struct gcpu_plan *p, struct gcpu_error *err);
 	/* Is the host's CPU the one that a condition cpu:F/M/LO-HI packs? (gen/links.py) */
 	bool (*is_cpu)(const struct gcpu_plan *p, uint64_t packed);
+	/* Frequency of the guest's TSC, kHz; 0: not known. */
+	uint64_t (*tsc_khz)(const struct gcpu_plan *p);
 	/* By trial: what would be in force if the whole word ADDR were VALUE. */
 	bool (*trial_word)(const struct gcpu_plan *p, uint64_t addr, uint64_t value,
 			   uint64_t *ret_force);
@@ -205,6 +208,8 @@ bool plan_target_on(const struct gcpu_plan *p, const struct feature_fact *ff,
 		    const struct target_fact *t, bool in_force);
 /* Does every target of FF stand so, in the plan and in force? */
 bool plan_stands(const struct gcpu_plan *p, const struct feature_fact *ff, bool on);
+/* A finding as callers see it. */
+struct gcpu_finding plan_finding_out(const struct gcpu_plan *p, const struct plan_finding *f);
 /* The rule of the last step that touched FIELD, NULL if there is none. */
 const struct rule_fact *plan_last_rule(const struct gcpu_plan *p, unsigned field);
 /* Is a kernel release certainly older than all that a column `since` names? */
@@ -222,6 +227,8 @@ void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t be
 void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule);
 void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The last finding is about property PROP, not about all that its rule names. */
+void plan_find_about(struct gcpu_plan *p, unsigned prop);
 /* A property that was asked for and cannot be given: counts for `enforce`. */
 void plan_lacking(struct gcpu_plan *p, unsigned rule, int field);
 void plan_unavailable(struct gcpu_plan *p, unsigned field, unsigned rule);

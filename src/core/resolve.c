@@ -131,8 +131,10 @@ static void collect_property(struct gcpu_plan *p, const struct request_item *it)
 	bool same = s->said && p->props[it->prop] == it->value && s->text_length == it->text_length &&
 		    memcmp(p->request + s->text, p->request + it->text, it->text_length) == 0;
 
-	if (s->said && !same)
+	if (s->said && !same) {
 		said_otherwise(p, -1, s->offset, s->length, it);
+		plan_find_about(p, (unsigned)it->prop);
+	}
 	p->props[it->prop] = it->value;
 	*s = (struct prop_said){ true, it->offset, it->length, it->text, it->text_length };
 }

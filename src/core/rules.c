@@ -108,6 +108,8 @@ static bool atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, int
 		return snapshot_cpuid(p->snap, SNAP_SUPPORTED, (uint32_t)a->value, 0) != NULL;
 	case ATOM_ON:
 		return is_on(p, p->value, field);
+	case ATOM_ABOUT:
+		return true;
 	default:
 		return false;
 	}

@@ -53,6 +53,7 @@ void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity,
 	}
 	f->rule = (uint16_t)rule;
 	f->field = field;
+	f->prop = -1;
 	f->severity = (uint8_t)severity;
 	if (!format)
 		return;
@@ -62,4 +63,10 @@ void plan_find(struct gcpu_plan *p, unsigned rule, int field, unsigned severity,
 	f->text = text_copy(buf, strlen(buf));
 	if (!f->text)
 		p->memory = true;
+}
+
+void plan_find_about(struct gcpu_plan *p, unsigned prop)
+{
+	if (p->findings.n)
+		LIST_AT(&p->findings, struct plan_finding, p->findings.n - 1)->prop = (int)prop;
 }

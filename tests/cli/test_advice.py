@@ -82,7 +82,73 @@ class Advice(cli.Test):
         # QEMU's documents: kvm=off hides the leaves; Arm: MTE is a field of PFR1
         self.assertLessEqual({"kvm-pv-eoi", "kvmclock1"}, seen)
         self.assertEqual(self.explained("x86-amd-rome-6-12", "-c", "host,phys-bits=40", "phys-bits")[0]["property"],
-                         {"value": "40", "type": "number", "default": "-", "asked": True, "otherwise": None})
+                         {"value": "40", "type": "number", "default": "-", "asked": True, "otherwise": None,
+                          "in_effect": "40", "findings": []})
+
+    def planned(self, *args):
+        """CPUID of the first vCPU: {(leaf, sub-leaf): [eax, ebx, ecx, edx]}"""
+        doc = cli.guestcpu("plan", "--json", *args).json()
+        return {(int(e["leaf"], 16), int(e["subleaf"], 16)): [int(e[r], 16) for r in ("eax", "ebx", "ecx", "edx")]
+                for e in doc["cpuid"]}
+
+    def test_what_became_of_a_property(self):
+        """What the snapshot has is what a guest keeps where the request's word cannot be given."""
+        host = "x86-amd-rome-6-12"
+        with open(os.path.join(cli.ROOT, "data/hosts", host + ".json"), encoding="utf-8") as f:
+            doc = json.load(f)
+        eax = next(int(e["eax"], 16) for e in doc["cpuid"]["supported"] if int(e["leaf"], 16) == 0x80000008)
+        hz = doc["tsc"]["khz"] * 1000
+        for given, name, value, effect, finding in (
+                ("qemu64,phys-bits=50", "phys-bits", "50", str(eax & 0xff), "phys-bits-more"),
+                ("host,lmce=on", "lmce", "on", None, "lmce-missing"),
+                ("host,tsc-frequency=1G", "tsc-freq", "1G", str(hz), "tsc-no-scaling"),
+                ("host,tsc-frequency=500", "tsc-frequency", "500", str(hz), "tsc-impossible"),
+                ("host,level=5", "level", "5", "5", "level-hides"),
+                ("host,level=5", "xlevel", "not set", "0x80000021", None),
+                ("host,pmu=on,pmu=off", "pmu", "off", None, "said-twice"),
+                ("host,vendor=GenuineIntel", "vendor", "GenuineIntel", "GenuineIntel", "vendor-other"),
+                ("host,ucode-rev=5", "ucode-rev", "5", "5", None)):
+            with self.subTest(request=given, name=name):
+                p = self.explained(host, "-c", given, name)[0]["property"]
+                self.assertEqual((p["value"], p["in_effect"]), (value, effect))
+                self.assertEqual([f["id"] for f in p["findings"]], [finding] if finding else [])
+                text = self.exits(0, "explain", "--host", host, "-c", given, name).out
+                self.assertEqual(f"[{finding};" in " ".join(text.split()), finding is not None)
+                self.assertEqual(f"\n  in effect  {effect}\n" in text, effect is not None)
+        # what a property takes away is told there, with the feature
+        kvm = self.explained("x86-amd-pvm-6-18", "-c", "host,kvm=off,+kvm-pv-eoi", "kvm")[0]["property"]
+        self.assertIn("kvm-off", [f["id"] for f in kvm["findings"]])
+
+    def test_values_nobody_asked_for(self):
+        """Decoded from the plan's CPUID as Intel's SDM and AMD's APM say."""
+        names = "vendor family model model-id level xlevel phys-bits".split()
+        for args in (["--host", "x86-amd-rome-6-12"], ["--host", "x86-amd-pvm-6-18", "-c", "max"],
+                     ["--host", "x86-amd-opteron-g3-6-1", "-c", "qemu64"]):
+            t = self.planned(*args)
+            low, ext = t[1, 0][0] >> 8 & 15, t[1, 0][0] >> 20 & 255
+            words = t[0, 0]
+            brand = b"".join(r.to_bytes(4, "little") for n in (2, 3, 4) for r in t[0x80000000 + n, 0])
+            want = [b"".join(words[i].to_bytes(4, "little") for i in (1, 3, 2)).decode(),
+                    str(low + (ext if low == 15 else 0)),
+                    str((t[1, 0][0] >> 16 & 15) * 16 + (t[1, 0][0] >> 4 & 15)),
+                    brand.split(b"\0")[0].decode(), words[0], t[0x80000000, 0][0], t[0x80000008, 0][0] & 0xff]
+            got = [f["property"]["in_effect"] for f in self.explained(args[1], *args[2:], *names)]
+            self.assertEqual(got[:4] + [int(n, 0) for n in got[4:]], want)
+
+    def test_leaves_that_a_property_changes(self):
+        host = "x86-amd-rome-6-12"
+        seen = set()
+        for f in self.explained(host, "cpuid-0xb", "l3-cache", "host-cache-info", "enforce", "kvm"):
+            other = f["property"]["otherwise"]
+            now, then = self.planned("--host", host), self.planned("--host", host, "-c", other["request"])
+            differ = sorted(k for k in now.keys() | then.keys() if now.get(k) != then.get(k))
+            self.assertEqual([(int(e["leaf"], 16), int(e["subleaf"], 16)) for e in other["leaves"]], differ)
+            seen |= {leaf for leaf, _ in differ}
+        self.assertLessEqual({0xb, 0x80000006}, seen)
+        text = self.exits(0, "explain", "--host", host, "l3-cache", "enforce").out
+        self.assertIn("changes no feature, but CPUID 0x80000006\n", text)
+        self.assertIn("changes no feature and no CPUID of this plan\n", text)
+        self.assertIn("  takes      a text of 12 characters\n", self.exits(0, "explain", "--host", host, "vendor").out)
 
     def test_what_a_kvm_forces_on(self):
         """The snapshot's own trial says what is on in every guest: a table of zeros reads back with it."""

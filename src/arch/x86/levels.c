@@ -66,22 +66,23 @@ static uint32_t floor_of(const struct gcpu_plan *p, const struct level *l)
 	return l->base ? l->base : 1;
 }
 
-/* A word that a guest cannot reach below the maxima that were asked for. */
-static bool out_of_reach(const struct gcpu_plan *p, uint64_t addr)
+/* The property by which a guest cannot reach a word: a maximum that was asked for. -1: it can. */
+static int hidden_by(const struct gcpu_plan *p, uint64_t addr)
 {
 	uint32_t leaf = ADDR_LEAF(addr);
 
 	if (ADDR_SPACE(addr) != SPACE_CPUID)
-		return false;
+		return -1;
 	for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
 		if (levels[i].base == CLASS_OF(leaf) && p->props_said[levels[i].exactly].said &&
 		    leaf > p->props[levels[i].exactly])
-			return true;
+			return (int)levels[i].exactly;
 	return leaf == LEAF_FEATURES && p->props_said[X86_P_LEVEL_FUNC7].said &&
-	       ADDR_SUBLEAF(addr) > p->props[X86_P_LEVEL_FUNC7];
+	       ADDR_SUBLEAF(addr) > p->props[X86_P_LEVEL_FUNC7] ? X86_P_LEVEL_FUNC7 : -1;
 }
 
-void x86_hide(struct gcpu_plan *p)
+/* What one of the maxima hides is off; how much nobody named. */
+static unsigned hide(struct gcpu_plan *p, int prop)
 {
 	unsigned hidden = 0;
 
@@ -89,7 +90,7 @@ void x86_hide(struct gcpu_plan *p)
 		const struct field_fact *f = &p->facts->fields[i];
 
 		if (!(f->owner & OWNER_CHOSEN) || field_is_off(f, field_get(p, p->value, i)) ||
-		    !out_of_reach(p, p->facts->words[f->word].addr))
+		    hidden_by(p, p->facts->words[f->word].addr) != prop)
 			continue;
 		plan_set(p, i, field_off(f), X86_R_LEVEL_HIDES);
 		if (p->fields[i].said != SAID_VALUE) {
@@ -99,19 +100,35 @@ void x86_hide(struct gcpu_plan *p)
 		plan_unavailable(p, i, X86_R_LEVEL_HIDES);
 		plan_find(p, X86_R_LEVEL_HIDES, (int)i, SEVERITY_WARNING, "%s: %s", field_known_as(p, i),
 			  p->facts->rules[X86_R_LEVEL_HIDES].sentence);
+		plan_find_about(p, (unsigned)prop);
 	}
-	if (hidden)
+	return hidden;
+}
+
+void x86_hide(struct gcpu_plan *p)
+{
+	static const unsigned maxima[] = { X86_P_LEVEL, X86_P_XLEVEL, X86_P_XLEVEL2, X86_P_LEVEL_FUNC7 };
+
+	for (unsigned i = 0; i < sizeof(maxima) / sizeof(maxima[0]); i++) {
+		unsigned hidden = p->props_said[maxima[i]].said ? hide(p, (int)maxima[i]) : 0;
+
+		if (!hidden)
+			continue;
 		plan_find(p, X86_R_LEVEL_HIDES, -1, SEVERITY_WARNING,
 			  "%u feature%s beyond a highest leaf that was asked for: off", hidden,
 			  hidden == 1 ? " is" : "s are");
+		plan_find_about(p, maxima[i]);
+	}
 }
 
 /* Exactly this and at least that cannot both be. */
 static void contradiction(struct gcpu_plan *p, const struct level *l)
 {
-	if (p->props[l->at_least] > p->props[l->exactly])
-		plan_find(p, X86_R_LEVEL_TWICE, -1, SEVERITY_WARNING, "'%s' is below '%s', and counts",
-			  p->facts->props[l->exactly].name, p->facts->props[l->at_least].name);
+	if (p->props[l->at_least] <= p->props[l->exactly])
+		return;
+	plan_find(p, X86_R_LEVEL_TWICE, -1, SEVERITY_WARNING, "'%s' is below '%s', and counts",
+		  p->facts->props[l->exactly].name, p->facts->props[l->at_least].name);
+	plan_find_about(p, l->exactly);
 }
 
 static void maximum(struct gcpu_plan *p, const struct level *l)

@@ -18,6 +18,16 @@ uint64_t x86_tsc_khz(const struct gcpu_plan *p)
 	return asked ? asked / 1000 : p->snap->has_tsc_khz ? p->snap->tsc_khz : 0;
 }
 
+/* What a guest gets: what was asked for, where this KVM can scale. */
+uint64_t x86_tsc_given(const struct gcpu_plan *p)
+{
+	uint64_t khz = x86_tsc_khz(p);
+
+	if (khz && khz <= UINT32_MAX && gcpu_snapshot_capability(p->snap, CAP_TSC_CONTROL) > 0)
+		return khz;
+	return p->snap->has_tsc_khz ? p->snap->tsc_khz : 0;
+}
+
 /* A frequency that stays, wherever the guest goes. */
 static bool is_fixed(const struct gcpu_plan *p)
 {

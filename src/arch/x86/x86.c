@@ -196,4 +196,5 @@ const struct arch gcpu_arch_x86 = {
 	.vcpu_entry = x86_vcpu_entry,
 	.ids = x86_ids,
 	.is_cpu = is_cpu,
+	.tsc_khz = x86_tsc_given,
 };

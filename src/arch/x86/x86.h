@@ -30,6 +30,7 @@ bool x86_cache_unreported(const struct gcpu_plan *p, const struct snap_cpuid *s)
 /* tsc.c */
 /* Frequency of the guest's TSC, kHz; 0 if nobody knows. */
 uint64_t x86_tsc_khz(const struct gcpu_plan *p);
+uint64_t x86_tsc_given(const struct gcpu_plan *p);
 /* The leaf that tells it; false: this guest gets none. */
 bool x86_tsc_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e);
 void x86_tsc_steps(struct gcpu_plan *p);
