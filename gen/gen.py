@@ -29,8 +29,8 @@ def read_arch(data, arch, lists):
             # a field that nobody can choose leaves its name to the property that sets it
             if taken and any(fields[t]["owner"] & 1 for t, _ in features[taken["feature"]]["targets"]):
                 refuse(p["where"], f"'{n}' is a feature at {taken['where']} already")
-    rules = read_rules(f"{data}/kvm/rules.txt", fields, own, True)
-    rules += read_rules(f"{folder}/rules.txt", fields, own, False)
+    rules = read_rules(f"{data}/kvm/rules.txt", fields, own, arch)
+    rules += read_rules(f"{folder}/rules.txt", fields, own, None)
     seen = {}
     for r in rules:
         if normal(r["id"]) in seen:

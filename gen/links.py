@@ -192,7 +192,18 @@ def parse_atom(where, text, fields, lists):
     return dict(op=list(ATOMS).index(word), negate=negate, value=value, text=string)
 
 
+def source_of(where, text, arch):
+    """Of a rule for every architecture: the one source, or that of ARCH."""
+    if not arch or not re.match("(x86|arm64): ", text):
+        return text
+    by_arch = dict(part.split(": ", 1) for part in text.split(" / ") if ": " in part)
+    if arch not in by_arch:
+        refuse(where, f"no source for {arch}")
+    return by_arch[arch]
+
+
 def read_rules(path, fields, lists, common):
+    """COMMON: these are for every architecture, read for this one."""
     out = []
     for where, c in rows(path, 8, optional=True):
         if any(normal(r["id"]) == normal(named(where, c[0])) for r in out):
@@ -211,7 +222,7 @@ def read_rules(path, fields, lists, common):
             refuse(where, "the sentence is longer than 200 characters")
         out.append(dict(id=c[0], stage=STAGES.index(c[1]), effect=EFFECTS.index(c[2]),
                         targets=targets, atoms=atoms, severity=SEVERITIES.index(c[5]),
-                        sentence=c[6], source=c[7], where=where))
+                        sentence=c[6], source=source_of(where, c[7], common), where=where))
     return out
 
 

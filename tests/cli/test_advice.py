@@ -135,6 +135,15 @@ class Advice(cli.Test):
             got = [f["property"]["in_effect"] for f in self.explained(args[1], *args[2:], *names)]
             self.assertEqual(got[:4] + [int(n, 0) for n in got[4:]], want)
 
+    def test_sources_are_of_the_architecture(self):
+        """Only x86 has CPUID, only arm64 registers by KVM_GET_ONE_REG that matter here: api.rst, 4.46 and 4.69."""
+        for host, name, has, has_not in (("arm64-kvm-max-6-12", "FEAT_LS64", "KVM_GET_ONE_REG", "CPUID"),
+                                         ("x86-amd-rome-6-12", "mpx", "KVM_GET_SUPPORTED_CPUID", "ONE_REG")):
+            f, = self.explained(host, "-c", "host,+" + name, name)
+            source, = [s["source"] for s in f["steps"] if s["rule"] in ("not-offered", "less-offered")]
+            self.assertIn(has, source)
+            self.assertNotIn(has_not, source)
+
     def test_leaves_that_a_property_changes(self):
         host = "x86-amd-rome-6-12"
         seen = set()

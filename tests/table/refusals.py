@@ -237,6 +237,7 @@ CASES = [
     (X + "rules.txt", rule(sentence="x" * 201), "the sentence is longer than 200 characters"),
     (X + "rules.txt", rule(id="hypervisor_add"), "rule hypervisor_add twice"),
     (X + "rules.txt", rule(id="forced-on"), "rule forced-on is at "),
+    (K + "rules.txt", add("zz-new | builtin | record | - | - | - | Text | x86: source"), "no source for arm64"),
     (K + "rules.txt", rule(), "a rule for every architecture names no field"),
     (HOST, host("{", "["), "not a snapshot: "),
     (HOST, host('"version": 1', '"version": 2'), "not a snapshot: not a snapshot of version 1"),
