@@ -326,6 +326,17 @@ static int is_property(void *ctx, const struct gcpu_property_info *f)
 	return 0;
 }
 
+/* explain is for both. */
+static int not_a_feature(const struct tool *t, const struct property *p)
+{
+	struct tool told = *t;
+	char hint[100];
+
+	snprintf(hint, sizeof(hint), "explain %.80s", p->name);
+	told.hint = hint;
+	return tool_usage(&told, "'%s' is a property of requests, not a feature: %s", p->name, p->meaning);
+}
+
 /* A word that is no name in the catalogue; 0 if all are. */
 static int unknown_word(const struct tool *t)
 {
@@ -336,8 +347,7 @@ static int unknown_word(const struct tool *t)
 			continue;
 		gcpu_property_infos(t->arch, is_property, &p);
 		if (p.meaning)
-			return tool_usage(t, "'%s' is a property of requests, not a feature: %s",
-					  t->words[i], p.meaning);
+			return not_a_feature(t, &p);
 		return tool_unknown_name(t, t->words[i]);
 	}
 	return 0;

@@ -22,8 +22,18 @@ struct asked {
 	} told[64];
 	unsigned n_told;
 	char names[64][64];
+	unsigned ids[64]; /* of groups 0 */
 	unsigned n_names;
 };
+
+/* Said before, by this or another name: the last word counts, and the row says what became of it. */
+static bool is_told(const struct asked *a, const char *name, unsigned id)
+{
+	for (unsigned i = 0; i < a->n_names; i++)
+		if (tool_same_name(name, strlen(name), a->names[i]) || (id && a->ids[i] == id))
+			return true;
+	return false;
+}
 
 static int reason(void *ctx, const struct gcpu_reason *r)
 {
@@ -61,12 +71,16 @@ static void asked_item(const struct planned *p, enum gcpu_arch arch, const char 
 	memcpy(name, item + sign, length);
 	name[length] = 0;
 	id = gcpu_feature_by_name(arch, name);
+	if (is_told(a, name, id))
+		return;
 	a->why[0] = 0;
 	a->n = 0;
 	if (gcpu_plan_explain(p->plan, name, reason, a, NULL) || !a->n)
 		return; /* a property, or a group of none */
-	if (a->n_names < sizeof(a->names) / sizeof(a->names[0]))
+	if (a->n_names < sizeof(a->names) / sizeof(a->names[0])) {
+		a->ids[a->n_names] = id;
 		memcpy(a->names[a->n_names++], name, sizeof(name));
+	}
 	if (number)
 		snprintf(state, sizeof(state), "0x%llx", (unsigned long long)a->value);
 	else

@@ -181,7 +181,9 @@ int tool_fail(const struct tool *t, const struct gcpu_error *err, const char *te
 			fprintf(stderr, "%s %s", i ? "," : "", err->near[i]);
 		fputc('\n', stderr);
 	}
-	if (exit_code == EXIT_USAGE && t->command && err->code == GCPU_ERR_ARGUMENT)
+	if (t->hint)
+		fprintf(stderr, "  try: guestcpu %s\n", t->hint);
+	else if (exit_code == EXIT_USAGE && t->command && err->code == GCPU_ERR_ARGUMENT)
 		fprintf(stderr, "  try: guestcpu %s --help\n", t->command->name);
 	return exit_code;
 }

@@ -57,6 +57,7 @@ struct tool {
 	bool json;
 	struct gcpu_machine machine;
 	enum gcpu_arch arch;
+	const char *hint; /* what to try, where an error has more to say than --help */
 };
 
 struct command {
@@ -95,6 +96,10 @@ extern const char *const tool_irqchips[], *const tool_gics[];
 bool tool_same_name(const char *text, size_t n, const char *name);
 /* Report that WORD is no feature and no property, with the nearest names; the exit code. */
 int tool_unknown_name(const struct tool *t, const char *word);
+
+/* -c help, or -c '?': which models there are; the exit code. */
+bool tool_asks_models(const struct tool *t);
+int tool_models(struct tool *t);
 
 /* Patterns with * ? and [], over names and aliases; '_' and '-' are the same. */
 bool match_is_pattern(const char *word);

@@ -60,6 +60,14 @@ struct gcpu_property_info {
 int gcpu_property_infos(enum gcpu_arch arch,
 			int (*visit)(void *ctx, const struct gcpu_property_info *), void *ctx);
 
+/** A model: what a request begins with. Strings are static. */
+struct gcpu_model_info {
+	const char *name;
+	const char *meaning; /**< of a named model: its brand string */
+};
+/** Visit the models of ARCH; non-zero from VISIT stops and is returned. */
+int gcpu_models(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_model_info *), void *ctx);
+
 /** Visit the features that NAME (of a feature, a group or an alias) stands for. GCPU_ERR_NAME. */
 int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const struct gcpu_feature_info *), void *ctx);

@@ -2,6 +2,7 @@
 /* The grammar of a request. */
 #include "plan.h"
 
+#include <guestcpu/catalogue.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,28 @@ struct span {
 static const struct {
 	const char *name;
 	enum model_kind kind;
+	const char *meaning;
 } model_kinds[] = {
-	{ "host", MODEL_HOST },
-	{ "max", MODEL_MAX },
-	{ "base", MODEL_BASE },
+	{ "host", MODEL_HOST, "all that this KVM can give and that need not be asked for" },
+	{ "max", MODEL_MAX, "the same as host" },
+	{ "base", MODEL_BASE, "nothing but what is asked for" },
 };
+
+int gcpu_models(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_model_info *), void *ctx)
+{
+	const struct arch *a = arch_of(arch);
+	int status = 0;
+
+	if (!a || !visit)
+		return GCPU_ERR_ARGUMENT;
+	for (size_t i = 0; i < sizeof(model_kinds) / sizeof(model_kinds[0]) && !status; i++)
+		if (model_kinds[i].kind != MODEL_BASE || a->has_base)
+			status = visit(ctx, &(struct gcpu_model_info){ model_kinds[i].name, model_kinds[i].meaning });
+	for (unsigned i = 0; i < a->facts->n_models && !status; i++)
+		status = visit(ctx, &(struct gcpu_model_info){ a->facts->models[i].name,
+							       a->facts->models[i].model_id });
+	return status;
+}
 
 static int fail_at(struct gcpu_error *err, const char *text, struct span at, int code,
 		   const char *what, const char *expected)

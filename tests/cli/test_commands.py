@@ -237,6 +237,38 @@ class Forms(cli.Test):
         self.assertRegex(part, r"^  kvm-pv-eoi  off\n  mpx         off  \S")
         self.assertNotIn("check", part)
 
+    def test_asked_for_once(self):
+        """However often and by whatever name it is said: QEMU's pni is Linux's sse3 too."""
+        for items, name in (("+avx2,avx2=off", "avx2"), ("avx2=off,+AVX2,-avx2", "avx2"), ("+pni,-sse3", "pni")):
+            ran = self.exits(0, "plan", "--host", "x86-amd-rome-6-12", "-c", "host," + items)
+            rows = ran.out.split("asked for\n")[1].split("\n\n")[0].splitlines()
+            self.assertEqual([row.split()[0] for row in rows], [name], ran.out)
+
+    def test_models(self):
+        """Each that is listed can be planned, and what is not listed cannot."""
+        with open(os.path.join(cli.ROOT, "data/x86/models.txt"), encoding="utf-8") as f:
+            named = [line.split("|")[0].strip() for line in f if "|" in line and line[0] != "#"]
+        for args, want in ((["--arch", "x86"], ["host", "max", "base", *named]), (["--arch", "arm64"], ["host", "max"]),
+                           (["--host", self.arm_host()], ["host", "max"])):
+            for word in ("help", "?"):
+                for command in ("plan", "features"):
+                    ran = self.exits(0, command, "-c", word, *args)
+                    self.assertEqual([line.split()[0] for line in ran.out.splitlines()], want)
+            doc = self.exits(0, "plan", "-c", "help", "--json", *args).json()
+            self.assertEqual([m["name"] for m in doc["models"]], want)
+        for model in ["host", "max", "base", *named]:
+            self.exits(0, "plan", "--host", "x86-amd-rome-6-12", "-c", model)
+        self.exits(2, "plan", "--host", "x86-amd-rome-6-12", "-c", "help,+avx2")
+
+    def arm_host(self):
+        return cli.a_host("arm64")
+
+    def test_a_property_is_not_a_feature(self):
+        ran = self.exits(2, "features", "--arch", "x86", "family")
+        self.assertIn("\n  try: guestcpu explain family\n", ran.err)
+        self.exits(0, *re.search(r"try: guestcpu (.*)", ran.err).group(1).split(), "--host", "x86-amd-rome-6-12")
+        self.assertIn("  try: guestcpu features --help\n", self.exits(2, "features", "--bogus").err)
+
     def test_pipes(self):
         """A reader that goes away is no error to speak of."""
         done = subprocess.run(f"{shlex.quote(cli.TOOL)} features --all | head -n 1", shell=True,
