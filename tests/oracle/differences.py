@@ -15,6 +15,8 @@ VERSION = re.compile(r"\d+\.\d+")
 SUBJECT = re.compile(r"(CPUID\.(?:0x[0-9a-f]+|\*)\.(?:0x[0-9a-f]+|\*)\.(?:e[abcd]x|\*)"
                      r"|MSR\.0x[0-9a-f]+)\[([0-9,-]+|\*)\]|cap\[(\d+)\]"
                      r"|refused|apic-ids|tsc-khz|lmce")
+# Beginnings that lean on the row above.
+FRAGMENT = re.compile(r"(and|then|the same|the other way|this|these|those|it|that name)\b(?!: )", re.I)
 WHOLE = ("refused", "apic-ids", "tsc-khz", "lmce")
 CONDITION = re.compile(r"-|other-host|ours=[01]|(irqchip|model|off|on)=[a-z0-9.,-]+"
                        r"|request!?~\S+|smp[=>]\d+|cpu-pm|qemu-says~\S+"
@@ -44,7 +46,7 @@ class Difference:
 
 class Row:
     def __init__(self, line, columns):
-        (self.id, self.versions, self.subjects, self.condition, self.shown,
+        (self.id, self.group, self.versions, self.subjects, self.condition, self.shown,
          self.reason, self.source) = columns
         self.line = line
         self.used = set()
@@ -55,6 +57,8 @@ class Row:
         for version in self.versions.split(","):
             if version != "*" and not VERSION.fullmatch(version):
                 raise ValueError("line %d: version %r" % (line, version))
+        if FRAGMENT.match(self.reason):
+            raise ValueError("line %d: a reason stands by itself: '%.30s...'" % (line, self.reason))
         if not self.reason or not self.source:
             raise ValueError("line %d: a reason and a source are due" % line)
 
@@ -154,7 +158,8 @@ def holds(word, difference, case):
     if key == "irqchip":
         return case.irqchip in value.split(",")
     if key == "model":
-        return case.flags.split(",")[0] in value.split(",")
+        # "-v1" is the only version there is of a named model
+        return case.flags.split(",")[0].removesuffix("-v1") in value.split(",")
     if key in ("off", "on"):
         said = parents.said(case.flags)
         return any(said.get(name) is (key == "on") for name in value.split(","))
@@ -175,7 +180,7 @@ def holds(word, difference, case):
 
 def read(paths=(PATH,)):
     rows = [Row(line, columns) for path in paths
-            for line, columns in words.read_rows(path, 7)]
+            for line, columns in words.read_rows(path, 8)]
     ids = [row.id for row in rows]
     for name in ids:
         if ids.count(name) > 1:

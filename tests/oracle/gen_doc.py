@@ -7,6 +7,7 @@
   gen_doc.py --check FILE   exit 1 if FILE is not what would be written
 """
 import argparse
+import re
 import sys
 
 import differences
@@ -32,6 +33,12 @@ split irqchip, `--x2apic-ids` where an APIC id may be above 254, and the exits
 that cpu-pm=on disables.
 """
 
+
+# Sections, in their order: the column `group` of a row, and a heading.
+GROUPS = {"pv": "Paravirtual features", "apic": "Local APIC", "topology": "Topology", "caches": "Caches",
+          "widths": "Widths and highest leaves", "identity": "Identity", "msrs": "MSRs",
+          "features": "Other features, and what they need", "refusals": "Refusals", "versions": "QEMU versions"}
+INDEX_MOST = 110
 
 WHOLE = {"refused": "the request itself is refused by one side",
          "apic-ids": "APIC ids", "tsc-khz": "rate of the TSC", "lmce": "LMCE"}
@@ -135,16 +142,40 @@ def sentence(text):
     return text + ("" if text.endswith(".") else ".")
 
 
+def brief(text):
+    """The first part of a reason, in one line."""
+    text = re.split(r"; |: | \(", text)[0]
+    while len(text) > INDEX_MOST and ", " in text:
+        text = text.rpartition(", ")[0]
+    return sentence(text)
+
+
+def place(heading):
+    """What a reader of Markdown calls the place of a heading."""
+    return re.sub("[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def section(row):
+    versions = ("every version" if row.versions == "*"
+                else row.versions.replace(",", ", "))
+    return ("### %s\n\n%s\n\n- QEMU: %s\n- What: %s\n- When: %s\n"
+            "- Shown by: %s\n- Source: %s\n"
+            % (row.id, sentence(row.reason), versions, subjects(row),
+               when(row), shown(row), row.source))
+
+
 def document():
-    parts = [HEAD]
-    for row in differences.read():
-        versions = ("every version" if row.versions == "*"
-                    else row.versions.replace(",", ", "))
-        parts.append("## %s\n\n%s\n\n- QEMU: %s\n- What: %s\n- When: %s\n"
-                     "- Shown by: %s\n- Source: %s\n"
-                     % (row.id, sentence(row.reason), versions, subjects(row),
-                        when(row), shown(row), row.source))
-    return "\n".join(parts)
+    rows = differences.read()
+    for row in rows:
+        if row.group not in GROUPS:
+            raise ValueError("line %d: no such group '%s'" % (row.line, row.group))
+    index, parts = [], []
+    for group, title in GROUPS.items():
+        members = [row for row in rows if row.group == group]
+        index.append("[%s](#%s)\n\n%s" % (title, place(title), "".join(
+            "- [%s](#%s): %s\n" % (row.id, place(row.id), brief(row.reason)) for row in members)))
+        parts += ["## %s\n" % title] + [section(row) for row in members]
+    return "\n".join([HEAD] + index + parts)
 
 
 def main():

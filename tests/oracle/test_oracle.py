@@ -37,7 +37,7 @@ def case(flags="host", irqchip="kernel", smp=2, extra="-"):
 
 
 def row(versions, subjects, condition):
-    return differences.Row(1, ["x", versions, subjects, condition, "host",
+    return differences.Row(1, ["x", "pv", versions, subjects, condition, "host",
                                "r", "s"])
 
 
@@ -174,9 +174,24 @@ class Others(unittest.TestCase):
     def test_document(self):
         text = gen_doc.document()
         for one in differences.read():
-            self.assertIn("## %s\n" % one.id, text)
+            self.assertIn("\n### %s\n" % one.id, text)
+            # in the index, with the place that a reader of Markdown makes of the heading
+            self.assertIn("- [%s](#%s): " % (one.id, one.id.replace(".", "")), text)
             self.assertIn("`-cpu %s`" % one.request().split(" | ")[0], text)
         self.assertNotIn(" ; ", text)
+        index = [line for line in text.splitlines() if line.startswith("- [")]
+        self.assertEqual(len(index), len(differences.read()))
+        self.assertLessEqual(max(map(len, index)), 200)
+
+    def test_sentences_stand_by_themselves(self):
+        for reason in ("and then enforce fails", "the same on Intel", "The other way round", "these do nothing"):
+            with self.assertRaises(ValueError):
+                differences.Row(1, ["x", "pv", "*", "refused", "-", "host", reason, "s"])
+        differences.Row(1, ["x", "pv", "*", "refused", "-", "host", "the sameness of it", "s"])
+
+    def test_a_version_of_a_model_is_the_model(self):
+        for flags, there in (("qemu64-v1,+avx2", True), ("qemu64", True), ("kvm64-v1", False)):
+            self.assertEqual(differences.holds("model=base,qemu64", None, case(flags)), there, flags)
 
     def test_sources(self):
         found = list(fetch_qemu.stanzas_of_list(
