@@ -258,8 +258,18 @@ static int text_property(void *ctx, const struct gcpu_property_info *f)
 	return 0;
 }
 
+/* Of a number or of a text's length; up to 64 bits. */
+static void json_limit(struct json *j, const struct gcpu_property_info *f, uint64_t limit)
+{
+	if (strcmp(f->type, "number") == 0 || strcmp(f->type, "text") == 0)
+		jw_hex(j, limit);
+	else
+		jw_string(j, NULL);
+}
+
 static int json_property(void *ctx, const struct gcpu_property_info *f)
 {
+	struct text takes = { NULL, 0, 0 };
 	struct json *j = ctx;
 
 	jw_object(j, false);
@@ -270,7 +280,15 @@ static int json_property(void *ctx, const struct gcpu_property_info *f)
 	jw_key_string(j, "other", f->other);
 	jw_key_string(j, "type", f->type);
 	jw_key_string(j, "default_of", f->deflt);
+	takes_text(&takes, f);
+	jw_key_string(j, "takes", takes.s);
+	jw_key(j, "min");
+	json_limit(j, f, f->min);
+	jw_key(j, "max");
+	json_limit(j, f, f->max);
+	jw_key_bool(j, "or_zero", f->or_zero);
 	jw_close(j, '}');
+	free(takes.s);
 	return 0;
 }
 

@@ -86,6 +86,8 @@ void explain_json(const struct account *a, struct json *j);
 void explain_property(const struct account *a);
 void explain_became(const struct account *a);
 void property_json(const struct account *a, struct json *j);
+/* "a number from 32 to 52, or 0 for none" */
+void takes_text(struct text *t, const struct gcpu_property_info *p);
 /* A word as a shell takes it. */
 void explain_word(struct text *t, const char *word);
 /* One feature as the catalogue has it; the members of an open object. */

@@ -34,6 +34,21 @@ static void add_leaves(struct text *t, const struct effect *e)
 	}
 }
 
+void takes_text(struct text *t, const struct gcpu_property_info *p)
+{
+	unsigned long long min = p->min, max = p->max;
+
+	if (strcmp(p->type, "switch") == 0)
+		text_add(t, "on or off");
+	else if (strcmp(p->type, "text") == 0)
+		text_add(t, min == max ? "a text of %llu characters" : "a text of %llu to %llu characters", min, max);
+	else if (strcmp(p->type, "hertz") == 0)
+		text_add(t, "a frequency in Hz; K, M and G are thousands");
+	else
+		text_add(t, p->max > 9999 ? "a number from 0x%llx to 0x%llx%s" : "a number from %llu to %llu%s",
+			 min, max, p->or_zero ? ", or 0 for none" : "");
+}
+
 /* What it takes, and what it is where nobody speaks of it. */
 static void print_type(const struct gcpu_property_info *p)
 {
@@ -41,17 +56,7 @@ static void print_type(const struct gcpu_property_info *p)
 	const char *deflt = strcmp(p->deflt, "host") == 0 ? "on for host and max, off for other models" :
 			    strcmp(p->deflt, "-") == 0	  ? "not set" : p->deflt;
 
-	if (strcmp(p->type, "switch") == 0)
-		text_add(&t, "on or off");
-	else if (strcmp(p->type, "text") == 0)
-		text_add(&t, p->min == p->max ? "a text of %llu characters" : "a text of %llu to %llu characters",
-			 (unsigned long long)p->min, (unsigned long long)p->max);
-	else if (strcmp(p->type, "hertz") == 0)
-		text_add(&t, "a frequency in Hz; K, M and G are thousands");
-	else
-		text_add(&t, p->max > 9999 ? "a number from 0x%llx to 0x%llx%s" : "a number from %llu to %llu%s",
-			 (unsigned long long)p->min, (unsigned long long)p->max,
-			 p->or_zero ? ", or 0 for none" : "");
+	takes_text(&t, p);
 	text_item("takes", &t);
 	term_item("default", deflt);
 	free(t.s);

@@ -237,6 +237,24 @@ class Forms(cli.Test):
         self.assertRegex(part, r"^  kvm-pv-eoi  off\n  mpx         off  \S")
         self.assertNotIn("check", part)
 
+    def test_properties_say_what_they_take(self):
+        """Their limits are limits: what is within is taken, what is one beyond is not."""
+        found = {p["name"]: p for p in self.exits(0, "features", "--arch=x86", "-j").json()["properties"]}
+        self.assertEqual([found["phys-bits"][k] for k in ("type", "takes", "min", "max", "or_zero", "default", "default_of")],
+                         ["number", "a number from 32 to 52, or 0 for none", "0x20", "0x34", True, False, "-"])
+        self.assertEqual([found["vendor"][k] for k in ("takes", "min", "max")], ["a text of 12 characters", "0xc", "0xc"])
+        self.assertEqual([found["pmu"][k] for k in ("takes", "min", "max", "default_of")], ["on or off", None, None, "host"])
+        self.assertIsNone(found["tsc-frequency"]["max"])
+        for p in found.values():
+            if p["type"] not in ("number", "text"):
+                continue
+            least, most = int(p["min"], 16), int(p["max"], 16)
+            def word(n, p=p):
+                return f"host,{p['name']}=" + (str(n) if p["type"] == "number" else "x" * n)
+            for n in {least, most} | ({0} if p["or_zero"] else set()):
+                self.assertNotEqual(cli.guestcpu("plan", "--host", "x86-amd-rome-6-12", "-c", word(n)).code, 2, word(n))
+            self.exits(2, "plan", "--host", "x86-amd-rome-6-12", "-c", word(most + 1))
+
     def test_asked_for_once(self):
         """However often and by whatever name it is said: QEMU's pni is Linux's sse3 too."""
         for items, name in (("+avx2,avx2=off", "avx2"), ("avx2=off,+AVX2,-avx2", "avx2"), ("+pni,-sse3", "pni")):
