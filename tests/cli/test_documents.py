@@ -36,6 +36,7 @@ MACHINES = {
     "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
 }
 PAGES = ("snapshot", "plan", "verify", "explain", "features")
+SMALL = ("error", "hosts", "models") # on one page
 ENTRY = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"]
 
 
@@ -190,6 +191,21 @@ class Documents(cli.Test):
                 host = cli.guestcpu("plan", "--host", value, "--json").json()["host"]
                 self.assertEqual((host["name"], host["hash"]), (snap["name"], snap["hash"]))
 
+    def test_small_documents(self):
+        self.valid("hosts", self.exits(0, "features", "--hosts", "--json"))
+        for arch in ("x86", "arm64"):
+            self.valid("models", self.exits(0, "plan", "--arch", arch, "-c", "help", "--json"))
+        host = cli.a_host("x86")
+        for code, args in ((2, ("plan", "--host", host, "-c", "host,+kvm-pv-eio")), (2, ("features", "--bogus")),
+                           (2, ("plan", "--host", host, "-c", "nosuch")), (3, ("probe", "--kvm", "/nosuch/kvm")),
+                           (2, ("plan", "--host", host, "-c", "host,phys-bits=99")), (2, ("plan", "--host", "nosuch")),
+                           (2, ("plan", "--host", host, "--smp", "0")), (2, ("plan", "--host", "/etc/passwd"))):
+            self.valid("error", self.exits(code, *args, "--json"))
+        doc = self.exits(2, "plan", "--host", host, "-c", "host,+kvm-pv-eio", "-j").json()
+        with open(os.path.join(cli.ROOT, "docs/small.md"), encoding="utf-8") as f:
+            example = f.read().split("\n    {\n")[1].split("\n    }\n")[0]
+        self.assertEqual(json.loads("{" + example + "}"), doc)
+
     def test_same_plan_twice(self):
         for name, value, _ in self.hosts:
             with self.subTest(host=name):
@@ -244,8 +260,9 @@ class Documents(cli.Test):
             elif isinstance(schema, list):
                 for part in schema:
                     yield from keys(part)
-        for name in PAGES:
-            with open(os.path.join(cli.ROOT, "docs", name + ".md"), encoding="utf-8") as f:
+        for name in PAGES + SMALL:
+            page = "small" if name in SMALL else name
+            with open(os.path.join(cli.ROOT, "docs", page + ".md"), encoding="utf-8") as f:
                 page = f.read()
             with open(os.path.join(cli.ROOT, "docs/plan.md"), encoding="utf-8") as f:
                 page += f.read() if name == "verify" else ""

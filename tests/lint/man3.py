@@ -63,6 +63,28 @@ def check_functions(problems, text, known, listed):
             problems.append(f"{PAGE}: nothing is said of {name}")
 
 
+def structures(headers):
+    """{name: its members} of what callbacks are given, and of errors."""
+    wanted = {"gcpu_error", *re.findall(r"\(\*visit\)\(void \*ctx, const struct (\w+) \*\)", headers)}
+    out = {}
+    for name, body in re.findall(r"^struct (\w+) \{\n([\s\S]*?)^\};", headers, re.M):
+        if name not in wanted:
+            continue
+        flat = re.sub(r"\{[^{}]*\}", "", body) # what is nested is one member
+        out[name] = [m for line in flat.split(";") for m in re.findall(r"(\w+)(?:\[\w+\])*\s*(?:,|$)", line.strip())]
+    return out
+
+
+def check_structures(problems, text, headers):
+    known = structures(headers)
+    items = re.findall(r"^\.It Vt struct (\w+)\n((?:\.Fa \w+ [,:]\n)+)", text, re.M)
+    same(problems, "STRUCTURES", known, [name for name, _ in items])
+    for name, members in items:
+        found = re.findall(r"^\.Fa (\w+)", members, re.M)
+        if name in known and found != known[name]:
+            problems.append(f"{PAGE}: struct {name} has {' '.join(known[name])}, not {' '.join(found)}")
+
+
 def check_fragment(problems, compiler, includes, what, text):
     ran = subprocess.run([*compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *includes, "-xc", "-"],
                          input=text, text=True, capture_output=True, check=False)
@@ -82,6 +104,7 @@ def main(source, build, *compiler):
          re.findall(r"^\.It Bq Dv (\w+)$", part["ERRORS"], re.M))
     same(problems, "PHASES", re.findall(r"\b(GCPU_PHASE_\w+) = ", headers),
          re.findall(r"^\.It Dv (\w+)$", part["PHASES"], re.M))
+    check_structures(problems, part["STRUCTURES"], headers)
     same(problems, "STABILITY", re.findall(r"^struct (\w+) \{\n\tsize_t size;", headers, re.M),
          re.findall(r"^\.Vt struct (\w+)", part["STABILITY"], re.M))
     words = set(re.findall(r"\b(?:gcpu|GCPU)_\w*[A-Za-z0-9]\b(?!_?\*)", page))
