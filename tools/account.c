@@ -208,6 +208,7 @@ static void free_effect(struct effect *e)
 {
 	free(e->request);
 	free(e->leaves);
+	free(e->calls);
 	free(e->on);
 	free(e->off);
 }
@@ -269,6 +270,7 @@ static void compare_tables(const struct comparing *c)
 	size_t n_now, n_then, i = 0, k = 0;
 	struct gcpu_cpuid *now = table_of(c->now, &n_now), *then = table_of(c->then, &n_then);
 
+	e->has_cpuid = n_now != 0;
 	while (i < n_now || k < n_then) {
 		int order = i == n_now ? 1 : k == n_then ? -1 : order_of(&now[i], &then[k]);
 		const struct gcpu_cpuid *at = order > 0 ? &then[k] : &now[i];
@@ -283,6 +285,48 @@ static void compare_tables(const struct comparing *c)
 	}
 	free(now);
 	free(then);
+}
+
+struct seeking {
+	const struct gcpu_plan *in;
+	const struct gcpu_step *step;
+	struct effect *effect;
+};
+
+static bool same_step(const struct gcpu_step *a, const struct gcpu_step *b)
+{
+	bool same = a->phase == b->phase && a->n_args == b->n_args && strcmp(a->call, b->call) == 0;
+
+	for (unsigned i = 0; same && i < a->n_args; i++)
+		same = a->args[i].value == b->args[i].value && strcmp(a->args[i].name, b->args[i].name) == 0;
+	return same;
+}
+
+static int is_step(void *ctx, const struct gcpu_step *s)
+{
+	return same_step(((struct seeking *)ctx)->step, s);
+}
+
+static int step_alone(void *ctx, const struct gcpu_step *s)
+{
+	struct seeking *l = ctx;
+	struct effect *e = l->effect;
+
+	l->step = s;
+	if (gcpu_plan_recipe(l->in, is_step, l))
+		return 0;
+	e->calls = need(realloc(e->calls, (e->n_calls + 1) * sizeof(*e->calls)));
+	e->calls[e->n_calls++] = s->call;
+	return 0;
+}
+
+/* Steps that one recipe has and the other has not, by the calls; those are constants. */
+static void compare_recipes(const struct comparing *c)
+{
+	struct seeking now = { c->then, NULL, c->effect }, then = { c->now, NULL, c->effect };
+
+	gcpu_plan_recipe(c->now, step_alone, &now);
+	gcpu_plan_recipe(c->then, step_alone, &then);
 }
 
 static void take_value(struct account *a, const char *text, size_t n)
@@ -401,6 +445,7 @@ static void try_property(struct account *a)
 
 		gcpu_features(a->tool->arch, compare, &c);
 		compare_tables(&c);
+		compare_recipes(&c);
 		a->effect.request = text;
 		a->effect.refused = gcpu_plan_refused(plan) && !gcpu_plan_refused(a->planned->plan);
 		text = NULL;

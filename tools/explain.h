@@ -37,6 +37,9 @@ struct effect {
 		uint32_t leaf, subleaf;
 	} *leaves; /* of the first vCPU's CPUID: with other values, or in one plan only */
 	unsigned n_leaves;
+	bool has_cpuid;
+	const char **calls; /* of steps of the recipe that only one plan has */
+	unsigned n_calls;
 	bool refused; /* the plan would be, and is not now */
 };
 

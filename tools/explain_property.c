@@ -34,6 +34,22 @@ static void add_leaves(struct text *t, const struct effect *e)
 	}
 }
 
+/* What is left to change where it is no feature and no leaf: what the VMM has to do. */
+static void add_calls(struct text *t, const struct effect *e)
+{
+	const char *what = e->has_cpuid ? "no feature and no CPUID" : "no feature";
+
+	text_add(t, "  changes %s of this plan", what);
+	for (unsigned i = 0; i < e->n_calls; i++) {
+		bool told = false;
+
+		for (unsigned k = 0; k < i; k++)
+			told = told || strcmp(e->calls[k], e->calls[i]) == 0;
+		if (!told)
+			text_add(t, "%s%s", i ? ", " : ", but its recipe: ", e->calls[i]);
+	}
+}
+
 void takes_text(struct text *t, const struct gcpu_property_info *p)
 {
 	unsigned long long min = p->min, max = p->max;
@@ -94,10 +110,10 @@ static void add_effect(struct text *t, const struct effect *e)
 	add_names(t, e->n_on ? "; turns off " : "  turns off ", e->off, e->n_off);
 	if (e->refused)
 		text_add(t, "%s  is refused", features ? ";" : "");
-	else if (!features && !e->n_leaves)
-		text_add(t, "  changes no feature and no CPUID of this plan");
-	else if (!features)
+	else if (!features && e->n_leaves)
 		add_leaves(t, e);
+	else if (!features)
+		add_calls(t, e);
 }
 
 void explain_property(const struct account *a)
@@ -173,6 +189,7 @@ void property_json(const struct account *a, struct json *j)
 		names(j, "turns_on", a->effect.on, a->effect.n_on);
 		names(j, "turns_off", a->effect.off, a->effect.n_off);
 		leaves(j, &a->effect);
+		names(j, "calls", a->effect.calls, a->effect.n_calls);
 		jw_close(j, '}');
 	} else {
 		jw_string(j, NULL);

@@ -157,6 +157,15 @@ class Advice(cli.Test):
         text = self.exits(0, "explain", "--host", host, "l3-cache", "enforce").out
         self.assertIn("changes no feature, but CPUID 0x80000006\n", text)
         self.assertIn("changes no feature and no CPUID of this plan\n", text)
+        # what is only for the VMM to do is in the two recipes
+        other = self.explained(host, "kvm-pv-enforce-cpuid")[0]["property"]["otherwise"]
+        now, then = (self.exits(0, "plan", "--json", "--host", host, "-c", request).json()["recipe"]
+                     for request in ("host", other["request"]))
+        self.assertEqual(other["calls"], [s["call"] for s in now if s not in then] + [s["call"] for s in then if s not in now])
+        self.assertEqual(other["calls"], ["KVM_ENABLE_CAP"]) # KVM_CAP_ENFORCE_PV_FEATURE_CPUID: api.rst 8.26
+        text = self.exits(0, "explain", "--host", host, "kvm-pv-enforce-cpuid").out
+        self.assertIn("of this plan, but its recipe: KVM_ENABLE_CAP\n", text.replace("\n" + " " * 13, " "))
+        self.assertNotIn("CPUID", self.exits(0, "explain", "--host", "arm64-kvm-max-6-12", "check").out)
         self.assertIn("  takes      a text of 12 characters\n", self.exits(0, "explain", "--host", host, "vendor").out)
 
     def test_what_a_kvm_forces_on(self):
