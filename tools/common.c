@@ -236,11 +236,14 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 		size_t got;
 
 		if (room - n < 65536) {
-			char *more = room < FILE_MOST ? realloc(text, room += 1 << 20) : NULL;
+			bool fits = room < FILE_MOST;
+			char *more = fits ? realloc(text, room += 1 << 20) : NULL;
 
 			if (!more) {
 				free(text);
 				fclose(f);
+				if (fits)
+					return set(err, GCPU_ERR_MEMORY, 0, path, "out of memory", "memory for it");
 				return set(err, GCPU_ERR_DOCUMENT, 0, path, "too large", "a snapshot of at most 4 MiB");
 			}
 			text = more;

@@ -189,6 +189,9 @@ static int smp_item(struct tool *t, const char *s, size_t n, bool *counted)
 	if (k < 0)
 		return tool_usage(t, "--smp: no such key in '%.*s': cpus, sockets, dies, modules, cores, threads",
 				  shown, s);
+	/* vcpus has a default, and --vcpus may have spoken before */
+	if (k ? *where[k] != 0 : *counted)
+		return tool_usage(t, "--smp: '%.*s' says it again", shown, s);
 	if (!number(s + skip, n - skip, GCPU_MAX_VCPUS, &v) || !v)
 		return tool_usage(t, "--smp: '%.*s' is not a count from 1 to %d", shown, s,
 				  GCPU_MAX_VCPUS);

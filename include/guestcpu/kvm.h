@@ -18,7 +18,7 @@ extern "C" {
 
 /** Operations on the host. Every one returns -errno on failure. */
 struct gcpu_kvm_ops {
-	size_t size; /**< sizeof(struct gcpu_kvm_ops) of the caller */
+	size_t size; /**< sizeof(struct gcpu_kvm_ops) of the caller; every member has to be set */
 	/** Open a device (flags as open(2)): file descriptor or -errno. */
 	int (*open)(void *ctx, const char *path, int flags);
 	int (*close)(void *ctx, int fd);

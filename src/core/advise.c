@@ -14,6 +14,8 @@
 #define MOVES_MOST 14
 #define TOGETHER_MOST 3
 #define TRIALS_MOST 400
+#define TRIALS_LEAST 8
+#define REQUEST_PLAIN 512 /* bytes; a plan of more takes longer */
 
 enum change_kind {
 	CHANGE_DROP,	/* the user's words about feature .what are left out */
@@ -441,18 +443,27 @@ static void reason_of(const struct search *s, unsigned set, struct gcpu_advice *
 	}
 }
 
+/* A long request is a long plan: fewer of them are made, so that the answer still comes at once. */
+static unsigned trials_most(const struct search *s)
+{
+	size_t n = strlen(s->plan->request);
+	size_t most = n > REQUEST_PLAIN ? TRIALS_MOST * (size_t)REQUEST_PLAIN / n : TRIALS_MOST;
+
+	return most < TRIALS_LEAST ? TRIALS_LEAST : (unsigned)most;
+}
+
 /* Sets of moves, the smallest first; what helps with fewer is not looked for with more. */
 static int try_all(struct search *s, int (*visit)(void *ctx, const struct gcpu_advice *), void *ctx,
 		   unsigned *ret_found)
 {
-	unsigned found = 0;
+	unsigned found = 0, most = trials_most(s);
 
 	for (unsigned size = 1; size <= TOGETHER_MOST && !found; size++) {
 		for (unsigned set = 1; set >> s->n_moves == 0 && found < GCPU_ADVICE_MOST; set++) {
 			struct gcpu_advice out = { s->text, &s->machine, NULL, NULL };
 			int status;
 
-			if (count_bits(set) != size || s->trials == TRIALS_MOST)
+			if (count_bits(set) != size || s->trials >= most)
 				continue;
 			status = try_set(s, set);
 			if (status < 0)

@@ -238,8 +238,8 @@ static int property_value(struct gcpu_request *r, struct request_item *it, const
 	ok = f->type == PROP_HERTZ ? parse_hertz(*v, &it->value) : parse_number(*v, &it->value);
 	if (!ok)
 		return fail_at(err, r->text, *v, GCPU_ERR_VALUE, "not a number:",
-			       f->type == PROP_HERTZ ? "Hz; K, M and G are thousands of them" :
-						       "a number (0x for hex)");
+			       f->type == PROP_HERTZ ? "whole Hz; K, M and G are thousands of them, and may have fractions" :
+						       "a number of at most 64 bits (0x for hex)");
 	if ((it->value >= f->min && it->value <= f->max) ||
 	    (f->type == PROP_NUMBER0 && it->value == 0))
 		return 0;

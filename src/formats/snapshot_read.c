@@ -208,21 +208,27 @@ static void read_x86(struct reader *r, const struct node *root, struct gcpu_snap
 	read_leave(r, mark);
 	read_msrs(r, root, s);
 	o = read_object(r, root, "tsc", true);
+	mark = read_enter(r, "tsc");
 	if (o && doc_member(o, "khz")) {
 		s->tsc_khz = (uint64_t)read_int(r, o, "khz", 0, INT64_MAX);
 		s->has_tsc_khz = true;
 	}
+	read_leave(r, mark);
 	o = read_object(r, root, "xcomp", false);
+	mark = read_enter(r, "xcomp");
 	if (o && doc_member(o, "supported")) {
 		s->xcomp_supported = read_hex(r, o, "supported", UINT64_MAX);
 		s->xcomp_permitted = read_hex(r, o, "permitted", UINT64_MAX);
 		s->has_xcomp = true;
 	}
+	read_leave(r, mark);
 	o = read_object(r, root, "mce", false);
+	mark = read_enter(r, "mce");
 	if (o) {
 		s->mce_supported = read_hex(r, o, "supported", UINT64_MAX);
 		s->has_mce = true;
 	}
+	read_leave(r, mark);
 	o = read_object(r, root, "trial", false);
 	if (!o)
 		return;

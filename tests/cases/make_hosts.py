@@ -301,6 +301,19 @@ def odd_hosts():
     t, native = old_kernel(amd()), amd_native()
     native.put(0x80000005, 0xff40ff40, 0xff40ff40, 0x20080140, 0x20080140)
     yield x86('amd-no-l1', '6.1', t, native)
+    t = intel()
+    t.put(0xd)
+    t.put(0xd, sub=1)
+    for sub in (2, 5, 6, 7):
+        del t[0xd, sub]
+    yield x86('xsave-no-state', '6.18', t)
+    t = intel()
+    for sub in range(4, 300):
+        t.put(0x4, 0x1c03c163, 0x02c0003f, 0x3f, sub=sub)
+    yield x86('many-caches', '6.18', t)
+    t = intel()
+    t.put(0x80000008, 0x39ff)
+    yield x86('phys-255', '6.18', t)
     # i7-4770 (6/60/3), E5-2600 v3 of steppings 2 and 4 (6/63), i5-4200U (6/69), i7-4950HQ (6/70)
     for name, signature in (('hsw', 0x306c3), ('hsx-2', 0x306f2), ('hsx-4', 0x306f4),
                             ('hsw-ult', 0x40651), ('hsw-gt3', 0x40661)):

@@ -149,6 +149,12 @@ class Options(cli.Test):
         for value in ("0", "-1", "x", "", "3600001", "1s"):
             self.fails(2, "argument", "verify", f"--timeout={value}")
 
+    def test_topology_said_twice(self):
+        for smp in ("cores=2,cores=2", "4,cpus=4", "4,4"):
+            with self.subTest(smp=smp):
+                _, error = self.fails(2, "argument", "plan", "--host", self.host, "--smp", smp)
+                self.assertIn("again", error["text"])
+
     def test_impossible_machines(self):
         for options in (["--smp", "6,sockets=4"], ["--smp", "4,cores=3"], ["--smp", "2,threads=4"],
                         ["--smp", "4,sockets=2,dies=2,cores=2,threads=2"],

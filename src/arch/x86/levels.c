@@ -121,6 +121,18 @@ void x86_hide(struct gcpu_plan *p)
 	}
 }
 
+void x86_hide_derived(struct gcpu_plan *p)
+{
+	for (unsigned i = 0; i < p->facts->n_words; i++)
+		if (p->facts->words[i].klass != CLASS_FIELDS && hidden_by(p, p->facts->words[i].addr) >= 0)
+			p->value[i] = 0;
+	/* of the words with chosen fields, what follows from others */
+	for (unsigned i = 0; i < p->facts->n_fields; i++)
+		if (!(p->facts->fields[i].owner & OWNER_CHOSEN) &&
+		    hidden_by(p, p->facts->words[p->facts->fields[i].word].addr) >= 0)
+			field_put(p, p->value, i, 0);
+}
+
 /* Exactly this and at least that cannot both be. */
 static void contradiction(struct gcpu_plan *p, const struct level *l)
 {

@@ -10,6 +10,7 @@ enum {
 	LEAF_XSAVE = 0xd,
 	LEAF_EXTENDED_FEATURES = 0x80000001U,
 	XSAVE_LEGACY_SIZE = 576, /* legacy region and header, before the first component */
+	ENTRIES_MOST = 256,	 /* what KVM_SET_CPUID2 takes, KVM_MAX_CPUID_ENTRIES */
 	XSAVE_MOST = 1 << 20,	 /* no save area is as large */
 };
 
@@ -418,12 +419,17 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 	x86_identity(p);
 	x86_widths(p);
 	x86_maxima(p);
+	x86_hide_derived(p);
 	for (size_t i = 0; i < l->n; i++)
 		add_from(p, LIST_AT(l, struct snap_cpuid, i));
 	add_missing(p);
 	add_timing(p);
 	if (p->memory)
 		return error_memory(err);
+	if (p->entries.n > ENTRIES_MOST) {
+		plan_find(p, X86_R_TABLE_TOO_LONG, -1, SEVERITY_ERROR, NULL);
+		p->refused = true;
+	}
 	move_kvm_leaves(p);
 	if (p->entries.n)
 		qsort(p->entries.items, p->entries.n, sizeof(struct gcpu_cpuid), by_leaf);

@@ -45,6 +45,8 @@ void x86_widths(struct gcpu_plan *p);
 /* levels.c: highest leaves and sub-leaves. */
 /* Features beyond a highest leaf that was asked for are off: no guest sees them. */
 void x86_hide(struct gcpu_plan *p);
+/* The same for words that follow from others, when they are computed. */
+void x86_hide_derived(struct gcpu_plan *p);
 void x86_maxima(struct gcpu_plan *p);
 
 /* XSAVE components of AMX; a process must ask before its guests may have the data. */
