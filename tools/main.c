@@ -103,7 +103,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-int main(int argc, char **argv)
+static int act(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
 	const struct command *c;
@@ -124,4 +124,16 @@ int main(int argc, char **argv)
 		return help(NULL);
 	c = find_command(word);
 	return c ? run(c, argc - 2, argv + 2) : no_command(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int status = act(argc, argv);
+
+	/* commands say themselves what could not be written; help and version have no other place */
+	if ((fflush(stdout) || ferror(stdout)) && status == EXIT_YES) {
+		fputs("guestcpu: standard output could not be written\n", stderr);
+		return EXIT_LACKS;
+	}
+	return status;
 }
