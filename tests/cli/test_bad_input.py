@@ -440,7 +440,8 @@ class Output(cli.Test):
                 ran = cli.guestcpu(*args, "--host", self.host, stdout=full)
                 self.assertEqual(ran.code, 3, str(ran))
                 self.assertIn("standard output", ran.err)
-        for args in (["--help"], ["--version"], ["plan", "--help"], ["help", "plan"], ["features"], ["features", "--json"], ["features", "--hosts", "--json"]):
+        for args in (["--help"], ["--version"], ["plan", "--help"], ["help", "plan"], ["features"],
+                     ["features", "--json"], ["features", "--hosts", "--json"]):
             with self.subTest(args=args), open("/dev/full", "wb") as full:
                 ran = cli.guestcpu(*args, stdout=full)
                 self.assertEqual(ran.code, 3, str(ran))
