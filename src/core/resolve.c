@@ -311,10 +311,10 @@ static void clamp(struct gcpu_plan *p)
 		if (field_within(f, value, offer))
 			continue;
 		why = why_not(p, i);
-		if (force) {
+		/* not what every model has where it can be had */
+		if (force && (p->fields[i].said == SAID_VALUE || model_has(p, i))) {
 			plan_record(p, i, RULE_FORCED_BY_USER, value, value);
-			if (p->fields[i].said == SAID_VALUE || model_has(p, i))
-				plan_unavailable(p, i, why);
+			plan_unavailable(p, i, why);
 			continue;
 		}
 		plan_set(p, i, f->width == 1 && f->order == ORDER_FLAG ? 0 : offer, why);
