@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* explain, of words of a request that are no features: what they take, and what became of them. */
 #include "explain.h"
-#include "formats/json.h"
+#include "formats/plan_write.h"
 #include "term.h"
 
 #include <stdlib.h>
@@ -160,20 +160,6 @@ static void leaves(struct json *j, const struct effect *e)
 	jw_close(j, ']');
 }
 
-static int finding_json(void *ctx, const struct gcpu_finding *f)
-{
-	struct json *j = ctx;
-
-	jw_object(j, false);
-	jw_key_string(j, "id", f->id);
-	jw_key_string(j, "severity", f->severity);
-	jw_key_string(j, "feature", f->feature);
-	jw_key_string(j, "text", f->text);
-	jw_key_string(j, "source", f->source);
-	jw_close(j, '}');
-	return 0;
-}
-
 void property_json(const struct account *a, struct json *j)
 {
 	jw_object(j, false);
@@ -197,7 +183,7 @@ void property_json(const struct account *a, struct json *j)
 	jw_key_string(j, "in_effect", a->now.has_value ? a->now.text : NULL);
 	jw_key(j, "findings");
 	jw_array(j, false);
-	gcpu_plan_property_findings(a->planned->plan, a->property.name, finding_json, j, NULL);
+	gcpu_plan_property_findings(a->planned->plan, a->property.name, plan_write_finding, j, NULL);
 	jw_close(j, ']');
 	jw_close(j, '}');
 }

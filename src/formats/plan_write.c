@@ -245,7 +245,7 @@ static void write_features(struct json *j, const struct gcpu_plan *p)
 	jw_close(j, '}');
 }
 
-static int write_finding(void *ctx, const struct gcpu_finding *f)
+int plan_write_finding(void *ctx, const struct gcpu_finding *f)
 {
 	struct json *j = ctx;
 
@@ -333,7 +333,7 @@ int gcpu_plan_write_json(const struct gcpu_plan *p, gcpu_write write, void *ctx)
 	write_features(&j, p);
 	jw_key(&j, "findings");
 	jw_array(&j, true);
-	gcpu_plan_findings(p, write_finding, &j);
+	gcpu_plan_findings(p, plan_write_finding, &j);
 	jw_close(&j, ']');
 	jw_close(&j, '}');
 	return status ? status : jw_end(&j);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* KVM's own limit is 256 entries: with room for all, the first call answers. In a virtual
+/* With room for as many as KVM takes, the first call answers. In a virtual
  * machine each CPUID that KVM executes for it costs an exit. */
-#define CPUID_ROOM_FIRST 256
+#define CPUID_ROOM_FIRST GK_CPUID_ENTRIES_MOST
 #define CPUID_ROOM_LAST 1024
 
 int call(const struct gcpu_kvm *kvm, int fd, unsigned long request, const void *arg)

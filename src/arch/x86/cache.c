@@ -2,7 +2,7 @@
 /* Caches are the host's, or those of no real CPU; who shares them is this machine's. */
 #include "x86.h"
 
-enum { LEAF_DESCRIPTORS = 0x2, LEAF_CACHE = 0x4, LEAF_TOPOLOGY = 0xb, LEAF_L1 = 0x80000005U, LEAF_L2_L3 = 0x80000006U };
+enum { LEAF_DESCRIPTORS = 0x2, LEAF_CACHE = 0x4, LEAF_L1 = 0x80000005U, LEAF_L2_L3 = 0x80000006U };
 
 /* Leaf 2 that tells nothing of caches: descriptor 0xff, "see leaf 4", and one pass. */
 #define DESCRIPTORS_SEE_LEAF_4 0xff01U
@@ -47,7 +47,7 @@ bool x86_cache_unreported(const struct gcpu_plan *p, const struct snap_cpuid *s)
 /* Logical CPUs in a core of the host; most hosts have one or two. */
 static unsigned host_threads(const struct gcpu_plan *p)
 {
-	const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_NATIVE, LEAF_TOPOLOGY, 0);
+	const struct snap_cpuid *e = snapshot_cpuid(p->snap, SNAP_NATIVE, X86_LEAF_TOPOLOGY, 0);
 	unsigned n = e ? part(p, X86_PART_DOMAIN_LCPUS_COUNT, e->regs[1]) : 0;
 
 	return n ? n : 2;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Address widths, bits: what QEMU's named models have, and what 32-bit CPUs have. */
-enum { PHYS_NAMED = 40, PHYS_PAE = 36, PHYS_32 = 32, PHYS_MOST = 52, VIRT_48 = 48, VIRT_57 = 57, VIRT_NONE = 0 };
+enum { PHYS_NAMED = 40, PHYS_PAE = 36, PHYS_32 = 32, VIRT_48 = 48, VIRT_57 = 57, VIRT_NONE = 0 };
 
 /* The signature's parts: beyond 15 a family is a sum, and a model has two halves. */
 enum { FAMILY_EXTENDED = 15, MODEL_HALF = 16 };
@@ -166,14 +166,16 @@ static uint64_t guest_physical(struct gcpu_plan *p, uint64_t phys)
 }
 
 /* No CPU has less or more: a host that says so is told wrong. */
-static uint64_t possible(uint64_t bits)
+static uint64_t possible(const struct gcpu_plan *p, uint64_t bits)
 {
-	return bits < PHYS_32 ? PHYS_PAE : bits > PHYS_MOST ? PHYS_MOST : bits;
+	const struct property_fact *can = &p->facts->props[X86_P_PHYS_BITS];
+
+	return bits < can->min ? PHYS_PAE : bits > can->max ? can->max : bits;
 }
 
 void x86_widths(struct gcpu_plan *p)
 {
-	uint64_t host = possible(field_get(p, p->offer, X86_F_PHYS_ADDR_BITS)), phys, virt;
+	uint64_t host = possible(p, field_get(p, p->offer, X86_F_PHYS_ADDR_BITS)), phys, virt;
 	bool pae = field_get(p, p->value, X86_F_PAE) || field_get(p, p->value, X86_F_PSE36);
 
 	if (!field_get(p, p->value, X86_F_LM)) {

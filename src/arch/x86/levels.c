@@ -5,7 +5,7 @@
 /* Classes of leaves, by their top four bits. */
 #define CLASS_OF(leaf) ((leaf) & 0xf0000000U)
 
-enum { LEAF_FEATURES = 0x7, LEAF_TOPOLOGY_V2 = 0x1f };
+enum { LEAF_FEATURES = 0x7 };
 
 /* One class: where its maximum stands, and the properties that speak of it. */
 struct level {
@@ -48,8 +48,8 @@ static uint32_t in_use(const struct gcpu_plan *p, uint32_t base)
 	x86_levels(&p->machine, &l);
 	/* modules and dies are told by this leaf alone */
 	if (!base && x86_like_intel(p) && (l.count[X86_MODULE] > 1 || l.count[X86_DIE] > 1) &&
-	    top < LEAF_TOPOLOGY_V2)
-		top = LEAF_TOPOLOGY_V2;
+	    top < X86_LEAF_TOPOLOGY_V2)
+		top = X86_LEAF_TOPOLOGY_V2;
 	return top;
 }
 

@@ -10,20 +10,11 @@
 /* Ids above this need the 32-bit formats: 255 is broadcast. */
 #define XAPIC_ID_MAX 254
 
-/* Flags of KVM_CAP_X2APIC_API: use 32-bit ids, and no broadcast to id 0xff. */
-#define X2APIC_API_FLAGS 3
-
 /* Bits of MCG_CAP, and the number of banks that QEMU gives. */
 #define MCG_CTL_P (1ULL << 8)
 #define MCG_SER_P (1ULL << 24)
 #define MCG_LMCE_P (1ULL << 27)
 #define MCE_BANKS 10
-
-/* Flag of KVM_CAP_PMU_CAPABILITY. */
-#define PMU_DISABLE 1
-
-/* Reasons for which MSR accesses go to user space. */
-#define MSR_EXIT_UNKNOWN 2
 
 uint32_t x86_exits(const struct gcpu_plan *p)
 {
@@ -57,7 +48,8 @@ static void x2apic_steps(struct gcpu_plan *p)
 		p->refused = true;
 	}
 	if (x2apic && p->machine.accept_x2apic_ids && (top > XAPIC_ID_MAX || ext))
-		recipe_cap(p, GCPU_PHASE_VM, CAP_X2APIC_API, X2APIC_API_FLAGS,
+		recipe_cap(p, GCPU_PHASE_VM, CAP_X2APIC_API,
+			   GK_X2APIC_API_USE_32BIT_IDS | GK_X2APIC_API_DISABLE_BROADCAST_QUIRK,
 			   "32-bit APIC ids in MSIs and KVM_GET_LAPIC, which the caller accepts");
 }
 
@@ -72,7 +64,7 @@ static void handled_steps(struct gcpu_plan *p)
 		recipe_cap(p, GCPU_PHASE_VM, CAP_EXIT_HYPERCALL, 1ULL << pv->call[0],
 			   "the hypercall comes to the VMM, which said that it handles it");
 	if (field_get(p, p->value, X86_F_KVM_MIGRATION_CONTROL))
-		recipe_cap(p, GCPU_PHASE_VM, CAP_X86_USER_SPACE_MSR, MSR_EXIT_UNKNOWN,
+		recipe_cap(p, GCPU_PHASE_VM, CAP_X86_USER_SPACE_MSR, GK_MSR_EXIT_REASON_UNKNOWN,
 			   "accesses to the MSR come to the VMM, which said that it handles them");
 }
 
@@ -192,8 +184,8 @@ int x86_recipe(struct gcpu_plan *p)
 	if (exits)
 		recipe_cap(p, GCPU_PHASE_VM, CAP_X86_DISABLE_EXITS, exits,
 			   "only exits that this KVM lets be disabled, before the first vCPU");
-	if (!p->props[X86_P_PMU] && (gcpu_snapshot_capability(p->snap, CAP_PMU_CAPABILITY) & PMU_DISABLE))
-		recipe_cap(p, GCPU_PHASE_VM, CAP_PMU_CAPABILITY, PMU_DISABLE,
+	if (!p->props[X86_P_PMU] && (gcpu_snapshot_capability(p->snap, CAP_PMU_CAPABILITY) & GK_PMU_CAP_DISABLE))
+		recipe_cap(p, GCPU_PHASE_VM, CAP_PMU_CAPABILITY, GK_PMU_CAP_DISABLE,
 			   "no performance counters behind the leaves that tell of none");
 	irqchip_steps(p);
 	x2apic_steps(p);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From chosen words to the CPUID table: maxima, sizes, copies, order. */
+#include "kvm/abi.h"
+#include "kvm/abi_x86.h"
 #include "x86.h"
 
 #include <stdlib.h>
@@ -10,7 +12,6 @@ enum {
 	LEAF_XSAVE = 0xd,
 	LEAF_EXTENDED_FEATURES = 0x80000001U,
 	XSAVE_LEGACY_SIZE = 576, /* legacy region and header, before the first component */
-	ENTRIES_MOST = 256,	 /* what KVM_SET_CPUID2 takes, KVM_MAX_CPUID_ENTRIES */
 	XSAVE_MOST = 1 << 20,	 /* no save area is as large */
 };
 
@@ -426,7 +427,7 @@ int x86_derive(struct gcpu_plan *p, struct gcpu_error *err)
 	add_timing(p);
 	if (p->memory)
 		return error_memory(err);
-	if (p->entries.n > ENTRIES_MOST) {
+	if (p->entries.n > GK_CPUID_ENTRIES_MOST) {
 		plan_find(p, X86_R_TABLE_TOO_LONG, -1, SEVERITY_ERROR, NULL);
 		p->refused = true;
 	}

@@ -7,8 +7,6 @@
 /* Leaves by name, so that a number says what it means. */
 enum {
 	LEAF_BASIC = 0x1,
-	LEAF_TOPOLOGY = 0xb,
-	LEAF_TOPOLOGY_V2 = 0x1f,
 	LEAF_TOPOLOGY_AMD = 0x8000001e,
 	LEAF_TOPOLOGY_AMD_V2 = 0x80000026,
 };
@@ -71,7 +69,7 @@ static bool level_told(const struct x86_levels *l, uint32_t leaf, unsigned k)
 {
 	if (leaf == LEAF_TOPOLOGY_AMD_V2)
 		return k != X86_MODULE || l->count[X86_DIE] > 1;
-	return k <= X86_CORE || (leaf == LEAF_TOPOLOGY_V2 && l->count[k] > 1);
+	return k <= X86_CORE || (leaf == X86_LEAF_TOPOLOGY_V2 && l->count[k] > 1);
 }
 
 /* The levels are told from the thread up; the last one reaches up to the package. */
@@ -110,7 +108,7 @@ bool x86_topology_leaf(const struct gcpu_plan *p, struct gcpu_cpuid *e)
 
 bool x86_topology_wanted(const struct gcpu_plan *p, uint32_t leaf)
 {
-	return leaf != LEAF_TOPOLOGY || p->props[X86_P_CPUID_0XB];
+	return leaf != X86_LEAF_TOPOLOGY || p->props[X86_P_CPUID_0XB];
 }
 
 void x86_vcpu_entry(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid *e)
@@ -122,8 +120,8 @@ void x86_vcpu_entry(const struct gcpu_plan *p, unsigned vcpu, struct gcpu_cpuid 
 	case LEAF_BASIC:
 		e->ebx |= (id & 0xff) << 24;
 		break;
-	case LEAF_TOPOLOGY:
-	case LEAF_TOPOLOGY_V2:
+	case X86_LEAF_TOPOLOGY:
+	case X86_LEAF_TOPOLOGY_V2:
 	case LEAF_TOPOLOGY_AMD_V2:
 		if (x86_topology_wanted(p, e->leaf))
 			e->edx = id;
