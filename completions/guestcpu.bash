@@ -13,7 +13,7 @@ _guestcpu_options()
 	features) echo "$machine --all -a --hosts --kind --missing --on" ;;
 	plan) echo "$machine --all -a --format -f --output -o" ;;
 	explain) echo "$machine" ;;
-	verify) echo "$machine --all -a --output -o --timeout" ;;
+	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
 	*) echo "--help -h --version" ;;
 	esac
 }

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(struct guest_op) == 96, "guest_op is shared with the host");
 _Static_assert(GUEST_AREA_OPS + GUEST_AREA_OPS_MAX * sizeof(struct guest_op) <=
-		       GUEST_AREA_TRAP_STACK - 256,
+		       GUEST_AREA_TRAP_STACK - 2048,
 	       "operations fit, and a stack above them");
 _Static_assert(sizeof(struct guest_area) <= GUEST_AREA_TSS, "the head fits");
 _Static_assert(__builtin_offsetof(struct guest_area, resume) == GUEST_AREA_RESUME, "start.S");

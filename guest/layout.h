@@ -24,7 +24,7 @@
 #define GUEST_AREA_SIZE 0x10000
 #define GUEST_AREA_TSS 0x800 /* x86 */
 #define GUEST_AREA_OPS 0x1000
-#define GUEST_AREA_OPS_MAX 336 /* of 96 bytes */
+#define GUEST_AREA_OPS_MAX 320 /* of 96 bytes */
 #define GUEST_AREA_TRAP_STACK 0x9000 /* downward to the operations' end; x86 from CPL 3 */
 #define GUEST_AREA_SCRATCH 0x9000
 #define GUEST_AREA_SCRATCH_SIZE 0x3000
@@ -45,6 +45,7 @@
 #define GUEST_X86_SEL_TSS 0x18 /* two entries */
 #define GUEST_X86_SEL_USER_DATA 0x28
 #define GUEST_X86_SEL_USER_CODE 0x30
+#define GUEST_X86_SEL_CODE32 0x38
 /* RAM's first 2 MiB once more, for CPL 3: what CPL 0 uses must not be
  * accessible to it, or the guest could not turn SMEP and SMAP on. */
 #define GUEST_X86_USER_ALIAS 0x100000000
@@ -72,6 +73,13 @@ struct guest_area {
 	uint64_t interrupts; /* taken so far */
 	uint64_t vector;     /* of the last one */
 	uint32_t code[4];    /* an instruction made at run time (arm64) */
+	/* x86, what native handlers have to know and what they saw */
+	uint64_t eoi_word; /* address of the PV EOI word, or 0 */
+	uint64_t eoi_skipped, eoi_written;
+	uint64_t apf_data; /* address of the async page fault area, or 0 */
+	uint64_t apf_vector, apf_ack, apf_cycles;
+	uint64_t apf_missed, apf_token, apf_rounds;
+	uint64_t apf_ready; /* token of the last page that was ready */
 };
 #endif
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "alive.h"
 #include "run/machine.h"
 #include "tool.h"
 
@@ -99,32 +100,52 @@ static void as_text(const struct tool *t, const struct planned *p, struct gcpu_v
 	grid_free(findings);
 }
 
+static int as_json(struct tool *t, const struct planned *p, struct gcpu_view *const *views,
+		   const struct gcpu_error *guest, const struct alive_list *alive)
+{
+	unsigned n = gcpu_plan_vcpus(p->plan);
+	int exit_code;
+	FILE *f = tool_output(t, &exit_code);
+
+	if (!f)
+		return exit_code;
+	if (t->value[OPT_ALIVE])
+		gcpu_verify_write_alive_json(p->plan, views, n, guest, alive->items, alive->n, tool_write, f);
+	else
+		gcpu_verify_write_json(p->plan, views, n, guest, tool_write, f);
+	return tool_close_output(t, f);
+}
+
 static int verify(struct tool *t, const struct planned *p, struct run_machine *m, unsigned ms)
 {
 	struct gcpu_view *const *views = run_machine_views(m);
 	struct gcpu_error guest, err;
+	struct alive_list alive = { NULL, 0 };
 	struct gcpu_summary sum;
-	int exit_code, status = run_machine_look(m, ms, progress, NULL, &guest, &err);
-	FILE *f;
+	int exit_code = 0, status = run_machine_look(m, ms, progress, NULL, &guest, &err);
 
 	if (status)
 		return tool_fail(t, &err, NULL);
-	if (t->json || tool_to_file(t)) {
-		f = tool_output(t, &exit_code);
-		if (!f)
-			return exit_code;
-		gcpu_verify_write_json(p->plan, views, gcpu_plan_vcpus(p->plan), &guest, tool_write, f);
-		exit_code = tool_close_output(t, f);
-		if (exit_code)
-			return exit_code;
+	if (t->value[OPT_ALIVE])
+		exit_code = alive_collect(t, p, ms, &alive);
+	if (exit_code)
+		return exit_code;
+	if (t->json || tool_to_file(t))
+		exit_code = as_json(t, p, views, &guest, &alive);
+	if (exit_code == 0) {
+		if (t->json)
+			gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), NULL, NULL, &sum);
+		else
+			as_text(t, p, views, &guest, &sum);
+		if (!t->json && t->value[OPT_ALIVE])
+			alive_print(t, &alive);
+		if (sum.mismatched || sum.contradicted || alive_bad(&alive))
+			exit_code = EXIT_NO;
+		else
+			exit_code = guest.code ? EXIT_LACKS : EXIT_YES;
 	}
-	if (t->json)
-		gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), NULL, NULL, &sum);
-	else
-		as_text(t, p, views, &guest, &sum);
-	if (sum.mismatched || sum.contradicted)
-		return EXIT_NO;
-	return guest.code ? EXIT_LACKS : EXIT_YES;
+	alive_free(&alive);
+	return exit_code;
 }
 
 /* The first error is the reason. */
@@ -182,7 +203,7 @@ static int run(struct tool *t)
 		snprintf(err.text, sizeof(err.text), "the plan is refused: guestcpu plan says why");
 		gcpu_plan_findings(p.plan, refusal, &err);
 		exit_code = tool_fail(t, &err, NULL);
-	} else if (run_machine_new(gcpu_kvm_real(), p.kvm_fd, p.plan, &m, &err)) {
+	} else if (run_machine_new(gcpu_kvm_real(), p.kvm_fd, p.plan, NULL, &m, &err)) {
 		exit_code = tool_fail(t, &err, NULL);
 	} else {
 		exit_code = verify(t, &p, m, (unsigned)ms);
@@ -195,6 +216,6 @@ static int run(struct tool *t)
 const struct command cmd_verify = {
 	.name = "verify",
 	.help = "apply to a throw-away VM, read back, ask the guest, compare",
-	.takes = MACHINE_OPTIONS | TAKES(OPT_ALL) | TAKES(OPT_OUTPUT) | TAKES(OPT_TIMEOUT),
+	.takes = MACHINE_OPTIONS | TAKES(OPT_ALIVE) | TAKES(OPT_ALL) | TAKES(OPT_OUTPUT) | TAKES(OPT_TIMEOUT),
 	.run = run,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 const struct option_fact options[N_OPTIONS] = {
+	[OPT_ALIVE] = { "--alive", 0, NULL, "let guests use each paravirtual feature, and those they were not given" },
 	[OPT_ALL] = { "--all", 'a', NULL, "show everything, not only what is of interest" },
 	[OPT_ARCH] = { "--arch", 0, "x86|arm64", "architecture (default: this machine's)" },
 	[OPT_CPU] = { "--cpu", 'c', "REQUEST", "CPU to plan, in the grammar of QEMU's -cpu (default: host)" },

@@ -11,6 +11,7 @@ enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_LACKS = 3, EXIT_FAULT = 4
 
 /* Options, in the order of options[] in options.c. */
 enum option {
+	OPT_ALIVE,
 	OPT_ALL,
 	OPT_ARCH,
 	OPT_CPU,

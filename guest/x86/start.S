@@ -70,6 +70,24 @@ guest_xgetbv:
 	pushq	$GUEST_X86_SEL_USER_CODE + 3
 	pushq	%r9
 	iretq
+
+/* uint64_t guest_user_load(address), at CPL 3 and with interrupts on. */
+	.globl	guest_user_load
+guest_user_load:
+	movq	%rsp, %r8
+	movabsq	$GUEST_X86_USER_ALIAS, %r9
+	addq	%r9, %rdi
+	addq	$user_load, %r9
+	pushq	$GUEST_X86_SEL_USER_DATA + 3
+	pushq	$0
+	pushq	$0x202			/* IF: no page is awaited by a guest that cannot be interrupted */
+	pushq	$GUEST_X86_SEL_USER_CODE + 3
+	pushq	%r9
+	iretq
+user_load:
+	movq	(%rdi), %rax
+	xorl	%edx, %edx
+	jmp	user_end
 user_code:
 	xgetbv
 user_end:
@@ -80,6 +98,35 @@ user_return:
 	movl	%ecx, %ss
 	shlq	$32, %rdx
 	orq	%rdx, %rax
+	ret
+
+/*
+ * uint64_t guest_hypercall32(op): the hypercall of OP from a 32-bit code
+ * segment. All addresses here have but 32 bits, so the stack stays.
+ */
+	.globl	guest_hypercall32
+guest_hypercall32:
+	pushq	%rbx
+	movl	8(%rdi), %eax
+	movl	16(%rdi), %ebx
+	movl	24(%rdi), %ecx
+	movl	32(%rdi), %edx
+	movl	40(%rdi), %esi
+	movl	48(%rdi), %edi
+	pushq	$GUEST_X86_SEL_CODE32
+	pushq	$hypercall32
+	lretq
+	.code32
+hypercall32:
+	testl	%edi, %edi
+	jnz	1f
+	vmcall
+	jmp	2f
+1:	vmmcall
+2:	ljmp	$GUEST_X86_SEL_CODE, $hypercall32_done
+	.code64
+hypercall32_done:
+	popq	%rbx
 	ret
 
 /* One stub per vector, each GUEST_X86_STUB_SIZE bytes. */
@@ -102,6 +149,9 @@ stubs:
  * whether there is an error code on the stack.
  */
 fault:
+	cmpq	$14, (%rsp)
+	je	page_fault
+real_fault:
 	movabsq	$GUEST_X86_USER_ALIAS, %rcx
 	addq	$user_end, %rcx
 	cmpq	%rcx, 8(%rsp)		/* RIP, or an error code, never so large */
@@ -118,6 +168,35 @@ fault:
 	movl	%eax, %ss		/* from CPL 3 there is none */
 	movl	$1, %eax
 	jmp	try_end
+
+/* KVM says by a #PF that a page is not there yet: the only one we return from. */
+page_fault:
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	cld
+	movq	%rsp, %rdi
+	andq	$-GUEST_AREA_SIZE, %rdi
+	call	guest_page_missing
+	testl	%eax, %eax
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	jz	real_fault
+	addq	$16, %rsp		/* vector and error code */
+	iretq
 
 /* Nobody waits for it: a bug of ours. RCX tells which. */
 dead:

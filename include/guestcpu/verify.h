@@ -77,6 +77,37 @@ int gcpu_verify_write_json(const struct gcpu_plan *plan, struct gcpu_view *const
 			   unsigned n_views, const struct gcpu_error *guest, gcpu_write write,
 			   void *ctx);
 
+/** What happened when a guest used a feature. */
+enum gcpu_alive {
+	GCPU_ALIVE_WORKS = 0,	     /**< planned, and it does what it is for */
+	GCPU_ALIVE_REFUSED = 1,	     /**< not planned, and the guest could not use it */
+	GCPU_ALIVE_LEAKS = 2,	     /**< not planned, and the guest could use it all the same */
+	GCPU_ALIVE_INCONCLUSIVE = 3, /**< tried, and nothing was decided */
+	GCPU_ALIVE_UNTESTABLE = 4,   /**< there is nothing to try, or not here */
+	GCPU_ALIVE_FAILS = 5,	     /**< planned, and KVM refuses it or does it wrong */
+};
+/** "works", "refused-as-planned", "leaks", "inconclusive", "untestable", "fails". Never NULL. */
+const char *gcpu_alive_name(enum gcpu_alive alive);
+
+/** One exercise in a guest. */
+struct gcpu_exercise {
+	size_t size;	  /**< sizeof(struct gcpu_exercise) */
+	const char *name; /**< of a feature; else of what was tried */
+	bool feature;	  /**< name is that of a feature or field, which the plan has on or off */
+	bool planned;	  /**< of a feature: on */
+	enum gcpu_alive alive;
+	const char *observed; /**< where there is no right and wrong: what this KVM does, as one stable
+			       *   word; alive says nothing then. Else NULL */
+	const char *witness;  /**< by what it was decided, in a few words; or why it was not */
+};
+
+/** The verify document with what exercises have shown; each field of `features` that one of
+ *  them is about says so. */
+int gcpu_verify_write_alive_json(const struct gcpu_plan *plan, struct gcpu_view *const *views,
+				 unsigned n_views, const struct gcpu_error *guest,
+				 const struct gcpu_exercise *exercises, size_t n_exercises,
+				 gcpu_write write, void *ctx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,14 @@ const char *gcpu_verdict_name(enum gcpu_verdict v)
 	return (unsigned)v < 5 ? names[v] : "unknown";
 }
 
+const char *gcpu_alive_name(enum gcpu_alive alive)
+{
+	static const char *const names[] = { "works", "refused-as-planned", "leaks", "inconclusive",
+					     "untestable", "fails" };
+
+	return (unsigned)alive < 6 ? names[alive] : "unknown";
+}
+
 /* Which of two verdicts about one thing is the news. */
 static unsigned weight(enum gcpu_verdict v)
 {

@@ -127,24 +127,30 @@ static int fail_exit(struct run_vcpu *v, struct gcpu_error *err, size_t at)
 	return fail_at(v, err, GCPU_ERR_KVM, 0, at, what);
 }
 
-/* First run of this vCPU, or the first after a failure. */
-static int prepare(struct run_vcpu *v, struct gcpu_error *err)
+static int map_run(struct run_vcpu *v, struct gcpu_error *err)
 {
 	struct run_guest *g = v->guest;
-	struct guest_area *area = run_area(g, v->index);
 	void *p;
 	int r;
 
-	if (!v->run) {
-		r = g->kvm.ops->mmap(g->kvm.ctx, g->run_size, v->fd, &p);
-		if (r < 0)
-			return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: cannot map its run page: %s",
-					v->index, strerror(-r));
-		v->run = p;
-	}
-	if (!v->fresh)
+	if (v->run)
 		return 0;
-	memset(area, 0, sizeof(*area));
+	r = g->kvm.ops->mmap(g->kvm.ctx, g->run_size, v->fd, &p);
+	if (r < 0)
+		return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: cannot map its run page: %s", v->index,
+				strerror(-r));
+	v->run = p;
+	return 0;
+}
+
+/* First run of this vCPU, or the first after a failure. */
+static int prepare(struct run_vcpu *v, struct gcpu_error *err)
+{
+	int r = map_run(v, err);
+
+	if (r || !v->fresh)
+		return r;
+	memset(run_area(v->guest, v->index), 0, sizeof(struct guest_area));
 	r = run_arch_start(v, err);
 	if (r)
 		return r;
@@ -152,20 +158,15 @@ static int prepare(struct run_vcpu *v, struct gcpu_error *err)
 	return 0;
 }
 
-/* One batch, already in guest memory. */
-static int run_batch(struct run_vcpu *v, size_t at, unsigned timeout_ms,
-		     const struct timespec *deadline, struct gcpu_error *err)
+/* What came of a vCPU that ran. */
+static int outcome(struct run_vcpu *v, int r, size_t at, unsigned timeout_ms, struct gcpu_error *err)
 {
 	char what[80];
-	int r;
 
-	r = run_thread_go(v, deadline, err);
 	if (r == GCPU_ERR_TIMEOUT) {
 		snprintf(what, sizeof(what), "no answer within %u ms", timeout_ms);
 		return fail_at(v, err, r, 0, at, what);
 	}
-	if (r)
-		return r;
 	if (v->os_error) {
 		snprintf(what, sizeof(what), "KVM_RUN: %s", strerror(v->os_error));
 		return fail_at(v, err, GCPU_ERR_KVM, v->os_error, at, what);
@@ -184,6 +185,49 @@ static int run_batch(struct run_vcpu *v, size_t at, unsigned timeout_ms,
 	}
 }
 
+static struct timespec deadline_in(unsigned ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += (long)(ms % 1000) * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000L;
+	}
+	return t;
+}
+
+static struct guest_op *shared_list(struct run_vcpu *v)
+{
+	return (struct guest_op *)((unsigned char *)run_area(v->guest, v->index) + GUEST_AREA_OPS);
+}
+
+static void clear_results(struct guest_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		ops[i].status = GUEST_STATUS_PENDING;
+		memset(ops[i].res, 0, sizeof(ops[i].res));
+		ops[i].fault = 0;
+	}
+}
+
+/* One batch into guest memory. */
+static int load_batch(struct run_vcpu *v, const struct guest_op *ops, size_t n, struct gcpu_error *err)
+{
+	struct guest_area *area = run_area(v->guest, v->index);
+	int r = prepare(v, err);
+
+	if (r)
+		return r;
+	memcpy(shared_list(v), ops, n * sizeof(*ops));
+	clear_results(shared_list(v), n);
+	area->count = n;
+	area->current = 0;
+	return 0;
+}
+
 static size_t list_length(const struct guest_op *ops, size_t n)
 {
 	size_t i;
@@ -198,8 +242,6 @@ static int port_run(void *ctx, unsigned vcpu, struct guest_op *ops, size_t n, un
 		    struct gcpu_error *err)
 {
 	struct run_guest *g = ctx;
-	struct guest_area *area;
-	struct guest_op *shared;
 	struct timespec deadline;
 	struct run_vcpu *v;
 	size_t at, i;
@@ -209,39 +251,86 @@ static int port_run(void *ctx, unsigned vcpu, struct guest_op *ops, size_t n, un
 		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "no vCPU number %u, or no operations", vcpu);
 	if (!timeout_ms)
 		timeout_ms = DEFAULT_TIMEOUT_MS;
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += timeout_ms / 1000;
-	deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-	if (deadline.tv_nsec >= 1000000000L) {
-		deadline.tv_sec++;
-		deadline.tv_nsec -= 1000000000L;
-	}
-
-	for (i = 0; i < n; i++) {
-		ops[i].status = GUEST_STATUS_PENDING;
-		memset(ops[i].res, 0, sizeof(ops[i].res));
-		ops[i].fault = 0;
-	}
+	deadline = deadline_in(timeout_ms);
+	clear_results(ops, n);
 	v = &g->vcpu[vcpu];
-	area = run_area(g, vcpu);
-	shared = (struct guest_op *)((unsigned char *)area + GUEST_AREA_OPS);
 	n = list_length(ops, n);
 	for (at = 0; at < n; at += i) {
 		i = n - at < GUEST_AREA_OPS_MAX ? n - at : GUEST_AREA_OPS_MAX;
-		r = prepare(v, err);
+		r = load_batch(v, ops + at, i, err);
 		if (r)
 			return r;
-		memcpy(shared, ops + at, i * sizeof(*ops));
-		area->count = i;
-		area->current = 0;
-		r = run_batch(v, at, timeout_ms, &deadline, err);
-		memcpy(ops + at, shared, i * sizeof(*ops));
+		r = run_thread_go(v, err);
+		if (r)
+			return r;
+		r = outcome(v, run_thread_wait(v, &deadline), at, timeout_ms, err);
+		memcpy(ops + at, shared_list(v), i * sizeof(*ops));
 		if (r) {
 			v->fresh = 1;
 			return r;
 		}
 	}
 	return 0;
+}
+
+static int port_start(void *ctx, unsigned vcpu, const struct guest_op *ops, size_t n,
+		      struct gcpu_error *err)
+{
+	struct run_guest *g = ctx;
+	struct run_vcpu *v;
+	int r;
+
+	if (vcpu >= g->n || (n && !ops) || n > GUEST_AREA_OPS_MAX)
+		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "no vCPU number %u, or not one batch", vcpu);
+	v = &g->vcpu[vcpu];
+	if (v->out || v->paused)
+		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "vCPU number %u runs already", vcpu);
+	r = n ? load_batch(v, ops, n, err) : map_run(v, err);
+	if (!r)
+		r = run_thread_go(v, err);
+	return r;
+}
+
+static int port_finish(void *ctx, unsigned vcpu, struct guest_op *ops, size_t n, unsigned timeout_ms,
+		       struct gcpu_error *err)
+{
+	struct run_guest *g = ctx;
+	struct timespec deadline;
+	struct run_vcpu *v;
+	int r = 0;
+
+	if (vcpu >= g->n || (n && !ops) || n > GUEST_AREA_OPS_MAX)
+		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "no vCPU number %u, or not one batch", vcpu);
+	v = &g->vcpu[vcpu];
+	if (!v->out && !v->paused)
+		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "vCPU number %u was not started", vcpu);
+	if (!timeout_ms)
+		timeout_ms = DEFAULT_TIMEOUT_MS;
+	if (v->paused)
+		r = run_thread_go(v, err);
+	if (r)
+		return r;
+	v->paused = 0;
+	deadline = deadline_in(timeout_ms);
+	r = run_thread_wait(v, &deadline);
+	v->paused = r == GCPU_ERR_TIMEOUT;
+	r = outcome(v, r, 0, timeout_ms, err);
+	memcpy(ops, shared_list(v), n * sizeof(*ops));
+	if (r && !v->paused)
+		v->fresh = 1;
+	return r;
+}
+
+void run_guest_plug(struct run_guest *g, unsigned vcpu, int vcpu_fd)
+{
+	if (vcpu < g->n)
+		g->vcpu[vcpu].fd = vcpu_fd;
+}
+
+void run_guest_pin(struct run_guest *g, unsigned vcpu, int cpu)
+{
+	if (vcpu < g->n)
+		g->vcpu[vcpu].pin = cpu;
 }
 
 static int set_memory(struct run_guest *g, uint64_t size)
@@ -302,6 +391,8 @@ int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *
 	g->kvm = *kvm;
 	g->vm_fd = vm_fd;
 	g->port.run = port_run;
+	g->port.start = port_start;
+	g->port.finish = port_finish;
 	g->port.ctx = g;
 	for (i = 0; i < n && !r; i++) {
 		struct run_vcpu *v = &g->vcpu[i];
@@ -311,6 +402,7 @@ int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *
 		v->id = vcpu_ids[i];
 		v->fd = vcpu_fds[i];
 		v->fresh = 1;
+		v->pin = -1;
 		r = run_thread_init(v);
 		if (!r)
 			g->n++;

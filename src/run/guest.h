@@ -42,6 +42,9 @@ int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *
  */
 const struct guest_port *run_guest_port(struct run_guest *g);
 
+/* A vCPU that was not there yet: its descriptor was -1. Before its first list. */
+void run_guest_plug(struct run_guest *g, unsigned vcpu, int vcpu_fd);
+
 /* Stops the threads and takes the memory away. NULL is fine. */
 void run_guest_free(struct run_guest *g);
 
@@ -56,6 +59,9 @@ uint64_t run_guest_base(void);
 #define RUN_GUEST_SHARED ((unsigned)-1)
 void *run_guest_scratch(struct run_guest *g, unsigned vcpu, uint64_t *ret_address,
 			size_t *ret_size);
+
+/* From its next run on the vCPU's thread stays on that CPU of the host. */
+void run_guest_pin(struct run_guest *g, unsigned vcpu, int cpu);
 
 /*
  * A say in exits of KVM_RUN that the guest's owner handles (hypercalls, MSRs,

@@ -24,6 +24,8 @@ struct run_vcpu {
 	int fd;
 	struct gk_run *run; /* NULL before the first run */
 	int fresh;	    /* registers have to be set before the next run */
+	int pin;	    /* the CPU it runs on, or -1 */
+	int paused;	    /* stopped amid a list: the next finish() goes on */
 
 	/* the thread, see guest_thread.c */
 	pthread_t thread;
@@ -32,6 +34,7 @@ struct run_vcpu {
 	pthread_cond_t wake;  /* the thread: there is work */
 	pthread_cond_t done;  /* the caller: it is done */
 	enum { RUN_IDLE, RUN_GO, RUN_CLOSING, RUN_QUIT } state;
+	int out;	      /* run_thread_go() without run_thread_wait() */
 	int stop;	      /* the time is up; read without the lock */
 	enum run_exit result; /* of the last job */
 	int os_error;	      /* KVM_RUN itself failed, else 0 */
@@ -64,9 +67,10 @@ uint64_t run_area_address(unsigned vcpu);
 
 int run_thread_init(struct run_vcpu *v);
 void run_thread_free(struct run_vcpu *v);
-/* KVM_RUN until the payload is done: v->result, v->os_error. 0, an error, or
- * GCPU_ERR_TIMEOUT without a word in ERR. */
-int run_thread_go(struct run_vcpu *v, const struct timespec *deadline, struct gcpu_error *err);
+/* Begin KVM_RUN until the payload is done. */
+int run_thread_go(struct run_vcpu *v, struct gcpu_error *err);
+/* After that: v->result, v->os_error; or GCPU_ERR_TIMEOUT, and it has been stopped. */
+int run_thread_wait(struct run_vcpu *v, const struct timespec *deadline);
 
 /* guest_x86.c, guest_arm64.c */
 

@@ -13,6 +13,7 @@
 #include "guest_priv.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -189,6 +190,10 @@ int run_thread_init(struct run_vcpu *v)
 
 void run_thread_free(struct run_vcpu *v)
 {
+	const struct timespec now = {0, 0};
+
+	if (v->out)
+		run_thread_wait(v, &now);
 	if (v->started) {
 		pthread_mutex_lock(&v->lock);
 		v->state = RUN_QUIT;
@@ -199,6 +204,16 @@ void run_thread_free(struct run_vcpu *v)
 	pthread_cond_destroy(&v->done);
 	pthread_cond_destroy(&v->wake);
 	pthread_mutex_destroy(&v->lock);
+}
+
+/* Best effort: where a mask forbids it the thread stays where it may be. */
+static void pin_thread(const struct run_vcpu *v)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(v->pin, &set);
+	pthread_setaffinity_np(v->thread, sizeof(set), &set);
 }
 
 /* Wait for the thread; 1 if it had to be stopped. Lock held. */
@@ -227,20 +242,33 @@ static int wait_done(struct run_vcpu *v, const struct timespec *deadline)
 	return late;
 }
 
-int run_thread_go(struct run_vcpu *v, const struct timespec *deadline, struct gcpu_error *err)
+int run_thread_go(struct run_vcpu *v, struct gcpu_error *err)
 {
-	int late, r;
+	int r;
 
 	r = v->started ? 0 : start_thread(v);
 	if (r)
 		return run_fail(err, GCPU_ERR_MEMORY, r, "vCPU %u: no thread: %s", v->index, strerror(r));
+	if (v->pin >= 0)
+		pin_thread(v);
 	r = handler_get();
 	if (r)
 		return run_fail(err, GCPU_ERR_INTERNAL, r, "no signal handler: %s", strerror(r));
 	pthread_mutex_lock(&v->lock);
 	v->state = RUN_GO;
+	v->out = 1;
 	pthread_cond_signal(&v->wake);
+	pthread_mutex_unlock(&v->lock);
+	return 0;
+}
+
+int run_thread_wait(struct run_vcpu *v, const struct timespec *deadline)
+{
+	int late;
+
+	pthread_mutex_lock(&v->lock);
 	late = wait_done(v, deadline);
+	v->out = 0;
 	pthread_mutex_unlock(&v->lock);
 	handler_put();
 	/* It may have finished while we were about to stop it. */

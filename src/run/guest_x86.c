@@ -29,7 +29,8 @@
 #define GDT_CODE 0x00af9b000000ffffULL
 #define GDT_DATA 0x00cf93000000ffffULL
 #define GDT_USER 0x0000600000000000ULL /* DPL 3 */
-#define GDT_LIMIT (GUEST_X86_SEL_USER_CODE + 7)
+#define GDT_CODE32 0x00cf9b000000ffffULL
+#define GDT_LIMIT (GUEST_X86_SEL_CODE32 + 7)
 #define TSS_RSP0 4
 
 #define CR0_BITS 0x80010033ULL /* PG WP NE ET MP PE */
@@ -74,6 +75,7 @@ static void build_descriptors(struct run_guest *g, uint64_t stubs)
 
 	put64(g, GDT + GUEST_X86_SEL_CODE, GDT_CODE);
 	put64(g, GDT + GUEST_X86_SEL_DATA, GDT_DATA);
+	put64(g, GDT + GUEST_X86_SEL_CODE32, GDT_CODE32);
 	put64(g, GDT + GUEST_X86_SEL_USER_CODE, GDT_CODE | GDT_USER);
 	put64(g, GDT + GUEST_X86_SEL_USER_DATA, GDT_DATA | GDT_USER);
 	/* Interrupt gates: the handler starts with interrupts off. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine.h"
 
-#include "guest.h"
 #include "kvm/abi.h"
 #include "util.h"
 
@@ -12,26 +11,28 @@ struct run_machine {
 	const struct gcpu_kvm *kvm;
 	const struct gcpu_plan *plan;
 	int kvm_fd;
-	unsigned n;
+	unsigned n, late; /* vCPUs, and how many of them at the end are not there yet */
 	struct gcpu_fds fds;
+	int *planned;   /* descriptors of all vCPUs of the plan, -1 where there is none */
+	unsigned *which; /* number in the plan */
 	int *vcpus;
 	unsigned *ids;
 	struct gcpu_view **views;
 	struct run_guest *guest;
 };
 
-static int create_vcpus(struct run_machine *m, struct gcpu_error *err)
+static int create_vcpus(struct run_machine *m, unsigned from, unsigned to, struct gcpu_error *err)
 {
-	for (unsigned i = 0; i < m->n; i++) {
-		m->ids[i] = gcpu_plan_vcpu_id(m->plan, i);
+	for (unsigned i = from; i < to; i++) {
 		m->vcpus[i] = m->kvm->ops->ioctl(m->kvm->ctx, m->fds.vm, GK_CREATE_VCPU, m->ids[i]);
 		if (m->vcpus[i] < 0)
 			return error_os(err, -m->vcpus[i], "KVM_CREATE_VCPU %u", m->ids[i]);
+		m->planned[m->which[i]] = m->vcpus[i];
 	}
 	return 0;
 }
 
-static int configure(struct run_machine *m, struct gcpu_error *err)
+static int configure(struct run_machine *m, const struct run_options *o, struct gcpu_error *err)
 {
 	int status = gcpu_plan_apply(m->plan, GCPU_PHASE_PROCESS, m->kvm, &m->fds, err);
 
@@ -41,8 +42,10 @@ static int configure(struct run_machine *m, struct gcpu_error *err)
 	if (m->fds.vm < 0)
 		return error_os(err, -m->fds.vm, "KVM_CREATE_VM");
 	status = gcpu_plan_apply(m->plan, GCPU_PHASE_VM, m->kvm, &m->fds, err);
+	if (status == 0 && o->before_vcpus)
+		status = o->before_vcpus(o->ctx, m, err);
 	if (status == 0)
-		status = create_vcpus(m, err);
+		status = create_vcpus(m, 0, m->n - m->late, err);
 	if (status == 0)
 		status = gcpu_plan_apply(m->plan, GCPU_PHASE_ALL_VCPUS, m->kvm, &m->fds, err);
 	if (status == 0)
@@ -54,40 +57,71 @@ static int configure(struct run_machine *m, struct gcpu_error *err)
 	return status;
 }
 
-static int allocate(struct run_machine *m)
+int run_machine_plug(struct run_machine *m, struct gcpu_error *err)
 {
+	unsigned old = m->n - m->late;
+	int status;
+
+	for (unsigned i = 0; i < old; i++) /* these have been configured */
+		m->planned[m->which[i]] = -1;
+	status = create_vcpus(m, old, m->n, err);
+	if (status == 0)
+		status = gcpu_plan_apply(m->plan, GCPU_PHASE_ALL_VCPUS, m->kvm, &m->fds, err);
+	if (status == 0)
+		status = gcpu_plan_apply(m->plan, GCPU_PHASE_VCPU, m->kvm, &m->fds, err);
+	for (unsigned i = old; status == 0 && m->guest && i < m->n; i++)
+		run_guest_plug(m->guest, i, m->vcpus[i]);
+	m->late = 0;
+	return status;
+}
+
+static int allocate(struct run_machine *m, const struct run_options *o)
+{
+	unsigned all = gcpu_plan_vcpus(m->plan);
+
+	m->planned = malloc(all * sizeof(*m->planned));
+	m->which = calloc(m->n, sizeof(*m->which));
 	m->vcpus = malloc(m->n * sizeof(*m->vcpus));
 	m->ids = calloc(m->n, sizeof(*m->ids));
 	m->views = calloc(m->n, sizeof(*m->views));
-	if (!m->vcpus || !m->ids || !m->views)
+	if (!m->planned || !m->which || !m->vcpus || !m->ids || !m->views)
 		return GCPU_ERR_MEMORY;
+	for (unsigned i = 0; i < all; i++)
+		m->planned[i] = -1;
 	for (unsigned i = 0; i < m->n; i++)
 		m->vcpus[i] = -1;
-	for (unsigned i = 0; i < m->n; i++)
-		if (gcpu_view_new(m->plan, i, &m->views[i]))
+	for (unsigned i = 0; i < m->n; i++) {
+		m->which[i] = o->vcpus ? o->vcpus[i] : i;
+		m->ids[i] = gcpu_plan_vcpu_id(m->plan, m->which[i]);
+		if (gcpu_view_new(m->plan, m->which[i], &m->views[i]))
 			return GCPU_ERR_MEMORY;
+	}
 	return 0;
 }
 
 int run_machine_new(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *plan,
-		    struct run_machine **ret, struct gcpu_error *err)
+		    const struct run_options *options, struct run_machine **ret,
+		    struct gcpu_error *err)
 {
+	const struct run_options usual = { .vcpus = NULL };
 	struct run_machine *m = calloc(1, sizeof(*m));
 	int status;
 
 	if (!m)
 		return error_memory(err);
+	options = options ? options : &usual;
 	m->kvm = kvm;
 	m->kvm_fd = kvm_fd;
 	m->plan = plan;
-	m->n = gcpu_plan_vcpus(plan);
+	m->n = options->vcpus ? options->n : gcpu_plan_vcpus(plan);
+	m->late = options->late;
 	m->fds.size = sizeof(m->fds);
 	m->fds.kvm = kvm_fd;
 	m->fds.vm = m->fds.gic = -1;
-	status = allocate(m) ? error_memory(err) : 0;
-	m->fds.vcpus = m->vcpus;
+	status = allocate(m, options) ? error_memory(err) : 0;
+	m->fds.vcpus = m->planned;
 	if (status == 0)
-		status = configure(m, err);
+		status = configure(m, options, err);
 	if (status) {
 		run_machine_free(m);
 		return status;
@@ -115,10 +149,35 @@ void run_machine_free(struct run_machine *m)
 	}
 	close_fd(m, m->fds.gic);
 	close_fd(m, m->fds.vm);
+	free(m->planned);
+	free(m->which);
 	free(m->vcpus);
 	free(m->ids);
 	free(m->views);
 	free(m);
+}
+
+int run_machine_vm(const struct run_machine *m)
+{
+	return m->fds.vm;
+}
+
+int run_machine_vcpu(const struct run_machine *m, unsigned vcpu)
+{
+	return vcpu < m->n ? m->vcpus[vcpu] : -1;
+}
+
+unsigned run_machine_vcpu_id(const struct run_machine *m, unsigned vcpu)
+{
+	return m->ids[vcpu];
+}
+
+struct run_guest *run_machine_guest(struct run_machine *m, struct gcpu_error *err)
+{
+	if (!m->guest && run_guest_new(m->kvm, m->kvm_fd, m->fds.vm, m->vcpus, m->ids, m->n,
+				       &m->guest, err))
+		return NULL;
+	return m->guest;
 }
 
 /* The questions of one view as a list of guest operations. */
@@ -199,8 +258,7 @@ int run_machine_look(struct run_machine *m, unsigned timeout_ms,
 		if (status)
 			return status;
 	}
-	if (!m->guest && run_guest_new(m->kvm, m->kvm_fd, m->fds.vm, m->vcpus, m->ids, m->n,
-				       &m->guest, ret_guest))
+	if (!run_machine_guest(m, ret_guest))
 		return 0;
 	for (unsigned i = 0; i < m->n; i++) {
 		if (ask_guest(m, i, timeout_ms, ret_guest))

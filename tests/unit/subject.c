@@ -44,7 +44,7 @@ int subject_run(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_plan *
 {
 	struct gcpu_summary sum;
 	struct run_machine *m;
-	int status = run_machine_new(kvm, kvm_fd, plan, &m, err);
+	int status = run_machine_new(kvm, kvm_fd, plan, NULL, &m, err);
 
 	if (status)
 		return status;
@@ -65,7 +65,7 @@ static int native_configure(const struct gcpu_kvm *kvm, int kvm_fd, const struct
 			    struct gcpu_error *err)
 {
 	struct run_machine *m;
-	int status = run_machine_new(kvm, kvm_fd, plan, &m, err);
+	int status = run_machine_new(kvm, kvm_fd, plan, NULL, &m, err);
 
 	if (status == 0)
 		run_machine_free(m);

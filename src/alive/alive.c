@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the exercises, one after the other, and judges them by the plan. */
+#include "core/plan.h"
+#include "lab.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIMIT_MS 10000
+
+static bool planned(const struct gcpu_plan *plan, const struct exercise *e)
+{
+	struct gcpu_standing s = { .size = sizeof(s) };
+
+	return gcpu_plan_standing(plan, e->name, &s, NULL) == 0 && s.on;
+}
+
+static void start_clock(struct alive *a)
+{
+	unsigned ms = a->o->limit_ms ? a->o->limit_ms : LIMIT_MS;
+
+	clock_gettime(CLOCK_MONOTONIC, &a->deadline);
+	a->deadline.tv_sec += ms / 1000;
+	a->deadline.tv_nsec += (long)(ms % 1000) * 1000000L;
+	if (a->deadline.tv_nsec >= 1000000000L) {
+		a->deadline.tv_sec++;
+		a->deadline.tv_nsec -= 1000000000L;
+	}
+}
+
+static void refuse(struct lab *lab, const struct exercise *e, struct outcome *out)
+{
+	if (e->refused)
+		e->refused(lab, out);
+	else
+		refused_by_facts(lab, e->field, out);
+}
+
+/*
+ * The same feature in a VM that has all but it, under enforcement. An exercise
+ * whose control fails has shown nothing.
+ */
+static void control(struct alive *a, const struct exercise *e, struct outcome *out)
+{
+	struct outcome off = { .alive = GCPU_ALIVE_INCONCLUSIVE };
+	struct lab_want want = e->want;
+	char words[120];
+	struct lab lab;
+	size_t n;
+
+	snprintf(words, sizeof(words), ",kvm-pv-enforce-cpuid=on,-%s", e->name);
+	if (!a->o->left_on)
+		want.words = words;
+	if (lab_open(a, &want, &lab, &off) == 0)
+		refuse(&lab, e, &off);
+	lab_close(&lab);
+	n = strlen(out->witness);
+	if (off.alive == GCPU_ALIVE_REFUSED)
+		snprintf(out->witness + n, sizeof(out->witness) - n, "; off: %.100s", off.witness);
+	else
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: with the feature off %.180s", off.witness);
+}
+
+static void feature(struct alive *a, const struct exercise *e, bool on, struct outcome *out)
+{
+	struct lab lab;
+
+	if (!on && e->never_refused) {
+		say(out, GCPU_ALIVE_UNTESTABLE, "%s", e->never_refused);
+		return;
+	}
+	if (lab_open(a, &e->want, &lab, out) == 0) {
+		if (on)
+			e->use(&lab, out);
+		else
+			refuse(&lab, e, out);
+	}
+	lab_close(&lab);
+	if (on && out->alive == GCPU_ALIVE_WORKS && !e->never_refused)
+		control(a, e, out);
+}
+
+static void interface(struct alive *a, const struct exercise *e, struct outcome *out)
+{
+	struct lab lab;
+
+	if (lab_open(a, &e->want, &lab, out) == 0)
+		e->use(&lab, out);
+	lab_close(&lab);
+}
+
+static int one(struct alive *a, const struct exercise *e)
+{
+	struct outcome out = { .alive = GCPU_ALIVE_INCONCLUSIVE };
+	struct gcpu_exercise r = { .size = sizeof(r), .name = e->name, .feature = e->kind == EXERCISE_FEATURE };
+
+	r.planned = r.feature && planned(a->o->plan, e);
+	start_clock(a);
+	if (e->nothing)
+		say(&out, GCPU_ALIVE_UNTESTABLE, "nothing to exercise: %s", e->nothing);
+	else if (e->hypercalls && !alive_hypercalls(a))
+		say(&out, GCPU_ALIVE_UNTESTABLE, "%s", a->why_no_hypercalls);
+	else if (e->kind == EXERCISE_FEATURE)
+		feature(a, e, r.planned, &out);
+	else
+		interface(a, e, &out);
+	r.alive = out.alive;
+	r.observed = e->kind == EXERCISE_BEHAVIOUR && out.observed[0] ? out.observed : NULL;
+	r.witness = out.witness;
+	return a->o->visit(a->o->ctx, &r);
+}
+
+int alive_run(const struct alive_options *o, struct gcpu_error *err)
+{
+	struct alive a = { .o = o };
+	unsigned done = 0;
+
+	a.facts = arch_of(gcpu_snapshot_arch(o->snapshot))->facts;
+	for (unsigned i = 0; i < alive_n_exercises; i++) {
+		const struct exercise *e = alive_exercises[i];
+		int status;
+
+		if (o->only && strcmp(o->only, e->name) != 0)
+			continue;
+		if (o->progress)
+			o->progress(o->ctx, e->name, i + 1, alive_n_exercises);
+		status = one(&a, e);
+		if (status)
+			return status;
+		done++;
+	}
+	if (!done && o->only)
+		return error_set(err, GCPU_ERR_NAME, "no such exercise '%.40s'", o->only);
+	return 0;
+}

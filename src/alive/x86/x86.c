@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "x86.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "facts_gen.h"
+#include "kvm/abi.h"
+
+/* No hypercall has this number. */
+#define HC_NONE 99
+#define HYPERCALL_MS 1000
+
+/* "GenuineIntel" and those that take its VMCALL; all others take VMMCALL. */
+static bool takes_vmcall(const struct gcpu_kvm *kvm)
+{
+	static const char vendors[][13] = { "GenuineIntel", "CentaurHauls", "  Shanghai  " };
+	uint32_t r[4] = { 0 };
+	char vendor[12];
+
+	if (kvm->ops->host_cpuid(kvm->ctx, 0, 0, r))
+		return false;
+	memcpy(vendor, &r[1], 4);
+	memcpy(vendor + 4, &r[3], 4);
+	memcpy(vendor + 8, &r[2], 4);
+	for (size_t i = 0; i < COUNT(vendors); i++)
+		if (memcmp(vendor, vendors[i], sizeof(vendor)) == 0)
+			return true;
+	return false;
+}
+
+struct guest_op op_hypercall(const struct lab *lab, uint32_t number, uint64_t a, uint64_t b, uint64_t c,
+			     uint64_t d)
+{
+	return OP(GUEST_OP_HYPERCALL, number, a, b, c, d, !takes_vmcall(lab->alive->o->kvm));
+}
+
+bool alive_hypercalls(struct alive *a)
+{
+	const struct lab_want want = { .vcpus = 1 };
+	struct outcome out = { .alive = GCPU_ALIVE_INCONCLUSIVE };
+	struct guest_op op;
+	struct lab lab;
+	int r;
+
+	if (a->asked_hypercalls)
+		return !a->no_hypercalls;
+	a->asked_hypercalls = a->no_hypercalls = true;
+	if (lab_open(a, &want, &lab, &out) == 0) {
+		op = op_hypercall(&lab, HC_NONE, 0, 0, 0, 0);
+		r = lab_start(&lab, 0, &op, 1);
+		if (r == 0)
+			r = lab_ended(&lab, 0, &op, 1, HYPERCALL_MS);
+		a->no_hypercalls = !(r == 1 && op_done(&op) && op.res[0] == HC_ENOSYS);
+		if (r == 0)
+			say(&out, GCPU_ALIVE_UNTESTABLE, "no end within %u ms", HYPERCALL_MS);
+		else if (r == 1)
+			say(&out, GCPU_ALIVE_UNTESTABLE, op_done(&op) ? "answered 0x%llx" : "exception %llu",
+			    (unsigned long long)(op_done(&op) ? op.res[0] : op.fault));
+	}
+	lab_close(&lab);
+	snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls),
+		 "this KVM answers no hypercall from ring 0: %.100s", out.witness);
+	return !a->no_hypercalls;
+}
+
+int apic_on(struct lab *lab, unsigned vcpu)
+{
+	struct guest_op op = OP_APIC(APIC_SPIV, SPIV_ON);
+
+	return lab_run(lab, vcpu, &op, 1);
+}
+
+int msi_send(const struct lab *lab, uint32_t id, uint8_t vector)
+{
+	const struct gk_msi msi = { .address_lo = (uint32_t)APIC_PAGE | (id & 0xff) << 12,
+				    .address_hi = id & ~0xffU,
+				    .data = vector };
+
+	return lab_vm_ioctl(lab, GK_SIGNAL_MSI, &msi);
+}
+
+int64_t interrupts_taken(struct lab *lab, unsigned vcpu)
+{
+	struct guest_op op = OP(GUEST_OP_INTERRUPTS, 0);
+
+	return lab_run(lab, vcpu, &op, 1) ? -1 : (int64_t)op.res[0];
+}
+
+/* An access that is to be refused: 0 it was, 1 it was not, negative: no telling. */
+static int try_msr(struct lab *lab, uint32_t msr, uint64_t value)
+{
+	struct guest_op ops[] = { OP_RDMSR(msr), OP_WRMSR(msr, value) };
+
+	if (lab_run(lab, 0, ops, COUNT(ops)))
+		return -1;
+	return !(op_gp(&ops[0]) && op_gp(&ops[1]));
+}
+
+void refused_by_facts(struct lab *lab, unsigned field, struct outcome *out)
+{
+	const struct pv_fact *f = pv_fact(lab->alive, field);
+	uint64_t scratch;
+	unsigned n = 0;
+
+	lab_memory(lab, 0, &scratch);
+	for (unsigned i = 0; f && i < f->n_msrs; i++, n++) {
+		int r = try_msr(lab, f->msr[i], scratch);
+
+		if (r < 0)
+			return;
+		if (r) {
+			say(out, GCPU_ALIVE_LEAKS, "the guest can use MSR 0x%x", f->msr[i]);
+			return;
+		}
+	}
+	for (unsigned i = 0; f && i < f->n_calls; i++, n++) {
+		struct guest_op op = op_hypercall(lab, f->call[i], 0, 0, 0, 0);
+
+		if (!alive_hypercalls(lab->alive)) {
+			say(out, GCPU_ALIVE_UNTESTABLE, "%s", lab->alive->why_no_hypercalls);
+			return;
+		}
+		if (lab_run(lab, 0, &op, 1))
+			return;
+		if (op.res[0] != HC_ENOSYS) {
+			say(out, GCPU_ALIVE_LEAKS, "hypercall %u is answered: %lld", f->call[i],
+			    (long long)op.res[0]);
+			return;
+		}
+	}
+	if (!n)
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "nothing to be refused is known");
+	else
+		say(out, GCPU_ALIVE_REFUSED, "%s", f->n_msrs ? "#GP on reading and writing" :
+								"the hypercall gives -1000 (ENOSYS)");
+}
+
+#define NOTHING(id, feature, why)                                                                  \
+	static const struct exercise nothing_##id = {                                              \
+		.name = (feature), .kind = EXERCISE_FEATURE, .nothing = (why) }
+
+NOTHING(nopiodelay, "kvm-nopiodelay", "a statement to the guest, KVM does nothing for it");
+NOTHING(mmu, "kvm-mmu", "KVM removed it long ago");
+NOTHING(realtime, "kvm-hint-dedicated", "a promise that vCPUs are not preempted, kept by the host's operator");
+
+const struct exercise *const alive_exercises[] = {
+	&exercise_kvmclock1, &exercise_kvmclock2, &exercise_kvmclock_stable, &nothing_nopiodelay, &nothing_mmu,
+	&exercise_steal_time, &exercise_pv_eoi, &nothing_realtime,
+};
+const unsigned alive_n_exercises = COUNT(alive_exercises);
