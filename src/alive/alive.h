@@ -20,9 +20,11 @@ struct alive_options {
 	const struct gcpu_plan *plan;	    /* which features are on */
 	unsigned limit_ms;		    /* for each exercise, 0: ten seconds */
 	const char *only;		    /* one exercise by name, or NULL */
-	/* For tests of the controls themselves: what a control should turn off, or get
-	 * wrong, it leaves on and right. Every control must notice. */
-	bool left_on;
+	/* For tests of the controls themselves. LEFT_ON: the VM of a control has the feature on,
+	 * unenforced. RIGHT: what an exercise does wrong on purpose it does right; *ret_wrong says
+	 * whether the last one had anything of that sort. Every control must notice. */
+	bool left_on, right;
+	bool *ret_wrong;
 	/* An exercise is about to begin; may be NULL. */
 	void (*progress)(void *ctx, const char *name, unsigned number, unsigned all);
 	/* One has ended; strings live as long as the call. Not 0 ends it all. */

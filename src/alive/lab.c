@@ -184,7 +184,9 @@ void *lab_memory(struct lab *lab, unsigned vcpu, uint64_t *ret_address)
 
 uint64_t lab_wrong(const struct lab *lab, uint64_t wrong, uint64_t right)
 {
-	return lab->alive->o->left_on ? right : wrong;
+	if (lab->alive->o->ret_wrong)
+		*lab->alive->o->ret_wrong = true;
+	return lab->alive->o->right ? right : wrong;
 }
 
 void lab_cpus(int ret[2])
