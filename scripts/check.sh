@@ -14,6 +14,11 @@ status=$?
 count() { sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$log" | tail -n 1; }
 ok=$(count Ok) fail=$(count Fail) skip=$(count Skipped) timeout=$(count Timeout)
 grep -h '^SKIP: ' "$log" | sort -u
+results=$build/tests/kernels/results
+if ls "$results"/alive-*.json >/dev/null 2>&1; then
+	echo
+	python3 "$(dirname "$0")/../tests/kernels/alive.py" --results "$results" --table
+fi
 echo
 echo "${ok:-0} passed, $((${fail:-0} + ${timeout:-0})) failed, ${skip:-0} skipped"
 exit $status

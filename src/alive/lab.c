@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kvm/abi.h"
-#include "kvm/abi_x86.h"
 
 #define WORDS_ROOM 256
 
@@ -67,7 +65,7 @@ static int make_plan(struct lab *lab, const struct lab_want *want, struct gcpu_e
 int lab_open(struct alive *a, const struct lab_want *want, struct lab *lab, struct outcome *out)
 {
 	struct gcpu_error err = { 0 };
-	int khz, status;
+	int status;
 
 	memset(lab, 0, sizeof(*lab));
 	lab->alive = a;
@@ -78,8 +76,7 @@ int lab_open(struct alive *a, const struct lab_want *want, struct lab *lab, stru
 	if (status)
 		return say(out, GCPU_ALIVE_INCONCLUSIVE, "no VM for it: %s", err.text);
 	lab->vcpus = want->run.vcpus ? want->run.n : gcpu_plan_vcpus(lab->plan);
-	khz = lab_vcpu_ioctl(lab, 0, GK_GET_TSC_KHZ, NULL);
-	lab->khz = khz > 0 ? (uint64_t)khz : 1000000;
+	lab->khz = alive_khz(lab);
 	if (want->no_guest)
 		return 0;
 	lab->guest = run_machine_guest(lab->vm, &err);

@@ -44,7 +44,7 @@ struct lab {
 	struct run_guest *guest;
 	const struct guest_port *port;
 	unsigned vcpus;
-	uint64_t khz; /* of the guest's TSC */
+	uint64_t khz; /* cycles of the guest's counter in a millisecond */
 	struct outcome *out;
 };
 
@@ -104,6 +104,8 @@ uint32_t pv_msr(const struct alive *a, unsigned field, unsigned i);
 uint32_t pv_call(const struct alive *a, unsigned field, unsigned i);
 const struct pv_fact *pv_fact(const struct alive *a, unsigned field);
 
+/* Cycles of the guest's counter in a millisecond. */
+uint64_t alive_khz(const struct lab *lab);
 /* Does this KVM answer hypercalls from ring 0 at all? Tried once. */
 bool alive_hypercalls(struct alive *a);
 

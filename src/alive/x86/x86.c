@@ -6,6 +6,7 @@
 
 #include "facts_gen.h"
 #include "kvm/abi.h"
+#include "kvm/abi_x86.h"
 
 /* No hypercall has this number. */
 #define HC_NONE 99
@@ -33,6 +34,13 @@ struct guest_op op_hypercall(const struct lab *lab, uint32_t number, uint64_t a,
 			     uint64_t d)
 {
 	return OP(GUEST_OP_HYPERCALL, number, a, b, c, d, !takes_vmcall(lab->alive->o->kvm));
+}
+
+uint64_t alive_khz(const struct lab *lab)
+{
+	int khz = lab_vcpu_ioctl(lab, 0, GK_GET_TSC_KHZ, NULL);
+
+	return khz > 0 ? (uint64_t)khz : 1000000;
 }
 
 bool alive_hypercalls(struct alive *a)

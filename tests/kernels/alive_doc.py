@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Results of alive.py as a table on a terminal, and as docs/pv-features.md."""
+
+import json
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FACTS = os.path.join(ROOT, "data", "x86", "exercises.txt")
+
+INTRO = """\
+<!-- SPDX-License-Identifier: MIT -->
+<!-- Made by tests/kernels/alive.py --doc from runs on these kernels; a test compares. -->
+# Paravirtual features, alive
+
+What a guest could use, and could not use, on real KVM: kvm-amd of Debian's kernels, under emulation
+(`tests/kernels`). Made from runs of `guestcpu verify --alive`; nothing here is copied from a document. Kernels:
+{kernels}.
+
+- *works*: a guest used it and a witness other than a return value says so; with the feature off under
+  KVM_CAP_ENFORCE_PV_FEATURE_CPUID it was refused.
+- *untestable*: KVM does nothing for it that a guest could see.
+- Every control was tried the other way round: it notices when the feature is left on.
+
+"""
+FEATURES = """\
+## Features
+
+`kvm-pv-enforce-cpuid=off`, KVM's own default, lets a guest use all of them whatever CPUID says, but for
+those that the VMM plays.
+
+"""
+BEHAVIOURS = """\
+## What differs between kernels, and what no feature bit says
+
+"""
+
+
+def facts():
+    """name -> (how it is shown, trap), in the order of the file."""
+    out = {}
+    with open(FACTS, encoding="utf-8") as file:
+        for line in file:
+            line = line.rstrip("\n")
+            if not line or line.startswith("#"):
+                continue
+            name, shown, trap = (column.strip() for column in line.split("|"))
+            out[name] = (shown, trap)
+    return out
+
+
+def read(folder, kernels, path_of):
+    """Findings by kernel, of those that have run."""
+    out = {}
+    for kernel in kernels:
+        try:
+            with open(path_of(folder, kernel), encoding="utf-8") as file:
+                out[kernel] = json.load(file)
+        except FileNotFoundError:
+            pass
+    return out
+
+
+def grid(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def cells(found, kind, key, name):
+    return [f[kind].get(name, {}).get(key) or "-" for f in found.values()]
+
+
+def names(found, kind):
+    """In the order of the facts; what they do not know comes last."""
+    known = list(facts())
+    there = {name for f in found.values() for name in f[kind]}
+    return [n for n in known if n in there] + sorted(there - set(known))
+
+
+def table(found):
+    """Kernel x feature, and totals."""
+    if not found:
+        print("no kernel has run: no table of features")
+        return 0
+    heads = [kernel.partition(":")[2] for kernel in found]
+    grid([["FEATURE", *heads]] + [[n, *cells(found, "features", "alive", n)] for n in names(found, "features")])
+    print()
+    grid([["THIS KVM", *heads]] + [[n, *cells(found, "behaviours", "observed", n)] for n in names(found, "behaviours")])
+    print()
+    for kernel, f in found.items():
+        leaks = sum(r["alive"] == "leaks" for r in f["features"].values())
+        works = sum(r["alive"] == "works" for r in f["features"].values())
+        print(f"{kernel} ({f['release']}): {works} of {len(f['features'])} features work, {leaks} leaks; "
+              f"{f['totals'].get('refused-as-planned', 0)} times refused as planned; controls: {f['controls'][0]} tried, "
+              f"{f['controls'][1]} did not notice; infrastructure failures {f['infrastructure']}")
+    return 0
+
+
+def row(columns):
+    return "| " + " | ".join(columns) + " |\n"
+
+
+def section(found, kind, key, known):
+    heads = [f["release"].split("-")[0].split("+")[0] for f in found.values()]
+    text = row(["" if kind == "features" else "behaviour", *heads, "shown by", "trap"]).replace("|  |", "| feature |", 1)
+    text += "|---" * (len(heads) + 3) + "|\n"
+    for name in names(found, kind):
+        shown, trap = known.get(name, ("?", "?"))
+        text += row([f"`{name}`", *cells(found, kind, key, name), shown, trap])
+    return text
+
+
+def render(found):
+    known = facts()
+    text = INTRO.format(kernels=", ".join(f["release"] for f in found.values()))
+    text += FEATURES + section(found, "features", "alive", known) + "\n"
+    return text + BEHAVIOURS + section(found, "behaviours", "observed", known)
+
+
+def write(found, path):
+    missing = [n for kind in ("features", "behaviours") for n in names(found, kind) if n not in facts()]
+    if not found or missing:
+        print(f"cannot write {path}: " + (f"{FACTS} does not have {', '.join(missing)}" if missing else "nothing has run"))
+        return 1
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(render(found))
+    print(f"{path}: {len(found)} kernels")
+    return 0
+
+
+def series_of(release):
+    return ".".join(release.split(".")[:2])
+
+
+def columns(path):
+    """(series, name) -> cell of the document."""
+    out, heads = {}, []
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            parts = [part.strip() for part in line.strip().strip("|").split(" | ")]
+            if line.startswith(("| feature", "| behaviour")):
+                heads = [series_of(h) for h in parts[1:-2]]
+            elif line.startswith("| `"):
+                for head, cell in zip(heads, parts[1:]):
+                    out[head, parts[0].strip("`")] = cell
+    return out
+
+
+def check(found, path):
+    """Does the document say what these kernels have shown?"""
+    said, wrong = columns(path), 0
+    for f in found.values():
+        series = series_of(f["release"])
+        shown = {n: r["alive"] for n, r in f["features"].items()}
+        shown.update((n, r["observed"]) for n, r in f["behaviours"].items())
+        for name, value in shown.items():
+            if said.get((series, name)) != value:
+                print(f"FAIL {os.path.relpath(path, ROOT)}: {name} on {series}: says {said.get((series, name))}, is {value}",
+                      file=sys.stdout)
+                wrong += 1
+    return int(bool(wrong))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What must come of `guestcpu verify --alive` on kvm-amd, by kernel.
+
+From KVM's documents and source: cpuid.rst, msr.rst, hypercalls.rst, api.rst,
+errata.rst, x86.c, cpuid.c, lapic.c.  Which features enforcement covers is read
+from data/x86/pv.txt, whose rows are facts of KVM.
+"""
+
+import dataclasses
+import os
+import re
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def pv_rows():
+    with open(os.path.join(ROOT, "data", "x86", "pv.txt"), encoding="utf-8") as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                yield [column.strip() for column in line.split("|")]
+
+
+PV = {row[0] for row in pv_rows()}
+# KVM refuses these when the guest was not told of them; the rest is not its business.
+ENFORCED = {row[0] for row in pv_rows() if row[3] != "-"}
+BY_VMM = {"kvm-msi-ext-dest-id", "kvm-hc-map-gpa-range", "kvm-migration-control"}
+# Statements: there is nothing that a guest could use.
+NEVER = {"kvm-nopiodelay", "kvm-mmu", "kvm-hint-dedicated"}
+# Nothing refuses it: KVM writes the flag whatever CPUID says.
+UNREFUSED = {"kvmclock-stable-bit"}
+# api.rst 9.1, x86.c: these are of no use without KVM's own local APIC.
+BY_LAPIC = {"x2apic", "tsc-deadline", "kvm-asyncpf", "kvm-asyncpf-int", "kvm-asyncpf-vmexit", "kvm-pv-eoi",
+            "kvm-pv-unhalt", "kvm-pv-ipi", "kvm-pv-sched-yield"}
+PLAYED = "--handles msi-ext-dest-id,map-gpa-range,migration-control --x2apic-ids"
+
+
+@dataclasses.dataclass
+class Run:
+    """One `guestcpu verify --alive`."""
+    name: str
+    line: str
+    off: set                # features that the plan does not have
+    status: int = 0
+    enforced: bool = True
+    counts: bool = False    # what it shows is what the kernel can do
+    judged: bool = True
+    also: set = dataclasses.field(default_factory=set)  # besides works
+
+
+RUNS = [
+    Run("all, split irqchip", f"-c host,pv=all --irqchip split {PLAYED}", set(), counts=True),
+    Run("host", "-c host", BY_VMM, counts=True),
+    Run("nothing", "-c host,pv=none,-x2apic,-tsc-deadline", PV | {"x2apic", "tsc-deadline"}),
+    Run("nothing, not enforced", "-c host,pv=none,kvm-pv-enforce-cpuid=off", PV, status=1, enforced=False),
+    Run("APIC in user space", "-c host --irqchip user", BY_VMM | BY_LAPIC, also={"untestable"}),
+    Run("no APIC", "-c host --irqchip none", BY_VMM | BY_LAPIC, also={"untestable"}),
+]
+
+
+def expected(run, feature):
+    """Verdicts that a feature, or an interface without a bit, may have in a run."""
+    if feature in NEVER:
+        return {"untestable"}
+    if feature in run.off:
+        if feature in UNREFUSED:
+            return {"untestable"}
+        return {"leaks"} if not run.enforced and feature in ENFORCED else {"refused-as-planned"}
+    return {"works"} | run.also
+
+
+def SERIES(series, release):
+    """(major, minor), whatever the series was called."""
+    found = re.match(r"(\d+)\.(\d+)", release or series)
+    return (int(found[1]), int(found[2])) if found else (99, 0)
+
+
+def always(word):
+    return lambda version: word
+
+
+def since(version, new, old):
+    """A change of KVM: `old` before that release, `new` from it on."""
+    return lambda running: new if running >= version else old
+
+
+# name -> what a kernel of that version must be seen to do
+BEHAVIOURS = {
+}
