@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "term.h"
 #include "tool.h"
 
 #include <string.h>
@@ -145,24 +146,50 @@ static int finding(void *ctx, const struct gcpu_finding *f)
 	return 0;
 }
 
+/* For people, by name; NUMBERS: for who writes code, of capabilities the name is enough. */
+static void step_args(const struct gcpu_step *s, bool numbers, char *buf, size_t room)
+{
+	buf[0] = 0;
+	for (unsigned i = 0; i < s->n_args; i++) {
+		size_t n = strlen(buf);
+		const struct gcpu_step_arg *a = &s->args[i];
+
+		if (a->text && (!numbers || strcmp(a->name, "cap") == 0))
+			snprintf(buf + n, room - n, "%s%s", n ? " " : "", a->text);
+		else
+			snprintf(buf + n, room - n, "%s%s=0x%llx%s%s%s", n ? " " : "", a->name,
+				 (unsigned long long)a->value, a->text ? " (" : "", a->text ? a->text : "",
+				 a->text ? ")" : "");
+	}
+}
+
 static int step(void *ctx, const struct gcpu_step *s)
 {
 	static const char *const phases[] = { "process", "vm", "all-vcpus", "vm-once", "vcpu" };
 	struct lines *l = ctx;
-	char args[160] = "";
+	char args[160];
 
-	for (unsigned i = 0; i < s->n_args; i++) {
-		size_t n = strlen(args);
-		const struct gcpu_step_arg *a = &s->args[i];
-
-		if (a->text)
-			snprintf(args + n, sizeof(args) - n, "%s%s", n ? " " : "", a->text);
-		else
-			snprintf(args + n, sizeof(args) - n, "%s%s=0x%llx", n ? " " : "", a->name,
-				 (unsigned long long)a->value);
-	}
+	if (s->phase == GCPU_PHASE_RUN)
+		return 0;
+	step_args(s, false, args, sizeof(args));
 	grid_add(l->grid, (const char *const[]){ phases[s->phase], s->call, args, s->why });
 	l->n++;
+	return 0;
+}
+
+/* What the caller has to write itself takes more words. */
+static int own_step(void *ctx, const struct gcpu_step *s)
+{
+	unsigned *n = ctx;
+	char args[160];
+
+	if (s->phase != GCPU_PHASE_RUN)
+		return 0;
+	if (!(*n)++)
+		printf("\nleft to the VMM, while the guest runs\n");
+	step_args(s, true, args, sizeof(args));
+	printf("  run  %s  %s\n       ", s->call, args);
+	term_wrap(s->why, 7, 7, term_width());
 	return 0;
 }
 
@@ -213,11 +240,13 @@ static unsigned print_findings(const struct tool *t, const struct planned *p, co
 static void print_recipe(const struct gcpu_plan *plan)
 {
 	struct lines l = { grid_new(4), NULL, NULL, 0, 0 };
+	unsigned own = 0;
 
 	gcpu_plan_recipe(plan, step, &l);
 	printf("\nrecipe\n");
 	grid_print(l.grid, stdout, "  ");
 	grid_free(l.grid);
+	gcpu_plan_recipe(plan, own_step, &own);
 }
 
 static void as_text(const struct tool *t, const struct planned *p)

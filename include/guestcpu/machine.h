@@ -35,7 +35,8 @@ struct gcpu_machine {
 	uint32_t disable_exits;
 	/** Bit n: the VMM handles n of data/kvm/handles.txt. */
 	uint32_t handles;
-	/** The VMM copes with 32-bit x2APIC ids (KVM_CAP_X2APIC_API formats). */
+	/** The VMM copes with 32-bit x2APIC ids (KVM_CAP_X2APIC_API formats): steps of
+	 *  GCPU_PHASE_RUN say what they change for it. */
 	int accept_x2apic_ids;
 	/** Base of the KVM leaves: 0 is 0x40000000; else 0x40000n00. */
 	uint32_t kvm_leaf;

@@ -96,13 +96,16 @@ enum gcpu_phase {
 	GCPU_PHASE_ALL_VCPUS = 2, /**< on each vCPU, when all have been created */
 	GCPU_PHASE_VM_ONCE = 3,  /**< once, through the first vCPU */
 	GCPU_PHASE_VCPU = 4,     /**< on each vCPU, before its first KVM_RUN */
+	GCPU_PHASE_RUN = 5,      /**< while the guest runs: what the VMM itself has to do, in
+				  *   KVM's exits and in calls of its own */
 };
 
-/** One step, enough to carry out with no further knowledge. */
+/** One step, enough to carry out with no further knowledge; of GCPU_PHASE_RUN, to write the
+ *  VMM's code: .call is the exit or the call that it is about, masks say which bits. */
 struct gcpu_step {
 	enum gcpu_phase phase;
-	const char *scope;   /**< descriptor: "process", "vm", "vcpu" */
-	const char *call;    /**< "KVM_ENABLE_CAP", "KVM_SET_CPUID2", ... */
+	const char *scope;   /**< descriptor: "process", "vm", "vcpu"; "vmm": the caller's own work */
+	const char *call;    /**< "KVM_ENABLE_CAP", "KVM_SET_CPUID2", "KVM_EXIT_HYPERCALL", ... */
 	unsigned n_args;
 	struct gcpu_step_arg {
 		const char *name; /**< "cap", "args[0]", "id", "value", ... */
@@ -128,7 +131,8 @@ struct gcpu_fds {
  * Carry out the steps of one phase on the caller's descriptors. Call it for
  * PROCESS, then VM (fds->vm set), create the vCPUs with gcpu_plan_vcpu_id(),
  * then ALL_VCPUS, VM_ONCE, VCPU. Stops at the first failure: err names the
- * step; the VM is not usable then.
+ * step; the VM is not usable then. GCPU_PHASE_RUN is the caller's own work:
+ * GCPU_ERR_ARGUMENT.
  */
 int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const struct gcpu_kvm *kvm,
 		    struct gcpu_fds *fds, struct gcpu_error *err);

@@ -156,8 +156,8 @@ static int write_vcpus(struct json *j, const struct gcpu_plan *p)
 /* Counts and numbers of capabilities are numbers, the rest is hex. */
 static void write_arg_value(struct json *j, const struct gcpu_step_arg *a, bool cap)
 {
-	if (cap || strcmp(a->name, "target") == 0 || strcmp(a->name, "nent") == 0 ||
-	    strcmp(a->name, "khz") == 0)
+	if (cap || strcmp(a->name, "cap") == 0 || strcmp(a->name, "target") == 0 ||
+	    strcmp(a->name, "nent") == 0 || strcmp(a->name, "khz") == 0)
 		jw_int(j, (int64_t)a->value);
 	else
 		jw_hex(j, a->value);
@@ -191,7 +191,7 @@ static void write_args(struct json *j, const struct gcpu_step *s)
 
 static void write_step(struct json *j, const struct gcpu_step *s)
 {
-	static const char *const phases[] = { "process", "vm", "all-vcpus", "vm-once", "vcpu" };
+	static const char *const phases[] = { "process", "vm", "all-vcpus", "vm-once", "vcpu", "run" };
 
 	jw_object(j, false);
 	jw_key_string(j, "phase", phases[s->phase]);

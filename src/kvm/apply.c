@@ -193,6 +193,9 @@ int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const s
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or descriptors");
 	if (fds->size != sizeof(*fds))
 		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_fds has a wrong size");
+	if (phase == GCPU_PHASE_RUN)
+		return error_set(err, GCPU_ERR_ARGUMENT, "phase %d is the caller's own work, while the "
+				 "guest runs: nothing to apply", (int)phase);
 	if ((unsigned)phase > GCPU_PHASE_VCPU)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no such phase %d", (int)phase);
 	if (phase >= GCPU_PHASE_ALL_VCPUS && !fds->vcpus)

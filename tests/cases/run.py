@@ -34,6 +34,7 @@ SOURCES = {
     'cpuid.c': 'Linux arch/x86/kvm/cpuid.c',
     'x86.c': 'Linux arch/x86/kvm/x86.c',
     'lapic.c': 'Linux arch/x86/kvm/lapic.c',
+    'io_apic.h': 'Linux arch/x86/include/asm/io_apic.h, struct IO_APIC_route_entry',
     'vmx.c': 'Linux arch/x86/kvm/vmx/vmx.c',
     'measured': 'trial on real KVM',
     'sys_regs.c': 'Linux arch/arm64/kvm/sys_regs.c',

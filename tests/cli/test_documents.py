@@ -24,7 +24,8 @@ import cli
 
 REQUESTS = {
     "x86": ["host", "max", "qemu64", "kvm64", "host,-kvm-pv-eoi,+avx2", "host,kvm=off",
-            "host,migratable=off,+invtsc,+svm,+vmx", "max,enforce=on,+mpx", "qemu64,+amx-tile,+xsave"],
+            "host,migratable=off,+invtsc,+svm,+vmx", "max,enforce=on,+mpx", "qemu64,+amx-tile,+xsave",
+            "host,+kvm-hc-map-gpa-range,+kvm-migration-control"],
     "arm64": ["host", "max", "host,mte=on", "host,-FEAT_RNG", "host,ID_AA64ISAR0_EL1.AES=0",
               "host,enforce=on,FEAT_SVE2p1=on", "host,migratable=off"],
 }
@@ -32,7 +33,8 @@ MACHINES = {
     "x86": [["--vcpus", "3"], ["--smp", "8,sockets=2,cores=2,threads=2", "--irqchip", "split"],
             ["--irqchip", "user"], ["--irqchip", "none", "--kvm-leaf", "0x40000100"],
             ["--disable-exits", "mwait,hlt,pause,cstate,aperfmperf", "--x2apic-ids", "--handles",
-             "msi-ext-dest-id,map-gpa-range,migration-control"]],
+             "msi-ext-dest-id,map-gpa-range,migration-control"],
+            ["--irqchip", "split", "--x2apic-ids", "--handles", "msi-ext-dest-id,map-gpa-range,migration-control"]],
     "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
 }
 PAGES = ("snapshot", "plan", "verify", "explain", "features")
@@ -90,7 +92,7 @@ class Documents(cli.Test):
                         and e["subleaf"] == entry["subleaf"]]
                 self.assertEqual(len(base), 1)
                 self.assertNotEqual(base[0], entry)
-        phases = ["process", "vm", "all-vcpus", "vm-once", "vcpu"]
+        phases = ["process", "vm", "all-vcpus", "vm-once", "vcpu", "run"]
         order = [phases.index(s["phase"]) for s in doc["recipe"]]
         self.assertEqual(order, sorted(order))
         calls = [s for s in doc["recipe"] if s["call"] == "KVM_SET_CPUID2"]

@@ -22,6 +22,8 @@ CASES = {
     # name: (architecture of the host or None, arguments)
     "x86-plan": ("x86", ["plan", "-c", "host,-kvm-pv-eoi,+mpx", "--vcpus", "4"]),
     "x86-plan-all": ("x86", ["plan", "-a", "-c", "qemu64,+avx2", "--smp", "4,cores=2,threads=2"]),
+    "x86-plan-run": ("x86", ["plan", "-a", "-c", "base,+x2apic,+kvm-msi-ext-dest-id,+kvm-hc-map-gpa-range,+kvm-migration-control",
+                             "--irqchip", "split", "--x2apic-ids", "--handles", "msi-ext-dest-id,map-gpa-range,migration-control"]),
     "x86-plan-refused": ("x86", ["plan", "-c", "host,enforce=on,+mpx,+kvm-msi-ext-dest-id"]),
     "x86-plan-json": ("x86", ["plan", "-j", "-c", "qemu64,+mpx", "--vcpus", "2"]),
     "x86-plan-raw": ("x86", ["plan", "-f", "cpuid-raw", "-c", "kvm64"]),

@@ -85,6 +85,7 @@ static int see_step(void *ctx, const struct gcpu_step *s)
 	MUST(s->scope && s->call && s->why && s->n_args <= 4);
 	for (unsigned i = 0; i < s->n_args; i++)
 		MUST(s->args[i].name);
+	MUST((int)s->phase >= *last && s->phase <= GCPU_PHASE_RUN);
 	*last = (int)s->phase;
 	return 0;
 }

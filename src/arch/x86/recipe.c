@@ -32,14 +32,26 @@ static void irqchip_steps(struct gcpu_plan *p)
 			   "local APIC in the kernel, the rest in the VMM; before the first vCPU");
 }
 
-static void x2apic_steps(struct gcpu_plan *p)
+static unsigned top_id(const struct gcpu_plan *p)
 {
-	bool x2apic = field_get(p, p->value, X86_F_X2APIC) != 0;
-	bool ext = field_get(p, p->value, X86_F_KVM_MSI_EXT_DEST_ID) != 0;
 	unsigned top = 0;
 
 	for (unsigned i = 0; i < p->machine.vcpus; i++)
 		top = p->vcpu_ids[i] > top ? p->vcpu_ids[i] : top;
+	return top;
+}
+
+bool x86_wide_ids(const struct gcpu_plan *p)
+{
+	return p->machine.accept_x2apic_ids && field_get(p, p->value, X86_F_X2APIC) &&
+	       (top_id(p) > XAPIC_ID_MAX || field_get(p, p->value, X86_F_KVM_MSI_EXT_DEST_ID));
+}
+
+static void x2apic_steps(struct gcpu_plan *p)
+{
+	bool x2apic = field_get(p, p->value, X86_F_X2APIC) != 0;
+	unsigned top = top_id(p);
+
 	if (top > XAPIC_ID_MAX && !x2apic) {
 		plan_find(p, X86_R_X2APIC_OFF_IDS, X86_F_X2APIC, SEVERITY_ERROR, NULL);
 		p->refused = true;
@@ -47,7 +59,7 @@ static void x2apic_steps(struct gcpu_plan *p)
 		plan_find(p, X86_R_X2APIC_IDS, X86_F_X2APIC, SEVERITY_ERROR, NULL);
 		p->refused = true;
 	}
-	if (x2apic && p->machine.accept_x2apic_ids && (top > XAPIC_ID_MAX || ext))
+	if (x86_wide_ids(p))
 		recipe_cap(p, GCPU_PHASE_VM, CAP_X2APIC_API,
 			   GK_X2APIC_API_USE_32BIT_IDS | GK_X2APIC_API_DISABLE_BROADCAST_QUIRK,
 			   "32-bit APIC ids in MSIs and KVM_GET_LAPIC, which the caller accepts");
@@ -55,11 +67,8 @@ static void x2apic_steps(struct gcpu_plan *p)
 
 static void handled_steps(struct gcpu_plan *p)
 {
-	const struct pv_fact *pv = NULL;
+	const struct pv_fact *pv = x86_pv(p, X86_F_KVM_HC_MAP_GPA_RANGE);
 
-	for (unsigned i = 0; i < p->facts->n_pv; i++)
-		if (p->facts->pv[i].field == X86_F_KVM_HC_MAP_GPA_RANGE)
-			pv = &p->facts->pv[i];
 	if (pv && field_get(p, p->value, X86_F_KVM_HC_MAP_GPA_RANGE))
 		recipe_cap(p, GCPU_PHASE_VM, CAP_EXIT_HYPERCALL, 1ULL << pv->call[0],
 			   "the hypercall comes to the VMM, which said that it handles it");
@@ -191,5 +200,6 @@ int x86_recipe(struct gcpu_plan *p)
 	x2apic_steps(p);
 	handled_steps(p);
 	vcpu_steps(p);
+	x86_run_steps(p);
 	return 0;
 }

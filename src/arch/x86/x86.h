@@ -74,5 +74,12 @@ int x86_recipe(struct gcpu_plan *p);
 /* Properties that were asked for and that no step of the recipe can give. */
 void x86_lacking(struct gcpu_plan *p);
 uint32_t x86_exits(const struct gcpu_plan *p);
+/* Does the recipe switch KVM to 32-bit APIC ids? */
+bool x86_wide_ids(const struct gcpu_plan *p);
+
+/* vmm.c */
+/* The interface behind a paravirtual feature, or NULL. */
+const struct pv_fact *x86_pv(const struct gcpu_plan *p, unsigned field);
+void x86_run_steps(struct gcpu_plan *p);
 
 #endif
