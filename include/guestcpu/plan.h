@@ -93,8 +93,9 @@ enum gcpu_phase {
 	GCPU_PHASE_PROCESS = 0,  /**< once per process, before its first vCPU; those of a
 				  *   probe's trial count, see gcpu_probe_options.ask_xcomp */
 	GCPU_PHASE_VM = 1,       /**< once, after KVM_CREATE_VM, before the first vCPU */
-	GCPU_PHASE_ALL_VCPUS = 2, /**< on each vCPU, when all have been created */
-	GCPU_PHASE_VM_ONCE = 3,  /**< once, through the first vCPU */
+	GCPU_PHASE_ALL_VCPUS = 2, /**< on each vCPU, when all that the guest starts with have been
+				   *   created */
+	GCPU_PHASE_VM_ONCE = 3,  /**< once, through the first vCPU that there is */
 	GCPU_PHASE_VCPU = 4,     /**< on each vCPU, before its first KVM_RUN */
 	GCPU_PHASE_RUN = 5,      /**< while the guest runs: what the VMM itself has to do, in
 				  *   KVM's exits and in calls of its own */
@@ -122,7 +123,8 @@ int gcpu_plan_recipe(const struct gcpu_plan *plan, int (*visit)(void *ctx, const
 struct gcpu_fds {
 	size_t size; /**< sizeof(struct gcpu_fds) */
 	int kvm, vm;
-	const int *vcpus; /**< gcpu_plan_vcpus() of them, in the order of the plan */
+	const int *vcpus; /**< gcpu_plan_vcpus() of them, in the order of the plan; negative:
+			   *   not created yet */
 	int gic;          /**< out: descriptor of the vGIC that the VM phase created, else -1;
 			   *   the caller owns it, and sets its addresses */
 };
@@ -133,6 +135,11 @@ struct gcpu_fds {
  * then ALL_VCPUS, VM_ONCE, VCPU. Stops at the first failure: err names the
  * step; the VM is not usable then. GCPU_PHASE_RUN is the caller's own work:
  * GCPU_ERR_ARGUMENT.
+ *
+ * Plan with all vCPUs that a guest may come to have. ALL_VCPUS and VCPU pass
+ * over those that are not created yet, VM_ONCE goes through the first that is;
+ * if none is: GCPU_ERR_ARGUMENT. When others are created later, ALL_VCPUS and
+ * VCPU again, with an array in which only these are not negative.
  */
 int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const struct gcpu_kvm *kvm,
 		    struct gcpu_fds *fds, struct gcpu_error *err);

@@ -182,12 +182,37 @@ static int run_phase(struct target *t, enum gcpu_phase phase, struct gcpu_error 
 	return 0;
 }
 
+/* The first vCPU from number NTH on that has been created; as many as the plan has: none. */
+static unsigned created(const struct target *t, unsigned nth)
+{
+	while (nth < t->plan->machine.vcpus && t->fds->vcpus[nth] < 0)
+		nth++;
+	return nth;
+}
+
+/* A phase of vCPUs: on each that there is, or through the first. */
+static int run_vcpus(struct target *t, enum gcpu_phase phase, struct gcpu_error *err)
+{
+	unsigned n = t->plan->machine.vcpus;
+
+	t->vcpu = created(t, 0);
+	if (t->vcpu == n)
+		return error_set(err, GCPU_ERR_ARGUMENT, "no vCPU has been created: all descriptors are negative");
+	for (; t->vcpu < n; t->vcpu = created(t, t->vcpu + 1)) {
+		int status;
+
+		t->fd = t->fds->vcpus[t->vcpu];
+		status = run_phase(t, phase, err);
+		if (status || phase == GCPU_PHASE_VM_ONCE)
+			return status;
+	}
+	return 0;
+}
+
 int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const struct gcpu_kvm *kvm,
 		    struct gcpu_fds *fds, struct gcpu_error *err)
 {
 	struct target t = { plan, kvm, fds, -1, 0 };
-	bool each = phase == GCPU_PHASE_ALL_VCPUS || phase == GCPU_PHASE_VCPU;
-	unsigned n;
 
 	if (!plan || !kvm || !kvm->ops || !fds)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or descriptors");
@@ -202,17 +227,11 @@ int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const s
 		return error_set(err, GCPU_ERR_ARGUMENT, "no vCPUs");
 	if (plan->refused)
 		return error_set(err, GCPU_ERR_REFUSED, "a refused plan is not applied");
-	if (phase == GCPU_PHASE_VM)
+	if (phase >= GCPU_PHASE_ALL_VCPUS)
+		return run_vcpus(&t, phase, err);
+	if (phase == GCPU_PHASE_VM) {
 		fds->gic = -1;
-	n = each ? plan->machine.vcpus : 1;
-	for (t.vcpu = 0; t.vcpu < n; t.vcpu++) {
-		int status;
-
-		t.fd = phase == GCPU_PHASE_PROCESS ? -1 : phase == GCPU_PHASE_VM ? fds->vm :
-									 fds->vcpus[t.vcpu];
-		status = run_phase(&t, phase, err);
-		if (status)
-			return status;
+		t.fd = fds->vm;
 	}
-	return 0;
+	return run_phase(&t, phase, err);
 }
