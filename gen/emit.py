@@ -90,7 +90,7 @@ def emit_rest(a):
     req = [f'{{ {r["child"]}, {len(r["parents"])}, {{ {", ".join(map(str, r["parents"]))} }}, '
            f'{c_str(r["source"])} }}' for r in a["requires"]]
     props = [f'{{ {c_str(p["name"])}, {c_str(p["other"])}, {p["type"]}, {p["when"]}, {p["default"]}, '
-             f'{p["min"]:#x}U, {p["max"]:#x}U, {c_str(p["meaning"])} }}' for p in a["props"]]
+             f'{p["min"]:#x}U, {p["max"]:#x}U, {c_str(p["choices"])}, {c_str(p["meaning"])} }}' for p in a["props"]]
     mf, models = [], []
     for m in a["models"]:
         nums = ", ".join(f"{n:#x}U" for n in m["nums"])
@@ -119,17 +119,27 @@ def emit_rest(a):
                      for c in a["caches"]]))
 
 
+def emit_presets(a):
+    presets, members = [], []
+    for p in a["presets"]:
+        presets.append(f'{{ {c_str(p["name"])}, {c_str(p["meaning"])}, {len(members)}, {len(p["members"])} }}')
+        members += [f'{{ {i}, {"true" if m["on"] else "false"}, {c_str(m["reason"])},\n\t  {c_str(m["sentence"])} }}'
+                    for i, m in sorted(p["members"].items())]
+    return (table("static const struct preset_fact presets[]", presets)
+            + table("static const struct member_fact members[]", members))
+
+
 def emit_arch(a, lists):
     text = HEAD + '#include "facts.h"\n\n'
     text += emit_words(a) + emit_fields(a) + emit_parts(a) + emit_features_table(a)
-    text += emit_rules(a) + emit_rest(a)
+    text += emit_rules(a) + emit_rest(a) + emit_presets(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "parts", "targets", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "gates",
-              "caches", "values"):
+              "caches", "values", "presets", "members"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "gates", "caches", "values"):
+              "models", "pv", "gates", "caches", "values", "presets"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":

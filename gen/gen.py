@@ -7,8 +7,8 @@ import sys
 
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
-from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_properties, read_pv,
-                   read_requires, read_rules, read_runtime, read_values, read_vendors)
+from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_presets,
+                   read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
 
@@ -37,11 +37,12 @@ def read_arch(data, arch, lists):
             refuse(r["where"], f"rule {r['id']} is at {seen[normal(r['id'])]} already")
         seen[normal(r["id"])] = r["where"]
     parts = read_parts(folder, words, ranges, names)
+    requires, pv = read_requires(folder, fields), read_pv(folder, fields)
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
-                names=names, rules=rules, props=own["props"],
-                requires=read_requires(folder, fields), models=read_models(folder, fields),
-                pv=read_pv(folder, fields), gates=read_gates(folder, fields),
-                caches=read_caches(folder), values=read_values(folder, own["props"], fields, words))
+                names=names, rules=rules, props=own["props"], requires=requires, models=read_models(folder, fields),
+                pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
+                gates=read_gates(folder, fields), caches=read_caches(folder),
+                values=read_values(folder, own["props"], fields, words))
 
 
 def main(data, out):

@@ -3,7 +3,7 @@
 
 import re
 
-from tables import named, normal, number, refuse, rows, parse_word
+from tables import KINDS, named, normal, number, refuse, rows, parse_word
 
 STAGES = ["builtin", "offer", "default", "plan"]
 EFFECTS = ["record", "offer", "withdraw", "set", "clear", "want", "warn"]
@@ -236,7 +236,7 @@ def read_numbers(path, most=31):
     return sorted(out, key=lambda o: o["number"])
 
 
-PROP_TYPES = ["bool", "number", "number0", "hertz", "text"]
+PROP_TYPES = ["bool", "number", "number0", "hertz", "text", "choice"]
 PROP_DEFAULTS = {"off": (1, 0), "on": (1, 1), "host": (2, 1), "-": (0, 0)}
 
 
@@ -252,7 +252,7 @@ def read_properties(folder):
         if len(names) > 2:
             refuse(where, "at most two names")
         if kind not in PROP_TYPES or bool(limits) != (kind in ("number", "number0", "text")):
-            refuse(where, f"no such type '{c[1]}': bool, hertz, number:LO..HI, number0:LO..HI, text:LO..HI")
+            refuse(where, f"no such type '{c[1]}': bool, hertz, choice, number:LO..HI, number0:LO..HI, text:LO..HI")
         lo, hi = [number(where, x) for x in limits.split("..")] if limits.count("..") == 1 else (0, 2**64 - 1)
         if limits and limits.count("..") != 1 or lo > hi:
             refuse(where, f"'{limits}' is not LO..HI")
@@ -260,7 +260,7 @@ def read_properties(folder):
             refuse(where, "a default is on, off or host (on for host and max) of a bool, or -")
         when, value = PROP_DEFAULTS[c[2]]
         out.append(dict(name=names[0], other=names[1] if len(names) > 1 else None, type=PROP_TYPES.index(kind),
-                        when=when, default=value, min=lo, max=hi, meaning=c[3], where=where))
+                        when=when, default=value, min=lo, max=hi, choices=None, meaning=c[3], where=where))
     return out
 
 
@@ -318,7 +318,59 @@ def read_pv(folder, fields):
         if any(o["field"] == field for o in out):
             refuse(where, f"{c[0]} twice")
         out.append(dict(field=field, msrs=msrs, calls=calls, gate=c[3], vmm=c[4], note=c[5]))
+    for i, f in enumerate(fields):
+        if f["owner"] & 1 and KINDS[f["kind"]] == "pv" and not any(o["field"] == i for o in out):
+            refuse(f["where"], f"{f['name']} is KVM's own and has no row in pv.txt")
     return out
+
+
+def read_presets(folder, fields, pv, requires, props):
+    """What the property of type choice takes: for each preset the fields that it turns on and off."""
+    out, given = [], sorted(p["field"] for p in pv if KINDS[fields[p["field"]]["kind"]] != "none")
+    for where, (name, field, member, reason) in rows(f"{folder}/presets.txt", 4, optional=True):
+        known = [p for p in out if normal(p["name"]) == normal(named(where, name))]
+        if reason == "-":
+            refuse(where, f"{name} without a reason")
+        if field == "-":
+            if known or member != "-":
+                refuse(where, f"{name} twice" if known else "a preset itself is no member: '-'")
+            out.append(dict(name=name, meaning=reason, members={}, where=where))
+            continue
+        if not known:
+            refuse(where, f"no row above says what preset '{name}' is")
+        i = field_index(where, field, fields)
+        if i not in given:
+            refuse(where, f"{field} is no paravirtual feature that KVM or a VMM gives")
+        if i in known[0]["members"]:
+            refuse(where, f"{field} in {name} twice")
+        if member not in ("on", "off"):
+            refuse(where, f"no such word '{member}', expected on or off")
+        known[0]["members"][i] = dict(on=member == "on", reason=reason, where=where)
+    choices = [p for p in props if PROP_TYPES[p["type"]] == "choice"]
+    if len(choices) > 1 or len(choices) != bool(out):
+        refuse((choices or out[:1])[-1]["where"], "presets.txt is for one property of type choice")
+    for p in out:
+        finish_preset(p, choices[0]["name"], given, fields, requires)
+    for c in choices:
+        c["choices"] = " ".join(p["name"] for p in out)
+    return out
+
+
+def finish_preset(p, prop, given, fields, requires):
+    """A preset without members lacks all for what it means; any other says of each why."""
+    for i in given:
+        if not p["members"] or i in p["members"]:
+            continue
+        refuse(p["where"], f"{p['name']} does not say whether it has {fields[i]['name']}")
+    p["members"] = p["members"] or {i: dict(on=False, reason=p["meaning"], where=p["where"]) for i in given}
+    for r in requires:
+        m = p["members"].get(r["child"])
+        if m and m["on"] and not any(p["members"].get(i, {"on": True})["on"] for i in r["parents"]):
+            refuse(m["where"], f"{p['name']} has {fields[r['child']]['name']}, and nothing that it needs")
+    for m in p["members"].values():
+        m["sentence"] = f"{prop}={p['name']} {'has it' if m['on'] else 'leaves it out'}: {m['reason']}"
+        if len(m["sentence"]) > 200:
+            refuse(m["where"], "a reason is too long: with the preset's name more than 200 characters")
 
 
 def read_gates(folder, fields):

@@ -220,6 +220,9 @@ void account_free(struct account *a)
 	for (unsigned i = 0; i < a->n_elsewhere; i++)
 		free(a->elsewhere[i].way.request);
 	free_effect(&a->effect);
+	for (unsigned i = 0; i < a->n_choices; i++)
+		free_effect(&a->choices[i].effect);
+	free(a->choices);
 }
 
 struct comparing {
@@ -411,48 +414,78 @@ static int is_property(void *ctx, const struct gcpu_property_info *f)
 	return 1;
 }
 
-/* The request without a word on the property, and with it the other way round. */
-static char *other_request(const struct account *a, bool on)
+/* The request without a word on the property, then with VALUE for it, if that is not NULL. */
+static char *other_request(const struct account *a, const char *value)
 {
-	const char *s = request_of(a->tool), *value;
-	size_t room = strlen(s) + strlen(a->name) + 8, n = strcspn(s, ","), length;
+	const char *s = request_of(a->tool), *said;
+	size_t room = strlen(s) + strlen(a->name) + (value ? strlen(value) : 0) + 3;
+	size_t n = strcspn(s, ","), length;
 	char *text = need(malloc(room));
 
 	memcpy(text, s, n);
 	for (length = n, s += n; *s; s += n) {
 		n = 1 + strcspn(s + 1, ",");
-		if (is_about(&a->property, s + 1, n - 1, &value))
+		if (is_about(&a->property, s + 1, n - 1, &said))
 			continue;
 		memcpy(text + length, s, n);
 		length += n;
 	}
 	text[length] = 0;
-	if (strcmp(a->deflt, on ? "on" : "off") != 0)
-		snprintf(text + length, room - length, ",%s=%s", a->name, on ? "on" : "off");
+	if (value)
+		snprintf(text + length, room - length, ",%s=%s", a->name, value);
 	return text;
 }
 
-/* The plan with the property the other way round. */
-static void try_property(struct account *a)
+/* What the plan of another request, TEXT, which is taken over, has and has not. */
+static void try_request(const struct account *a, char *text, struct effect *e)
 {
-	char *text = other_request(a, strcmp(a->value, "on") != 0);
 	struct gcpu_request *req = NULL;
 	struct gcpu_plan *plan = NULL;
 
 	if (gcpu_request_parse(a->tool->arch, text, &req, NULL) == 0 &&
 	    gcpu_plan_make(a->planned->snap, req, &a->tool->machine, &plan, NULL) == 0) {
-		struct comparing c = { a->planned->plan, plan, &a->effect };
+		struct comparing c = { a->planned->plan, plan, e };
 
 		gcpu_features(a->tool->arch, compare, &c);
 		compare_tables(&c);
 		compare_recipes(&c);
-		a->effect.request = text;
-		a->effect.refused = gcpu_plan_refused(plan) && !gcpu_plan_refused(a->planned->plan);
+		e->request = text;
+		e->refused = gcpu_plan_refused(plan) && !gcpu_plan_refused(a->planned->plan);
 		text = NULL;
 	}
 	free(text);
 	gcpu_plan_free(plan);
 	gcpu_request_free(req);
+}
+
+static int take_choice(void *ctx, const struct gcpu_preset_info *p)
+{
+	struct account *a = ctx;
+
+	if (p->feature || strcmp(p->property, a->property.name) != 0)
+		return 0;
+	if (tool_same_name(a->value, strlen(a->value), p->name))
+		snprintf(a->value, sizeof(a->value), "%s", p->name);
+	a->choices = need(realloc(a->choices, (a->n_choices + 1) * sizeof(*a->choices)));
+	a->choices[a->n_choices++] = (struct choice){ .name = p->name, .meaning = p->reason };
+	return 0;
+}
+
+/* The plan with the property the other way round, or with each other word that it takes. */
+static void try_property(struct account *a)
+{
+	const char *other = strcmp(a->value, "on") != 0 ? "on" : "off";
+
+	if (strcmp(a->property.type, "switch") == 0)
+		try_request(a, other_request(a, strcmp(a->deflt, other) != 0 ? other : NULL), &a->effect);
+	if (strcmp(a->property.type, "choice") != 0)
+		return;
+	gcpu_presets(a->tool->arch, take_choice, a);
+	for (unsigned i = 0; i < a->n_choices; i++)
+		if (strcmp(a->choices[i].name, a->value) != 0)
+			try_request(a, other_request(a, a->choices[i].name), &a->choices[i].effect);
+	if (a->said)
+		try_request(a, other_request(a, NULL), &a->effect);
 }
 
 int account_take(struct account *a, struct tool *t, const struct planned *p, const char *word)
@@ -473,7 +506,6 @@ int account_take(struct account *a, struct tool *t, const struct planned *p, con
 	a->subject = SUBJECT_PROPERTY;
 	a->name = a->property.name;
 	a->meaning = a->property.meaning;
-	if (strcmp(a->property.type, "switch") == 0)
-		try_property(a);
+	try_property(a);
 	return 0;
 }

@@ -43,6 +43,12 @@ struct effect {
 	bool refused; /* the plan would be, and is not now */
 };
 
+/* A word that a property of type choice takes. */
+struct choice {
+	const char *name, *meaning;
+	struct effect effect; /* .request NULL: it is the one in effect */
+};
+
 enum subject { SUBJECT_FEATURE, SUBJECT_GROUP, SUBJECT_PROPERTY };
 
 struct account {
@@ -64,7 +70,9 @@ struct account {
 	char value[80]; /* as the request or the default has it */
 	bool said;
 	struct gcpu_property_standing now;
-	struct effect effect;
+	struct effect effect; /* of a switch the other way round, of a choice without the word */
+	struct choice *choices;
+	unsigned n_choices;
 };
 
 /* All about a word; 0 or an exit code. */
@@ -91,6 +99,9 @@ void explain_became(const struct account *a);
 void property_json(const struct account *a, struct json *j);
 /* "a number from 32 to 52, or 0 for none" */
 void takes_text(struct text *t, const struct gcpu_property_info *p);
+/* All properties, or those that patterns among the words name. */
+void properties_text(const struct tool *t);
+void properties_json(const struct tool *t, struct json *j);
 /* A word as a shell takes it. */
 void explain_word(struct text *t, const char *word);
 /* One feature as the catalogue has it; the members of an open object. */

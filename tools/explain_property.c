@@ -50,12 +50,26 @@ static void add_calls(struct text *t, const struct effect *e)
 	}
 }
 
+/* "none, safe or all" */
+static void add_choices(struct text *t, const char *words)
+{
+	for (const char *s = words; *s;) {
+		size_t n = strcspn(s, " ");
+		bool last = !s[n];
+
+		text_add(t, "%s%.*s", s == words ? "" : last ? " or " : ", ", (int)n, s);
+		s += n + !last;
+	}
+}
+
 void takes_text(struct text *t, const struct gcpu_property_info *p)
 {
 	unsigned long long min = p->min, max = p->max;
 
 	if (strcmp(p->type, "switch") == 0)
 		text_add(t, "on or off");
+	else if (p->choices)
+		add_choices(t, p->choices);
 	else if (strcmp(p->type, "text") == 0)
 		text_add(t, min == max ? "a text of %llu characters" : "a text of %llu to %llu characters", min, max);
 	else if (strcmp(p->type, "hertz") == 0)
@@ -116,9 +130,24 @@ static void add_effect(struct text *t, const struct effect *e)
 		add_calls(t, e);
 }
 
+static void print_otherwise(const struct account *a)
+{
+	struct text t = { NULL, 0, 0 };
+	unsigned told = 0;
+
+	for (unsigned i = 0; i <= a->n_choices; i++) {
+		const struct effect *e = i ? &a->choices[i - 1].effect : &a->effect;
+
+		if (e->request)
+			add_effect(&t, e);
+		told += e->request != NULL;
+		text_item(told > 1 ? "" : "otherwise", &t);
+	}
+	free(t.s);
+}
+
 void explain_property(const struct account *a)
 {
-	const struct effect *e = &a->effect;
 	struct text t = { NULL, 0, 0 };
 
 	term_print(TERM_BOLD, a->name);
@@ -132,9 +161,11 @@ void explain_property(const struct account *a)
 		text_add(&t, "%s", strcmp(a->property.other, a->name) ? a->property.other : a->property.name);
 		text_item("also", &t);
 	}
-	if (e->request)
-		add_effect(&t, e);
-	text_item("otherwise", &t);
+	for (unsigned i = 0; i < a->n_choices; i++) {
+		text_add(&t, "%s: %s", a->choices[i].name, a->choices[i].meaning);
+		text_item(i ? "" : "choices", &t);
+	}
+	print_otherwise(a);
 	free(t.s);
 }
 
@@ -160,6 +191,22 @@ static void leaves(struct json *j, const struct effect *e)
 	jw_close(j, ']');
 }
 
+static void effect_json(struct json *j, const struct effect *e)
+{
+	if (!e->request) {
+		jw_string(j, NULL);
+		return;
+	}
+	jw_object(j, false);
+	jw_key_string(j, "request", e->request);
+	jw_key_bool(j, "refused", e->refused);
+	names(j, "turns_on", e->on, e->n_on);
+	names(j, "turns_off", e->off, e->n_off);
+	leaves(j, e);
+	names(j, "calls", e->calls, e->n_calls);
+	jw_close(j, '}');
+}
+
 void property_json(const struct account *a, struct json *j)
 {
 	jw_object(j, false);
@@ -168,22 +215,22 @@ void property_json(const struct account *a, struct json *j)
 	jw_key_string(j, "default", a->property.deflt);
 	jw_key_bool(j, "asked", a->said);
 	jw_key(j, "otherwise");
-	if (a->effect.request) {
-		jw_object(j, false);
-		jw_key_string(j, "request", a->effect.request);
-		jw_key_bool(j, "refused", a->effect.refused);
-		names(j, "turns_on", a->effect.on, a->effect.n_on);
-		names(j, "turns_off", a->effect.off, a->effect.n_off);
-		leaves(j, &a->effect);
-		names(j, "calls", a->effect.calls, a->effect.n_calls);
-		jw_close(j, '}');
-	} else {
-		jw_string(j, NULL);
-	}
+	effect_json(j, &a->effect);
 	jw_key_string(j, "in_effect", a->now.has_value ? a->now.text : NULL);
 	jw_key(j, "findings");
 	jw_array(j, false);
 	gcpu_plan_property_findings(a->planned->plan, a->property.name, plan_write_finding, j, NULL);
+	jw_close(j, ']');
+	jw_key(j, "choices");
+	jw_array(j, false);
+	for (unsigned i = 0; i < a->n_choices; i++) {
+		jw_object(j, false);
+		jw_key_string(j, "name", a->choices[i].name);
+		jw_key_string(j, "meaning", a->choices[i].meaning);
+		jw_key(j, "otherwise");
+		effect_json(j, &a->choices[i].effect);
+		jw_close(j, '}');
+	}
 	jw_close(j, ']');
 	jw_close(j, '}');
 }

@@ -50,15 +50,28 @@ int gcpu_properties(enum gcpu_arch arch,
 struct gcpu_property_info {
 	const char *name;
 	const char *other;   /**< a second name, or NULL */
-	const char *type;    /**< "switch", "number", "hertz" or "text" */
+	const char *type;    /**< "switch", "number", "hertz", "text" or "choice" */
 	const char *deflt;   /**< "on", "off", "host" (on for host and max), "-" (not set) */
 	uint64_t min, max;   /**< of a number; of the length of a text, in characters */
 	bool or_zero;        /**< 0 is allowed too and means "not set" */
 	const char *meaning;
+	const char *choices; /**< of a choice: the words that it takes, separated by blanks; else NULL */
 };
 /** Visit all properties of ARCH with what they take; non-zero from VISIT stops and is returned. */
 int gcpu_property_infos(enum gcpu_arch arch,
 			int (*visit)(void *ctx, const struct gcpu_property_info *), void *ctx);
+
+/** A preset: what a property of type "choice" makes of paravirtual features. Strings are static. */
+struct gcpu_preset_info {
+	const char *property; /**< the property that takes it: "pv" */
+	const char *name;     /**< "none", "safe", ... */
+	const char *feature;  /**< NULL: this is about the preset itself */
+	bool on;	      /**< the preset has .feature, where KVM offers it; else it goes off */
+	const char *reason;   /**< why, in one sentence; of the preset itself, what it is */
+};
+/** Visit the presets of ARCH, each followed by all features that it decides; non-zero from VISIT
+ *  stops and is returned. Nothing is visited where the architecture has none. */
+int gcpu_presets(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_preset_info *), void *ctx);
 
 /** A model: what a request begins with. Strings are static. */
 struct gcpu_model_info {

@@ -115,17 +115,16 @@ static void add_change(struct move *m, enum change_kind kind, unsigned what, boo
 static void add_word(struct search *s, enum change_kind kind, const struct feature_fact *ff, bool on)
 {
 	const struct facts *f = s->plan->facts;
-	const struct rule_fact *r = plan_last_rule(s->plan, f->targets[s->feature->first].field);
+	unsigned field = f->targets[s->feature->first].field;
+	const struct rule_fact *r = plan_last_rule(s->plan, field);
 	struct move m = { .n = 0 };
 
 	if (!ff)
 		return;
 	/* why it is off; that it is on needs no reason to be otherwise, and what this KVM
 	 * lacks is no reason to ask for it */
-	if (s->on && r && r != &f->rules[RULE_NOT_OFFERED] && r != &f->rules[RULE_NEVER_OFFERED]) {
-		m.why = r->sentence;
-		m.source = r->source;
-	}
+	if (s->on && r && r != &f->rules[RULE_NOT_OFFERED] && r != &f->rules[RULE_NEVER_OFFERED])
+		plan_reason(s->plan, field, (unsigned)(r - f->rules), &m.why, &m.source);
 	add_change(&m, kind, feature_index(s, ff), on);
 	add_move(s, &m);
 }
@@ -157,6 +156,25 @@ static bool field_on(const struct search *s, unsigned field)
 	return !field_is_off(&s->plan->facts->fields[field], field_get(s->plan, s->plan->value, field));
 }
 
+/* The word that names a preset, where that decides otherwise about one of the fields. */
+static void preset_move(struct search *s)
+{
+	const struct gcpu_plan *p = s->plan;
+
+	for (unsigned i = 0; i < s->n_near; i++) {
+		const struct member_fact *member = plan_member(p, s->near[i]);
+		unsigned rule = s->on ? RULE_PRESET_LACKS : RULE_PRESET_HAS;
+		struct move m = { .n = 0 };
+
+		if (!member || member->on == s->on)
+			continue;
+		if (s->on)
+			plan_reason(p, s->near[i], rule, &m.why, &m.source);
+		add_change(&m, CHANGE_PROP, (unsigned)preset_property(p->facts), false);
+		add_move(s, &m);
+	}
+}
+
 static void word_moves(struct search *s)
 {
 	const struct gcpu_plan *p = s->plan;
@@ -170,6 +188,7 @@ static void word_moves(struct search *s)
 	for (unsigned i = s->feature->n; i < s->n_near; i++)
 		if (p->fields[s->near[i]].said == SAID_VALUE && field_on(s, s->near[i]) != s->on)
 			add_word(s, CHANGE_DROP, feature_of_field(f, s->near[i]), false);
+	preset_move(s);
 }
 
 /* Words about what it needs, for what cannot be named, or does not bring that by itself. */

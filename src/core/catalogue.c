@@ -128,7 +128,7 @@ int gcpu_properties(enum gcpu_arch arch,
 int gcpu_property_infos(enum gcpu_arch arch,
 			int (*visit)(void *ctx, const struct gcpu_property_info *), void *ctx)
 {
-	static const char *const types[] = { "switch", "number", "number", "hertz", "text" };
+	static const char *const types[] = { "switch", "number", "number", "hertz", "text", "choice" };
 	const struct arch *a = arch_of(arch);
 
 	if (!a || !visit)
@@ -146,6 +146,7 @@ int gcpu_property_infos(enum gcpu_arch arch,
 			.max = f->max,
 			.or_zero = f->type == PROP_NUMBER0,
 			.meaning = f->meaning,
+			.choices = f->choices,
 		};
 		int status = visit(ctx, &info);
 

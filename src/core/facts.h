@@ -198,7 +198,7 @@ struct number_fact {
 	const char *name, *on, *meaning;
 };
 
-enum prop_type { PROP_BOOL, PROP_NUMBER, PROP_NUMBER0, PROP_HERTZ, PROP_TEXT };
+enum prop_type { PROP_BOOL, PROP_NUMBER, PROP_NUMBER0, PROP_HERTZ, PROP_TEXT, PROP_CHOICE };
 /* Whose default is `deflt`: nobody's, every model's, that of host and max (0 for the others). */
 enum prop_when { PROP_UNSET, PROP_ALWAYS, PROP_GENEROUS };
 
@@ -208,7 +208,21 @@ struct property_fact {
 	uint8_t when;		  /* enum prop_when */
 	uint8_t deflt;
 	uint64_t min, max; /* of a number, of a text's length */
+	const char *choices; /* names of presets, separated by blanks, or NULL */
 	const char *meaning;
+};
+
+/* What a property of type PROP_CHOICE may be; its value is an index, and 1. */
+struct preset_fact {
+	const char *name, *meaning;
+	uint16_t first, n; /* in members, by field */
+};
+
+/* What a preset makes of one field. */
+struct member_fact {
+	uint16_t field;
+	bool on;
+	const char *reason, *sentence; /* the sentence names the preset */
 };
 
 struct model_fact {
@@ -268,8 +282,10 @@ struct facts {
 	const struct gate_fact *gates;
 	const struct cache_fact *caches;
 	const struct value_fact *values;
+	const struct preset_fact *presets;
+	const struct member_fact *members;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_gates, n_caches, n_values;
+		n_props, n_models, n_pv, n_gates, n_caches, n_values, n_presets;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

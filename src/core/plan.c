@@ -201,11 +201,16 @@ static int explain_field(const struct gcpu_plan *p, unsigned field,
 {
 	for (size_t i = 0; i < p->steps.n; i++) {
 		const struct plan_step *s = LIST_AT(&p->steps, struct plan_step, i);
-		const struct rule_fact *r = &p->facts->rules[s->rule];
-		struct gcpu_reason out = { r->id,    p->facts->fields[field].name, s->before,
-					   s->after, r->sentence,		   r->source };
-		int status = s->field == field ? visit(ctx, &out) : 0;
+		struct gcpu_reason out = { .rule = p->facts->rules[s->rule].id,
+					   .field = p->facts->fields[field].name,
+					   .before = s->before,
+					   .after = s->after };
+		int status;
 
+		if (s->field != field)
+			continue;
+		plan_reason(p, field, s->rule, &out.sentence, &out.source);
+		status = visit(ctx, &out);
 		if (status)
 			return status;
 	}

@@ -85,6 +85,7 @@ struct gcpu_plan {
 	struct field_state *fields;  /* one per field */
 	uint64_t *props;	     /* value of each property; of a text: 1 where it was given */
 	struct prop_said *props_said; /* one per property: where the user spoke of it */
+	const struct preset_fact *preset; /* the one that the request names, or NULL */
 	char vendor[13];	     /* as the guest sees it */
 	unsigned lacking;	     /* properties asked for that a rule says are not to be had */
 	uint64_t *has;		     /* bit per feature number */
@@ -198,6 +199,8 @@ void name_nearest(const struct arch *a, const char *name, size_t length, bool al
 		  struct gcpu_error *err);
 /* The same with the names of bundled snapshots. */
 void name_nearest_host(const char *name, struct gcpu_error *err);
+/* The same with the names of presets. */
+void name_nearest_preset(const struct facts *f, const char *name, size_t length, struct gcpu_error *err);
 /* The feature that has FIELD for its own. */
 const struct feature_fact *feature_of_field(const struct facts *f, unsigned field);
 /* Do TEXT[0..N) and the C string mean the same name? */
@@ -221,6 +224,20 @@ const struct feature_fact *plan_feature(const struct gcpu_plan *p, const char *n
 /* The name under which the user knows a field: as he said it, else its own. */
 const char *field_known_as(const struct gcpu_plan *p, unsigned field);
 
+/* The property that takes presets, or -1. */
+int preset_property(const struct facts *f);
+/* Index of the preset of that name, or -1. */
+int preset_find(const struct facts *f, const char *name, size_t length);
+/* The preset that the properties of a plan name, or NULL. */
+const struct preset_fact *preset_said(const struct gcpu_plan *p);
+/* What the plan's preset makes of a field; NULL if it says nothing of it, or if there is none. */
+const struct member_fact *plan_member(const struct gcpu_plan *p, unsigned field);
+/* Is a word one whose bits the preset chooses? */
+bool plan_preset_decides(const struct gcpu_plan *p, unsigned word);
+/* Why RULE touched FIELD: the rule's own sentence, or that of the preset's row. */
+void plan_reason(const struct gcpu_plan *p, unsigned field, unsigned rule, const char **ret_sentence,
+		 const char **ret_source);
+
 /* resolving */
 void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t before, uint64_t after);
 /* Change a field of plan->value and record why. */
@@ -237,6 +254,8 @@ void plan_rules(struct gcpu_plan *p, enum rule_stage stage);
 bool plan_rule_wants_more(const struct gcpu_plan *p, unsigned rule);
 bool plan_rule_holds(const struct gcpu_plan *p, unsigned rule, unsigned field);
 bool plan_atom_holds(const struct gcpu_plan *p, const struct atom_fact *a, unsigned field);
+/* Its members on where they are offered, all else that it speaks of off. */
+void plan_take_preset(struct gcpu_plan *p);
 void plan_parents(struct gcpu_plan *p);
 void plan_refusals(struct gcpu_plan *p);
 void plan_trial(struct gcpu_plan *p);

@@ -76,6 +76,10 @@ int gcpu_plan_property(const struct gcpu_plan *p, const char *name,
 	if (prop < 0)
 		return prop;
 	s.asked = p->props_said[prop].said;
+	if (p->facts->props[prop].type == PROP_CHOICE && p->preset) {
+		s.has_value = true;
+		snprintf(s.text, sizeof(s.text), "%s", p->preset->name);
+	}
 	for (unsigned i = 0; i < p->facts->n_values; i++)
 		if (p->facts->values[i].prop == prop)
 			in_effect(p, &p->facts->values[i], &s);

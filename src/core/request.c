@@ -224,6 +224,40 @@ static int property_text(struct gcpu_request *r, struct request_item *it, struct
 	return 0;
 }
 
+/* "one of none, safe, all": the words that a choice may be */
+static void choices_expected(const struct property_fact *f, struct gcpu_error *err)
+{
+	size_t n = 0;
+
+	if (!err)
+		return;
+	error_expected(err, "one of ");
+	n = strlen(err->expected);
+	for (const char *c = f->choices; *c && n + 3 < sizeof(err->expected); c++) {
+		if (*c == ' ')
+			err->expected[n++] = ',';
+		err->expected[n++] = *c;
+	}
+	err->expected[n] = 0;
+}
+
+static int property_choice(struct gcpu_request *r, struct request_item *it, const struct span *v,
+			   struct span name, struct gcpu_error *err)
+{
+	const struct facts *f = r->arch->facts;
+	int preset = v ? preset_find(f, v->s, v->n) : -1;
+
+	if (preset >= 0) {
+		it->value = (uint64_t)preset + 1;
+		return 0;
+	}
+	fail_at(err, r->text, v ? *v : name, GCPU_ERR_VALUE, v ? "no such preset:" : "it needs a value:", "");
+	choices_expected(&f->props[it->prop], err);
+	if (v)
+		name_nearest_preset(f, v->s, v->n, err);
+	return GCPU_ERR_VALUE;
+}
+
 /* A property that is no switch; V is NULL where no value was given. */
 static int property_value(struct gcpu_request *r, struct request_item *it, const struct span *v,
 			  struct span name, struct gcpu_error *err)
@@ -231,6 +265,8 @@ static int property_value(struct gcpu_request *r, struct request_item *it, const
 	const struct property_fact *f = &r->arch->facts->props[it->prop];
 	bool ok;
 
+	if (f->type == PROP_CHOICE)
+		return property_choice(r, it, v, name, err);
 	if (!v)
 		return fail_at(err, r->text, name, GCPU_ERR_VALUE, "it needs a value:", "name=value");
 	if (f->type == PROP_TEXT)

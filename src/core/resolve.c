@@ -160,6 +160,7 @@ static void collect_properties(struct gcpu_plan *p, const struct gcpu_request *r
 				collect_property(p, it);
 		}
 	}
+	p->preset = preset_said(p);
 }
 
 /* What the user said of features. LAST: nothing is collected again after this. */
@@ -265,15 +266,16 @@ static bool prop_is(const struct gcpu_plan *p, const char *name, bool otherwise)
 }
 
 /* Bits that no field describes: kept only where nobody wants to migrate, or
- * where KVM would not let them go. */
+ * where KVM would not let them go; what nobody knows is in no preset. */
 static void unknown_bits(struct gcpu_plan *p)
 {
 	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
-	bool keep = p->arch->unknown_fixed || (generous && !prop_is(p, "migratable", false));
+	bool any = p->arch->unknown_fixed || (generous && !prop_is(p, "migratable", false));
 
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		const struct word_fact *w = &p->facts->words[i];
 		uint64_t unknown = p->offer[i] & ~w->known;
+		bool keep = any && !plan_preset_decides(p, i);
 
 		if (w->klass != CLASS_FIELDS)
 			continue;
@@ -379,6 +381,7 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 	start(p);
 	unknown_bits(p);
 	plan_rules(p, STAGE_DEFAULT);
+	plan_take_preset(p);
 	apply_words(p);
 	clamp(p);
 	plan_rules(p, STAGE_PLAN);

@@ -38,6 +38,8 @@ class Advice(cli.Test):
             ("x86-amd-rome-6-12", ["-c", "host,-avx,-kvmclock2", "--irqchip", "none", "--disable-exits", "hlt"],
              "kvm* x2apic avx2 svm npt xcr0-avx monitor rdctl-no invtsc tsc-deadline avx512f cx16"),
             ("x86-amd-max-6-12", ["-c", "host"], "invtsc kvm-msi-ext-dest-id kvm-migration-control vmx ht"),
+            ("x86-amd-max-6-12", ["-c", "host,pv=none,+kvm-pv-eoi", "--irqchip", "split", "--handles", "msi-ext-dest-id"], "kvm* kvmclock"),
+            ("x86-amd-rome-6-12", ["-c", "qemu64,pv=latency"], "kvm*"),
             ("x86-amd-opteron-g3-6-1", ["-c", "qemu64,check=off"], "avx2 svm xsave kvm-hint-dedicated"),
             ("arm64-kvm-neoverse-n1-6-12", ["-c", "host,-FEAT_AES"], "FEAT_SVE FEAT_MTE2 pauth FEAT_PMULL FEAT_RNG"),
             ("arm64-kvm-max-6-12", ["--gic", "none", "-c", "max,-sve"], "FEAT_SVE2 FEAT_GICv3 SVE.VL FEAT_MTE2"),
@@ -83,7 +85,31 @@ class Advice(cli.Test):
         self.assertLessEqual({"kvm-pv-eoi", "kvmclock1"}, seen)
         self.assertEqual(self.explained("x86-amd-rome-6-12", "-c", "host,phys-bits=40", "phys-bits")[0]["property"],
                          {"value": "40", "type": "number", "default": "-", "asked": True, "otherwise": None,
-                          "in_effect": "40", "findings": []})
+                          "in_effect": "40", "findings": [], "choices": []})
+
+    def test_presets(self):
+        """Each word that pv takes is tried: what it turns on and off is what the plans differ in."""
+        def on(request):
+            return {n.split("=")[0] for n in self.exits(0, "plan", "--json", "--host", host, "-c", request).json()["features"]["on"]}
+        host = "x86-amd-max-6-12"
+        words = ["none", "safe", "migratable", "latency", "all"] # man/guestcpu.1
+        for given, value in (("host", None), ("qemu64,-kvm-pv-eoi,pv=all,+avx", "all"), ("base,PV=none,pv=Safe", "safe")):
+            with self.subTest(request=given):
+                p = self.explained(host, "-c", given, "pv")[0]["property"]
+                self.assertEqual((p["type"], p["value"], p["in_effect"]), ("choice", value or "not set", value))
+                self.assertEqual([c["name"] for c in p["choices"]], words)
+                self.assertEqual([c["name"] for c in p["choices"] if c["otherwise"] is None], [value] if value else [])
+                self.assertEqual(p["otherwise"] is None, value is None)
+                now = on(given)
+                for other in [c["otherwise"] for c in p["choices"]] + [p["otherwise"]]:
+                    then = on(other["request"]) if other else now
+                    self.assertEqual(set(other["turns_on"] if other else []), then - now, other)
+                    self.assertEqual(set(other["turns_off"] if other else []), now - then, other)
+                    self.assertTrue(all(n.startswith("kvm") for n in then ^ now))
+                self.assertEqual([f["id"] for f in p["findings"]], ["said-twice"] if given.count("=") > 1 else [])
+        text = self.exits(0, "explain", "--host", host, "-c", "host,pv=safe", "pv").out
+        self.assertIn("\n  takes      none, safe, migratable, latency or all\n", text)
+        self.assertIn("\n  in effect  safe\n", text)
 
     def planned(self, *args):
         """CPUID of the first vCPU: {(leaf, sub-leaf): [eax, ebx, ecx, edx]}"""

@@ -25,7 +25,7 @@ import cli
 REQUESTS = {
     "x86": ["host", "max", "qemu64", "kvm64", "host,-kvm-pv-eoi,+avx2", "host,kvm=off",
             "host,migratable=off,+invtsc,+svm,+vmx", "max,enforce=on,+mpx", "qemu64,+amx-tile,+xsave",
-            "host,+kvm-hc-map-gpa-range,+kvm-migration-control"],
+            "host,+kvm-hc-map-gpa-range,+kvm-migration-control", "base,pv=latency,+kvm-hint-dedicated"],
     "arm64": ["host", "max", "host,mte=on", "host,-FEAT_RNG", "host,ID_AA64ISAR0_EL1.AES=0",
               "host,enforce=on,FEAT_SVE2p1=on", "host,migratable=off"],
 }

@@ -51,6 +51,15 @@ def cut(begin):
     return edit
 
 
+def change(begin, old, new):
+    """In the row that begins with BEGIN, NEW in the place of OLD."""
+    def edit(lines):
+        at = next(i for i, line in enumerate(lines) if re.match(begin, line))
+        lines[at] = lines[at].replace(old, new, 1)
+        return at + 1
+    return edit
+
+
 def host(old, new):
     """A document with NEW in the place of the first OLD; a document is refused as a whole."""
     def edit(lines):
@@ -214,6 +223,35 @@ CASES = [
     (X + "pv.txt", add("avx2 | 0x1 0x2 0x3 0x4 0x5 | - | - | - | Note"), "at most four MSRs and two hypercalls"),
     (X + "pv.txt", add("avx2 | - | 64 | - | - | Note"), "64 is out of range 0..63"),
     (X + "pv.txt", add("kvm-mmu | - | 2 | - | - | Note"), "kvm-mmu twice"),
+    (X + "pv.txt", cut(r"kvm-pv-eoi +\|"), "kvm-pv-eoi is KVM's own and has no row in pv.txt",
+     (X + "fields.txt", r"[0-9]+ +\| kvm-pv-eoi +\|")),
+    # presets
+    (X + "presets.txt", add("zz | kvm-pv-eoi | on | Reason"), "no row above says what preset 'zz' is"),
+    (X + "presets.txt", add("z z | - | - | Meaning"), "'z z' is not a name"),
+    (X + "presets.txt", add("SAFE | - | - | Meaning"), "SAFE twice"),
+    (X + "presets.txt", add("zz | - | on | Meaning"), "a preset itself is no member"),
+    (X + "presets.txt", add("zz | - | - | -"), "zz without a reason"),
+    (X + "presets.txt", add("none | kvm-pv-eoi | off | -"), "none without a reason"),
+    (X + "presets.txt", add("none | kvm-pv-eoi | off | "), "an empty column"),
+    (X + "presets.txt", add("none | kvm-pv-ieo | off | Reason"), "no field 'kvm-pv-ieo'"),
+    (X + "presets.txt", add("none | kvmclock | off | Reason"), "no field 'kvmclock'"),
+    (X + "presets.txt", add("none | avx2 | off | Reason"), "avx2 is no paravirtual feature that KVM or a VMM gives"),
+    (X + "presets.txt", add("none | monitor | off | Reason"), "monitor is no paravirtual feature"),
+    (X + "presets.txt", add("none | kvm-mmu | off | Reason"), "kvm-mmu is no paravirtual feature that KVM or a VMM gives"),
+    (X + "presets.txt", add("safe | KVM_PV_EOI | on | Reason"), "KVM_PV_EOI in safe twice"),
+    (X + "presets.txt", add("none | kvm-pv-eoi | yes | Reason"), "no such word 'yes', expected on or off"),
+    (X + "presets.txt", cut(r"safe +\| kvm-pv-eoi +\|"), "safe does not say whether it has kvm-pv-eoi",
+     (X + "presets.txt", r"safe +\| - +\|")),
+    (X + "presets.txt", add("none | kvm-pv-eoi | off | Reason"), "none does not say whether it has kvmclock1",
+     (X + "presets.txt", r"none +\| - +\|")),
+    (X + "presets.txt", change(r"migratable +\| kvm-steal-time +\|", "| on ", "| off "),
+     "migratable has kvm-pv-tlb-flush, and nothing that it needs", (X + "presets.txt", r"migratable +\| kvm-pv-tlb-flush +\|")),
+    (X + "presets.txt", change(r"all +\| kvm-pv-eoi +\|", "| ends", "| " + "x" * 200 + " ends"), "a reason is too long"),
+    (X + "presets.txt", put(1, "# MIT"), "the first line must be the licence"),
+    (X + "properties.txt", add("zz-prop | choice | - | Meaning"), "presets.txt is for one property of type choice"),
+    (X + "properties.txt", change(r"pv +\|", "choice", "bool"), "presets.txt is for one property of type choice", (X + "presets.txt", r"none +\| - +\|")),
+    (A + "properties.txt", add("zz-prop | choice | - | Meaning"), "presets.txt is for one property of type choice"),
+    (X + "properties.txt", add("zz-prop | choice:2 | - | Meaning"), "no such type 'choice:2'"),
     (X + "models.txt", add("zz | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse sse"), "a feature twice"),
     (X + "models.txt", add("zz | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse zz"), "no field 'zz'"),
     (X + "models.txt", add("qemu64 | Vendor | 6 | 6 | 3 | 0xd | 0x80000008 | CPU | sse"), "model qemu64 twice"),

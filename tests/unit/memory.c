@@ -120,7 +120,7 @@ static int run_request(enum gcpu_arch arch, const char *text)
 
 static int request_x86(void)
 {
-	return run_request(GCPU_ARCH_X86, "host,+avx2,-avx,aes=off,enforce,sse,sse2,pni,+fma,-x2apic");
+	return run_request(GCPU_ARCH_X86, "host,+avx2,-avx,aes=off,enforce,sse,sse2,pni,+fma,-x2apic,pv=safe");
 }
 
 static int request_arm64(void)
@@ -413,7 +413,7 @@ static void prepare(void)
 	m.vcpus = 3;
 	if (gcpu_snapshot_write(x86, unit_write, &x86_text) ||
 	    gcpu_snapshot_write(arm64, unit_write, &arm64_text) ||
-	    gcpu_request_parse(GCPU_ARCH_X86, "host,+avx512f,-x2apic,+kvm-pv-unhalt", &x86_request, NULL) ||
+	    gcpu_request_parse(GCPU_ARCH_X86, "host,+avx512f,-x2apic,+kvm-pv-unhalt,pv=safe", &x86_request, NULL) ||
 	    gcpu_request_parse(GCPU_ARCH_ARM64, "host,FEAT_RNG=off,+FEAT_SHA512", &arm64_request, NULL) ||
 	    gcpu_plan_make(x86, x86_request, &m, &x86_plan, NULL) ||
 	    gcpu_plan_make(arm64, arm64_request, &m, &arm64_plan, NULL))

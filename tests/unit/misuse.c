@@ -39,6 +39,7 @@ static void nothing(void)
 	CHECK(gcpu_plan_advise(NULL, "x", true, NULL, NULL, NULL) == GCPU_ERR_ARGUMENT, "advise");
 	CHECK(gcpu_plan_standing(NULL, "x", NULL, NULL) == GCPU_ERR_ARGUMENT, "standing");
 	CHECK(gcpu_models(GCPU_ARCH_X86, NULL, NULL) == GCPU_ERR_ARGUMENT, "models");
+	CHECK(gcpu_presets(GCPU_ARCH_X86, NULL, NULL) == GCPU_ERR_ARGUMENT, "presets");
 	CHECK(gcpu_plan_property(NULL, "x", NULL, NULL) == GCPU_ERR_ARGUMENT, "property");
 	CHECK(gcpu_plan_property_findings(NULL, "x", NULL, NULL, NULL) == GCPU_ERR_ARGUMENT, "property findings");
 	CHECK(gcpu_feature_needs(0, "x", NULL, NULL) == GCPU_ERR_NAME, "needs");
