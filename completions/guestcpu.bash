@@ -10,7 +10,7 @@ _guestcpu_options()
 
 	case $1 in
 	probe) echo "--arch --host --json -j --kvm --name --no-trial --output -o --help -h" ;;
-	features) echo "$machine --all -a --hosts --kind --missing --on" ;;
+	features) echo "$machine --all -a --hosts --kind --missing --on --presets" ;;
 	plan) echo "$machine --all -a --format -f --output -o" ;;
 	explain) echo "$machine" ;;
 	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
@@ -74,6 +74,8 @@ _guestcpu_value()
 		;;
 	--irqchip) mapfile -t COMPREPLY < <(compgen -W 'kernel split user none' -- "$cur") ;;
 	--kind) mapfile -t COMPREPLY < <(compgen -W 'hw emulated synth pass vendor alias pv vmm runtime none' -- "$cur") ;;
+	# "=" parts words: what stands before it is the request so far
+	*,pv) mapfile -t COMPREPLY < <(compgen -W 'none safe migratable latency all' -- "$cur") ;;
 	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;

@@ -469,6 +469,12 @@ static int run(struct tool *t)
 
 	if (!exit_code && t->value[OPT_HOSTS])
 		return list_hosts(t);
+	if (!exit_code && t->value[OPT_PRESETS]) {
+		exit_code = tool_host_arch(t);
+		exit_code = exit_code ? exit_code : unknown_word(t);
+		exit_code = exit_code ? exit_code : check_patterns(t);
+		return exit_code ? exit_code : tool_presets(t);
+	}
 	if (!exit_code && asks_plan(t)) {
 		exit_code = tool_plan(t, &p);
 		l.planned = exit_code ? NULL : &p;
@@ -501,6 +507,6 @@ const struct command cmd_features = {
 	.words = "[NAME...] [PATTERN...]",
 	.help = "the catalogue: every feature with a name, of any architecture, on any host",
 	.takes = MACHINE_OPTIONS | TAKES(OPT_ALL) | TAKES(OPT_HOSTS) | TAKES(OPT_KIND) | TAKES(OPT_MISSING) |
-		 TAKES(OPT_ON),
+		 TAKES(OPT_ON) | TAKES(OPT_PRESETS),
 	.run = run,
 };

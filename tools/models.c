@@ -29,19 +29,27 @@ static int item(void *ctx, const struct gcpu_model_info *m)
 	return 0;
 }
 
-int tool_models(struct tool *t)
+int tool_host_arch(struct tool *t)
 {
 	struct gcpu_snapshot *snap;
 	int kvm_fd, exit_code;
+
+	if (!t->value[OPT_HOST] || strcmp(t->value[OPT_HOST], "kvm") == 0)
+		return 0;
+	if (tool_snapshot(t, &snap, &kvm_fd, &exit_code))
+		return exit_code;
+	gcpu_snapshot_free(snap);
+	return 0;
+}
+
+int tool_models(struct tool *t)
+{
+	int exit_code = tool_host_arch(t);
 	struct grid *g;
 	struct json j;
 
-	/* a host elsewhere may be of another architecture; this one's KVM need not be asked */
-	if (t->value[OPT_HOST] && strcmp(t->value[OPT_HOST], "kvm") != 0) {
-		if (tool_snapshot(t, &snap, &kvm_fd, &exit_code))
-			return exit_code;
-		gcpu_snapshot_free(snap);
-	}
+	if (exit_code)
+		return exit_code;
 	if (t->json) {
 		jw_start(&j, tool_write, stdout);
 		jw_object(&j, true);

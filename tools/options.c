@@ -28,6 +28,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_NO_TRIAL] = { "--no-trial", 0, NULL, "measure without throw-away vCPUs; plans then know less" },
 	[OPT_ON] = { "--on", 0, NULL, "only what the plan has" },
 	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document to FILE" },
+	[OPT_PRESETS] = { "--presets", 0, NULL, "what pv= takes, and why each feature is in it or not" },
 	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,modules=,cores=,threads=; wins over --vcpus" },
 	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
 	[OPT_VCPUS] = { "--vcpus", 0, "N", "number of vCPUs (default: 1)" },

@@ -32,6 +32,7 @@ enum option {
 	OPT_NO_TRIAL,
 	OPT_ON,
 	OPT_OUTPUT,
+	OPT_PRESETS,
 	OPT_SMP,
 	OPT_TIMEOUT,
 	OPT_VCPUS,
@@ -101,6 +102,12 @@ int tool_unknown_name(const struct tool *t, const char *word);
 /* -c help, or -c '?': which models there are; the exit code. */
 bool tool_asks_models(const struct tool *t);
 int tool_models(struct tool *t);
+
+/* t->arch as --host has it: a host elsewhere may be of another architecture; this one's KVM
+ * need not be asked. 0 or an exit code. */
+int tool_host_arch(struct tool *t);
+/* features --presets, of the features that are named, or of all; the exit code. */
+int tool_presets(struct tool *t);
 
 /* Patterns with * ? and [], over names and aliases; '_' and '-' are the same. */
 bool match_is_pattern(const char *word);

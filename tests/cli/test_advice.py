@@ -110,6 +110,17 @@ class Advice(cli.Test):
         text = self.exits(0, "explain", "--host", host, "-c", "host,pv=safe", "pv").out
         self.assertIn("\n  takes      none, safe, migratable, latency or all\n", text)
         self.assertIn("\n  in effect  safe\n", text)
+        # the reason of the member itself, in what a plan says and in the list of presets
+        step = self.explained(host, "-c", "host,pv=safe", "kvm-asyncpf-int")[0]["steps"][-1]
+        listed = self.exits(0, "features", "--arch", "x86", "--presets", "-j", "kvm_asyncpf_int", "kvm*eoi").json()["presets"]
+        self.assertEqual([(p["property"], p["name"], [f["name"] for f in p["features"]]) for p in listed],
+                         [("pv", w, ["kvm-pv-eoi", "kvm-asyncpf-int"]) for w in words])
+        self.assertEqual([p["features"][1]["on"] for p in listed], [False, False, False, True, True])
+        self.assertEqual((step["rule"], step["after"], step["sentence"]),
+                         ("preset-lacks", "0x0", "pv=safe leaves it out: " + listed[1]["features"][1]["reason"]))
+        for args, code in ((["avx2"], 1), (["nosuch"], 2), (["nosuch*"], 2)):
+            self.exits(code, "features", "--arch", "x86", "--presets", *args)
+        self.assertEqual(self.exits(1, "features", "--host", "arm64-kvm-max-6-12", "--presets").out, "none\n")
 
     def planned(self, *args):
         """CPUID of the first vCPU: {(leaf, sub-leaf): [eax, ebx, ecx, edx]}"""

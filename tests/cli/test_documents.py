@@ -38,7 +38,7 @@ MACHINES = {
     "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
 }
 PAGES = ("snapshot", "plan", "verify", "explain", "features")
-SMALL = ("error", "hosts", "models") # on one page
+SMALL = ("error", "hosts", "models", "presets") # on one page
 ENTRY = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"]
 
 
@@ -197,6 +197,9 @@ class Documents(cli.Test):
         self.valid("hosts", self.exits(0, "features", "--hosts", "--json"))
         for arch in ("x86", "arm64"):
             self.valid("models", self.exits(0, "plan", "--arch", arch, "-c", "help", "--json"))
+        self.valid("presets", self.exits(0, "features", "--arch", "x86", "--presets", "--json"))
+        self.valid("presets", self.exits(0, "features", "--arch", "x86", "--presets", "-j", "kvmclock"))
+        self.valid("presets", self.exits(1, "features", "--arch", "arm64", "--presets", "--json"))
         host = cli.a_host("x86")
         for code, args in ((2, ("plan", "--host", host, "-c", "host,+kvm-pv-eio")), (2, ("features", "--bogus")),
                            (2, ("plan", "--host", host, "-c", "nosuch")), (3, ("probe", "--kvm", "/nosuch/kvm")),

@@ -41,6 +41,8 @@ CASES = {
                                    "kvmclock", "pv"]),
     "x86-explain-preset-json": ("x86", ["explain", "-j", "-c", "qemu64,pv=none", "kvm-pv-eoi", "pv"]),
     "x86-plan-preset": ("x86", ["plan", "-c", "host,kvm=off,pv=safe,pv=all,+kvm-hint-dedicated"]),
+    "x86-features-presets": (None, ["features", "--arch", "x86", "--presets"]),
+    "x86-features-presets-json": (None, ["features", "--arch", "x86", "--presets", "-j", "kvmclock", "kvm-async*"]),
     "x86-features": (None, ["features", "--arch", "x86", "kvm-pv-eoi", "kvm-asyncpf-int", "avx2"]),
     "x86-features-pattern": (None, ["features", "--arch", "x86", "kvm*", "CET_*", "avx2"]),
     "x86-features-here": ("x86", ["features", "-c", "host,-kvm-pv-eoi", "--irqchip", "none", "kvm*", "x2apic"]),

@@ -10,6 +10,7 @@ offers, and with the command lines in README.md and docs/*.md. The properties of
 requests in the page are compared with data/*/properties.txt.
 """
 import glob
+import json
 import os
 import re
 import subprocess
@@ -191,6 +192,8 @@ def check_completion(path, tool, h):
         if len(offered) != len(set(offered)):
             complain(where, f"options of {command}: one stands there twice")
         for name, (letter, value) in sorted(h.options[command].items()):
+            if name == "--cpu":
+                check_presets(where, path, tool, command)
             choices = value.split("|") if value and re.fullmatch(r"[a-z0-9|-]+", value) else None
             for word in filter(None, (name, letter)):
                 if choices:
@@ -200,6 +203,15 @@ def check_completion(path, tool, h):
                     complain(where, f"'{word}' takes a value, and options are offered for it")
                 elif not value and not options:
                     complain(where, f"'{word}' takes no value, and one is offered for it")
+
+
+def check_presets(where, path, tool, command):
+    """A shell parts words at "=": the request so far, "=", what stands behind it."""
+    done = subprocess.run([tool, "features", "--arch", "x86", "--presets", "--json"], capture_output=True, text=True,
+                          check=True, timeout=30)
+    for preset in json.loads(done.stdout)["presets"]:
+        offered = complete(path, tool, command, "-c", "host," + preset["property"], "=", preset["name"][:2])
+        same(where, f"preset {preset['name']}", [preset["name"]], offered)
 
 
 def check_line(where, line, h):
