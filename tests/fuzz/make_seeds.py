@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 sys.dont_write_bytecode = True
 from links import read_names, read_numbers, read_properties  # noqa: E402
-from tables import SPACES, read_fields, read_words  # noqa: E402
+from tables import SPACES, read_fields, read_words, rows  # noqa: E402
 
 MASK32 = 2**32 - 1
 CAP_VALUES = {"MAX_VCPUS": 1024, "MAX_VCPU_ID": 4096, "NR_VCPUS": 2, "X86_DISABLE_EXITS": 31}
@@ -149,6 +149,9 @@ def request_words(data):
         out += [n["name"] for n in names.values()]
         for p in read_properties(f"{data}/{arch}"):
             out += [n + "=" for n in (p["name"], p["other"]) if n]
+        presets = f"{data}/{arch}/presets.txt"
+        if os.path.exists(presets):
+            out += sorted({row[0] for _, row in rows(presets, 4)})
     return out + ["40", "0x80000008", "2100M", "GenuineIntel", "0xd"]
 
 

@@ -25,7 +25,8 @@ requests are those of `tests/oracle/requests.txt` and random ones
 (`tests/oracle/generated.py`), on this machine's KVM, on other hosts shown to
 QEMU, and on kvm-amd of Debian's kernels. Every difference that is meant is
 listed here, with the QEMU versions it was judged for and a request that shows
-it; any other fails the test.
+it; any other fails the test. One word of requests is guestcpu's own and is not
+compared: `pv=`, a preset of paravirtual features.
 
 guestcpu is told what QEMU, as a VMM, copes with: the same topology (one socket
 of all vCPUs where nothing else is said), `--handles msi-ext-dest-id` with a

@@ -70,10 +70,10 @@ def our_names():
 
 
 def our_properties():
+    """Without those of our own: a choice is of presets, which QEMU does not have."""
     path = os.path.join(words.ROOT, "data", "x86", "properties.txt")
-    with open(path, encoding="utf-8") as stream:
-        return {name for line in stream if "|" in line and line[0] != "#"
-                for name in line.split("|")[0].split()}
+    return {name for _, (names, kind, _, _) in words.read_rows(path, 4)
+            if kind != "choice" for name in names.split()}
 
 
 def knows_modules(binary):

@@ -48,6 +48,7 @@ class Generating(unittest.TestCase):
         self.assertGreater(max(case.smp for case in cases), 100)
         for case in cases:
             self.assertNotIn("no-such-name", case.flags)
+            self.assertNotIn(",pv", case.flags) # guestcpu's own: QEMU has no such property
             product = 1
             for count in case.topology.counts.values():
                 product *= count
@@ -55,6 +56,11 @@ class Generating(unittest.TestCase):
             self.assertTrue(case.irqchip != "none" or case.smp == 1, case.title)
             if not case.flags.startswith(("host", "max")):
                 self.assertNotIn("migratable", case.flags)
+
+    def test_whose_properties(self):
+        ours = generate.our_properties()
+        self.assertLessEqual({"kvm", "tsc-frequency", "tsc-freq"}, ours)
+        self.assertNotIn("pv", ours)
 
     def test_values(self):
         made = generator(1)
