@@ -190,6 +190,7 @@ static void check_host(const struct gcpu_snapshot *snap)
 	for (unsigned i = 0; i < 4; i++) {
 		m.irqchip = irqchips[i];
 		m.handles = i % 2 ? 7 : 0; /* all that there is */
+		m.accept_x2apic_ids = i % 2;
 		for (size_t model = 0; model < sizeof(models) / sizeof(models[0]); model++)
 			for (size_t k = 0; k < N_PRESETS; k++)
 				check_preset(snap, models[model], k, &m);
