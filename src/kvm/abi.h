@@ -29,6 +29,8 @@
 #define GK_SET_USER_MEMORY_REGION 0x4020AE46UL
 #define GK_CREATE_IRQCHIP 0xAE60UL
 #define GK_IRQ_LINE 0x4008AE61UL
+#define GK_SET_GSI_ROUTING 0x4008AE6AUL
+#define GK_IRQFD 0x4020AE76UL
 #define GK_SIGNAL_MSI 0x4020AEA5UL
 #define GK_CREATE_DEVICE 0xC00CAEE0UL
 
@@ -77,6 +79,47 @@ struct gk_msi {
 	uint32_t flags;
 	uint32_t devid;
 	uint8_t pad[12];
+};
+
+#define GK_IRQ_ROUTING_IRQCHIP 1
+#define GK_IRQ_ROUTING_MSI 2
+
+struct gk_irq_routing_entry {
+	uint32_t gsi;
+	uint32_t type;
+	uint32_t flags;
+	uint32_t pad;
+	union {
+		struct {
+			uint32_t irqchip;
+			uint32_t pin;
+		} irqchip;
+		struct {
+			uint32_t address_lo;
+			uint32_t address_hi;
+			uint32_t data;
+			uint32_t devid;
+		} msi;
+		uint32_t pad[8];
+	} u;
+};
+
+/* The entries follow, all that there are: what was set before is gone. */
+struct gk_irq_routing {
+	uint32_t nr;
+	uint32_t flags;
+	struct gk_irq_routing_entry entries[];
+};
+
+#define GK_IRQFD_FLAG_DEASSIGN (1U << 0)
+#define GK_IRQFD_FLAG_RESAMPLE (1U << 1)
+
+struct gk_irqfd {
+	uint32_t fd;
+	uint32_t gsi;
+	uint32_t flags;
+	uint32_t resamplefd;
+	uint8_t pad[16];
 };
 
 struct gk_one_reg {

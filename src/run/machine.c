@@ -92,7 +92,7 @@ static int allocate(struct run_machine *m, const struct run_options *o)
 		m->vcpus[i] = -1;
 	for (unsigned i = 0; i < m->n; i++) {
 		m->which[i] = o->vcpus ? o->vcpus[i] : i;
-		m->ids[i] = gcpu_plan_vcpu_id(m->plan, m->which[i]);
+		m->ids[i] = o->ids ? o->ids[i] : gcpu_plan_vcpu_id(m->plan, m->which[i]);
 		if (gcpu_view_new(m->plan, m->which[i], &m->views[i]))
 			return GCPU_ERR_MEMORY;
 	}

@@ -18,6 +18,8 @@ struct run_options {
 	 * them are not created before run_machine_plug(). */
 	const unsigned *vcpus;
 	unsigned n, late;
+	/* Their ids, other than those that the plan's CPUID tells them; NULL: the plan's. */
+	const unsigned *ids;
 	/* A word before the first vCPU is created, after the plan's VM phase. 0 or a code. */
 	int (*before_vcpus)(void *ctx, struct run_machine *m, struct gcpu_error *err);
 	void *ctx;

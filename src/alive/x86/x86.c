@@ -154,6 +154,7 @@ NOTHING(realtime, "kvm-hint-dedicated", "a promise that vCPUs are not preempted,
 
 const struct exercise *const alive_exercises[] = {
 	&exercise_kvmclock1, &exercise_kvmclock2, &exercise_kvmclock_stable, &nothing_nopiodelay, &nothing_mmu,
-	&exercise_steal_time, &exercise_pv_eoi, &exercise_map_gpa, &exercise_migration_control, &nothing_realtime,
+	&exercise_steal_time, &exercise_pv_eoi, &exercise_msi_ext_dest_id, &exercise_map_gpa,
+	&exercise_migration_control, &nothing_realtime,
 };
 const unsigned alive_n_exercises = COUNT(alive_exercises);

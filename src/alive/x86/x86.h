@@ -46,6 +46,7 @@ int msi_send(const struct lab *lab, uint32_t id, uint8_t vector);
 int64_t interrupts_taken(struct lab *lab, unsigned vcpu);
 
 extern const struct exercise exercise_kvmclock1, exercise_kvmclock2, exercise_kvmclock_stable,
-	exercise_steal_time, exercise_pv_eoi, exercise_map_gpa, exercise_migration_control;
+	exercise_steal_time, exercise_pv_eoi, exercise_msi_ext_dest_id, exercise_map_gpa,
+	exercise_migration_control;
 
 #endif
