@@ -95,7 +95,7 @@ static int judge(const struct alive_options *o)
 int main(void)
 {
 	const struct gcpu_kvm *kvm = gcpu_kvm_real();
-	struct alive_options o = { .kvm = kvm, .limit_ms = LIMIT_MS, .request = "host" };
+	struct alive_options o = { .kvm = kvm, .limit_ms = LIMIT_MS, .request = "host,pv=all" };
 	struct gcpu_machine machine;
 	struct gcpu_snapshot *snap = NULL;
 	struct gcpu_request *req = NULL;
