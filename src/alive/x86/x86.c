@@ -143,18 +143,3 @@ void refused_by_facts(struct lab *lab, unsigned field, struct outcome *out)
 		say(out, GCPU_ALIVE_REFUSED, "%s", f->n_msrs ? "#GP on reading and writing" :
 								"the hypercall gives -1000 (ENOSYS)");
 }
-
-#define NOTHING(id, feature, why)                                                                  \
-	static const struct exercise nothing_##id = {                                              \
-		.name = (feature), .kind = EXERCISE_FEATURE, .nothing = (why) }
-
-NOTHING(nopiodelay, "kvm-nopiodelay", "a statement to the guest, KVM does nothing for it");
-NOTHING(mmu, "kvm-mmu", "KVM removed it long ago");
-NOTHING(realtime, "kvm-hint-dedicated", "a promise that vCPUs are not preempted, kept by the host's operator");
-
-const struct exercise *const alive_exercises[] = {
-	&exercise_kvmclock1, &exercise_kvmclock2, &exercise_kvmclock_stable, &nothing_nopiodelay, &nothing_mmu,
-	&exercise_steal_time, &exercise_pv_eoi, &exercise_msi_ext_dest_id, &exercise_map_gpa,
-	&exercise_migration_control, &nothing_realtime,
-};
-const unsigned alive_n_exercises = COUNT(alive_exercises);

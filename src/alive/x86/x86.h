@@ -45,8 +45,15 @@ int msi_send(const struct lab *lab, uint32_t id, uint8_t vector);
 /* Interrupts that the vCPU has taken so far; -1 after an error, which the outcome has. */
 int64_t interrupts_taken(struct lab *lab, unsigned vcpu);
 
-extern const struct exercise exercise_kvmclock1, exercise_kvmclock2, exercise_kvmclock_stable,
-	exercise_steal_time, exercise_pv_eoi, exercise_msi_ext_dest_id, exercise_map_gpa,
-	exercise_migration_control;
+extern const struct exercise exercise_kvmclock1;
+extern const struct exercise exercise_kvmclock2;
+extern const struct exercise exercise_kvmclock_stable;
+extern const struct exercise exercise_steal_time;
+extern const struct exercise exercise_pv_eoi;
+extern const struct exercise exercise_msi_ext_dest_id;
+extern const struct exercise exercise_map_gpa;
+extern const struct exercise exercise_migration_control;
+extern const struct exercise exercise_x2apic;
+extern const struct exercise exercise_tsc_deadline;
 
 #endif

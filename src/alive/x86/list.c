@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* All exercises of x86: features by their bit, what has no bit, what a KVM is seen to do. */
+#include "x86.h"
+
+#define NOTHING(id, feature, why)                                                                  \
+	static const struct exercise nothing_##id = {                                              \
+		.name = (feature), .kind = EXERCISE_FEATURE, .nothing = (why) }
+
+NOTHING(nopiodelay, "kvm-nopiodelay", "a statement to the guest, KVM does nothing for it");
+NOTHING(mmu, "kvm-mmu", "KVM removed it long ago");
+NOTHING(realtime, "kvm-hint-dedicated", "a promise that vCPUs are not preempted, kept by the host's operator");
+
+const struct exercise *const alive_exercises[] = {
+	&exercise_kvmclock1,
+	&nothing_nopiodelay,
+	&nothing_mmu,
+	&exercise_kvmclock2,
+	&exercise_steal_time,
+	&exercise_pv_eoi,
+	&exercise_msi_ext_dest_id,
+	&exercise_map_gpa,
+	&exercise_migration_control,
+	&exercise_kvmclock_stable,
+	&nothing_realtime,
+	&exercise_x2apic,
+	&exercise_tsc_deadline,
+};
+const unsigned alive_n_exercises = COUNT(alive_exercises);
