@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "apic.h"
 
+#include <string.h>
+
+#include "core/util.h"
+#include "facts_gen.h"
+#include "kvm/abi_x86.h"
+
 #define TAKE_MS 2 /* with interrupts on, one that is pending comes at once */
+#define XAPIC_ID_MAX 254U
 
 struct guest_op op_apic(bool x2apic, unsigned offset, uint32_t value)
 {
@@ -46,4 +53,58 @@ int64_t interrupts_now(struct lab *lab, unsigned vcpu)
 	struct guest_op ops[] = { OP_SPIN(lab->khz * TAKE_MS), OP(GUEST_OP_INTERRUPTS, 0) };
 
 	return lab_run(lab, vcpu, ops, COUNT(ops)) ? -1 : (int64_t)ops[1].res[0];
+}
+
+static int take_32bit_ids(void *ctx, struct run_machine *m, struct gcpu_error *err)
+{
+	const struct gk_enable_cap cap = { .cap = CAP_X2APIC_API,
+					   .args = { GK_X2APIC_API_USE_32BIT_IDS } };
+	const struct gcpu_kvm *kvm = ctx;
+	int status = kvm->ops->ioctl(kvm->ctx, run_machine_vm(m), GK_ENABLE_CAP, (uintptr_t)&cap);
+
+	return status < 0 ? error_os(err, -status, "KVM_ENABLE_CAP X2APIC_API") : 0;
+}
+
+/* The user's request, on this machine. */
+static bool has_x2apic(const struct lab *users, const struct gcpu_machine *machine)
+{
+	struct gcpu_plan *plan = NULL;
+	struct gcpu_error err;
+	bool has;
+
+	if (gcpu_plan_make(users->alive->o->snapshot, users->request, machine, &plan, &err))
+		return true; /* lab_open() will say why not */
+	has = gcpu_plan_has(plan, GCPU_X86_X2APIC);
+	gcpu_plan_free(plan);
+	return has;
+}
+
+int apic_vm_open(struct lab *users, const struct apic_vm *want, struct lab *lab)
+{
+	const struct alive_options *o = users->alive->o;
+	struct gcpu_machine machine = *o->machine;
+	struct lab_want w = { .machine = &machine };
+	unsigned top = want->ids[want->n - 1];
+
+	memset(lab, 0, sizeof(*lab));
+	if (!apic_in_kernel(users))
+		machine.irqchip = GCPU_IRQCHIP_KERNEL;
+	machine.vcpus = want->n;
+	machine.sockets = machine.dies = machine.modules = machine.cores = machine.threads = 0;
+	machine.accept_x2apic_ids = 0;
+	if (want->x2apic && !has_x2apic(users, &machine))
+		return say(users->out, GCPU_ALIVE_UNTESTABLE,
+			   "it is about x2APIC mode, which the request leaves out");
+	w.run.n = want->n;
+	w.run.late = want->late;
+	if (want->ids32 && top > XAPIC_ID_MAX) {
+		machine.vcpus = top + 1;
+		machine.accept_x2apic_ids = 1;
+		w.run.vcpus = want->ids;
+	} else {
+		w.run.ids = want->ids;
+		w.run.before_vcpus = want->ids32 ? take_32bit_ids : NULL;
+		w.run.ctx = (void *)(uintptr_t)o->kvm;
+	}
+	return lab_open(users->alive, &w, lab, users->out);
 }

@@ -28,6 +28,22 @@ int x2apic_enter(struct lab *lab, unsigned vcpu);
 /* COMMAND is the low half of the ICR. 0 or as lab_run(). */
 int ipi(struct lab *lab, unsigned vcpu, bool x2apic, uint32_t id, uint32_t command);
 
+/*
+ * A VM for a behaviour of KVM's local APIC: like the user's, but that the APIC is in KVM
+ * whatever the user's machine says, since a behaviour is about this KVM and not about the plan.
+ */
+struct apic_vm {
+	unsigned ids[4], n;
+	unsigned late; /* how many of them at the end are plugged in later */
+	bool x2apic;   /* of no use without x2APIC mode */
+	/* KVM_X2APIC_API_USE_32BIT_IDS: by the plan where an id needs it, else by hand. Without it
+	 * no plan has an id above 254: then ids are given by hand. */
+	bool ids32;
+};
+
+/* 0, or the outcome says why not. lab_close() in either case. */
+int apic_vm_open(struct lab *users, const struct apic_vm *want, struct lab *lab);
+
 /* Let the vCPU take what is pending: interrupts that it has taken so far, or -1. An interrupt
  * that was sent is pending until then: there is no hurry, and none is lost. */
 int64_t interrupts_now(struct lab *lab, unsigned vcpu);

@@ -24,5 +24,10 @@ const struct exercise *const alive_exercises[] = {
 	&nothing_realtime,
 	&exercise_x2apic,
 	&exercise_tsc_deadline,
+	&exercise_x2apic_id_in_xapic_mode,
+	&exercise_hotplug_init_sipi,
+	&exercise_hotplug_init_sipi_32bit,
+	&exercise_duplicate_id,
+	&exercise_duplicate_id_32bit,
 };
 const unsigned alive_n_exercises = COUNT(alive_exercises);

@@ -55,5 +55,10 @@ extern const struct exercise exercise_map_gpa;
 extern const struct exercise exercise_migration_control;
 extern const struct exercise exercise_x2apic;
 extern const struct exercise exercise_tsc_deadline;
+extern const struct exercise exercise_x2apic_id_in_xapic_mode;
+extern const struct exercise exercise_hotplug_init_sipi;
+extern const struct exercise exercise_hotplug_init_sipi_32bit;
+extern const struct exercise exercise_duplicate_id;
+extern const struct exercise exercise_duplicate_id_32bit;
 
 #endif
