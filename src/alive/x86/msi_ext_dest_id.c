@@ -15,9 +15,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "apic.h"
 #include "facts_gen.h"
 #include "kvm/abi.h"
-#include "x86.h"
 
 #define WIDE_ID 300U
 #define NARROW_ID (WIDE_ID & 0xff)
@@ -25,15 +25,9 @@
 #define NARROW 0
 #define WIDE 1
 
-#define VECTOR 0x51
 #define GSI 0
 #define LOOKS 200 /* until nothing has arrived */
 #define LOOK_MS 2
-
-/* MSRs of the APIC and the bits of its mode. Intel SDM 11.4.3, 11.12.1. */
-#define BASE_INDEX 0x1b
-#define BASE_ON_X2APIC (APIC_PAGE | 0xc00)
-#define X2APIC_INDEX(offset) (0x800 + (offset) / 0x10)
 
 static const unsigned ids[] = { [NARROW] = NARROW_ID, [WIDE] = WIDE_ID };
 
@@ -79,7 +73,7 @@ static struct gk_msi of_guest(void)
 {
 	const uint32_t id = NARROW_ID << 12 | (WIDE_ID >> 8) << 5;
 
-	return (struct gk_msi){ .address_lo = (uint32_t)APIC_PAGE | id, .data = VECTOR };
+	return (struct gk_msi){ .address_lo = (uint32_t)APIC_PAGE | id, .data = APIC_VECTOR };
 }
 
 /* What the VMM makes of it. */
@@ -169,13 +163,12 @@ static int arrived(struct post *p)
 /* Into x2APIC mode with the right id: 1, 0 it has none, negative: it went wrong. */
 static int enter(struct lab *lab, unsigned vcpu)
 {
-	struct guest_op ops[] = { OP_WRMSR(BASE_INDEX, BASE_ON_X2APIC),
-				  OP_WRMSR(X2APIC_INDEX(APIC_SPIV), SPIV_ON),
-				  OP_RDMSR(X2APIC_INDEX(APIC_ID)) };
+	struct guest_op id = OP_RDMSR(X2APIC(APIC_ID));
+	int r = x2apic_enter(lab, vcpu);
 
-	if (lab_run(lab, vcpu, ops, COUNT(ops)))
-		return -1;
-	return op_done(&ops[2]) && ops[2].res[0] == ids[vcpu];
+	if (r <= 0)
+		return r;
+	return lab_run(lab, vcpu, &id, 1) ? -1 : op_done(&id) && id.res[0] == ids[vcpu];
 }
 
 static const char *name_of(int who)
@@ -267,8 +260,8 @@ static void use(struct lab *lab, struct outcome *out)
 /* An interrupt by its whole id reaches the vCPU, so that it has one and takes it: 1, 0, or -1. */
 static int reachable(struct post *p)
 {
-	const uint64_t icr = (uint64_t)WIDE_ID << 32 | ICR_ASSERT | VECTOR;
-	struct guest_op op = OP_WRMSR(X2APIC_INDEX(APIC_ICR), icr);
+	const uint64_t icr = (uint64_t)WIDE_ID << 32 | ICR_ASSERT | APIC_VECTOR;
+	struct guest_op op = OP_WRMSR(X2APIC(APIC_ICR), icr);
 	int who;
 
 	if (look(p) < 0 || lab_run(p->lab, NARROW, &op, 1))
