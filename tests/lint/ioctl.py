@@ -10,8 +10,9 @@ import sys
 from common import finish, our_files, read, symbols, without_comments
 
 # Direct ways into the kernel, and the only objects that may use them. What the throw-away VMM in
-# src/run does, it does through the seam, as the library. The command asks a terminal for its width.
-DOORS = {"ioctl": ["kvm_real.c.o", "tools_term.c.o"], "syscall": ["kvm_real.c.o", "kvm_cpuid_x86.c.o"], "prctl": [], "arch_prctl": []}
+# src/run does, it does through the seam, as the library; but what withholds pages of the guest's memory has
+# to be had by a system call that libc does not know. The command asks a terminal for its width.
+DOORS = {"ioctl": ["kvm_real.c.o", "tools_term.c.o"], "syscall": ["kvm_real.c.o", "kvm_cpuid_x86.c.o", "run_withhold.c.o"], "prctl": [], "arch_prctl": []}
 
 # The core does not ask which architecture it is on. Each word of one that it says has a reason here.
 ARCH_ALLOWED = {
