@@ -300,6 +300,14 @@ static int op_wrcr(struct guest_op *op)
 	}
 }
 
+/* STI takes effect after the next instruction, which is not to be the load. */
+static void op_load_on(struct guest_op *op)
+{
+	__asm__ volatile("sti; nop" ::: "memory");
+	op->res[0] = guest_arch_load(op->arg[0], (unsigned)op->arg[1]);
+	__asm__ volatile("cli" ::: "memory");
+}
+
 /* Where timing matters: what a list of single operations is too slow for. */
 static int native_op(struct guest_op *op, struct guest_area *area)
 {
@@ -321,6 +329,9 @@ static int native_op(struct guest_op *op, struct guest_area *area)
 		return 1;
 	case GUEST_OP_USER_LOAD:
 		op->res[0] = guest_user_load(op->arg[0]);
+		return 1;
+	case GUEST_OP_LOAD_ON:
+		op_load_on(op);
 		return 1;
 	case GUEST_OP_HYPERCALL32:
 		op->res[0] = guest_hypercall32(op);

@@ -41,6 +41,7 @@ enum guest_op_code {
 				    * until it was ready, res3 token of the last page that was ready */
 	GUEST_OP_INTERRUPTS = 23,  /* -> res0 taken, res1 last vector, res2 ends of interrupt skipped,
 				    * res3 written */
+	GUEST_OP_LOAD_ON = 24,     /* as LOAD, with interrupts on */
 	GUEST_OP_MRS = 16,      /* arg0 op0<<14|op1<<11|crn<<7|crm<<3|op2 -> res0 */
 	GUEST_OP_SMCCC = 17,    /* arg0..4 as x0..x4 of HVC #0 -> res0..3 */
 };

@@ -152,6 +152,24 @@ static void test_cr(struct live *l, unsigned vcpu)
 	CHECK(ops[10].res[0] == 0x10000, "CR3 %llx", (unsigned long long)ops[10].res[0]);
 }
 
+/* The same as a plain load. That interrupts are on meanwhile shows where KVM awaits a page at CPL 0, in
+ * the exercise of kvm-asyncpf-int: a KVM that interprets CPL 0 lets none in for so short a while. */
+static void test_load_on(struct live *l, unsigned vcpu)
+{
+	struct guest_op ops[] = {
+		{.code = GUEST_OP_LOAD, .arg = {APIC + 0x30, 4}}, /* its version */
+		{.code = GUEST_OP_LOAD_ON, .arg = {APIC + 0x30, 4}},
+		{.code = GUEST_OP_LOAD_ON, .arg = {0x8000000000, 8}},
+	};
+
+	live_run(l, vcpu, ops, 3, 0, 0, NULL);
+	CHECK(ops[1].status == GUEST_STATUS_DONE && ops[1].res[0] && ops[1].res[0] == ops[0].res[0],
+	      "status %u, 0x%llx, 0x%llx", ops[1].status, (unsigned long long)ops[0].res[0],
+	      (unsigned long long)ops[1].res[0]);
+	CHECK(ops[2].status == GUEST_STATUS_FAULT && ops[2].fault == 14, "status %u, fault %u", ops[2].status,
+	      (unsigned)ops[2].fault);
+}
+
 static void test_hypercall(struct live *l, unsigned vcpu)
 {
 	uint32_t regs[4] = {0};
@@ -232,6 +250,7 @@ void arch_test(struct live *l)
 		test_cpuid(l, i);
 		test_faults(l, i);
 		test_cr(l, i);
+		test_load_on(l, i);
 		test_hypercall(l, i);
 	}
 	test_halt(l);
