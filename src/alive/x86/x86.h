@@ -60,5 +60,10 @@ extern const struct exercise exercise_hotplug_init_sipi;
 extern const struct exercise exercise_hotplug_init_sipi_32bit;
 extern const struct exercise exercise_duplicate_id;
 extern const struct exercise exercise_duplicate_id_32bit;
+extern const struct exercise exercise_asyncpf;
+extern const struct exercise exercise_pv_tlb_flush;
+extern const struct exercise exercise_asyncpf_vmexit;
+extern const struct exercise exercise_poll_control;
+extern const struct exercise exercise_asyncpf_int;
 
 #endif
