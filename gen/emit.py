@@ -108,6 +108,8 @@ def emit_rest(a):
             + table("static const struct model_fact models[]", models)
             + table("static const uint16_t model_fields[]", [str(x) for x in mf] or ["0"])
             + table("static const struct pv_fact pv[]", pv)
+            + table("static const struct call_fact calls[]",
+                    [f'{{ {c["number"]}, {c_str(c["name"])}, {c_str(c["note"])} }}' for c in a["calls"]])
             + table("static const struct gate_fact gates[]",
                     [f'{{ {g["key"]:#x}U, {"true" if g["msr"] else "false"}, {g["field"]} }}'
                      for g in a["gates"]])
@@ -135,11 +137,11 @@ def emit_arch(a, lists):
     text += emit_rules(a) + emit_rest(a) + emit_presets(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "parts", "targets", "features", "names", "requires", "rules",
-              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "gates",
-              "caches", "values", "presets", "members"):
+              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls",
+              "gates", "caches", "values", "presets", "members"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "gates", "caches", "values", "presets"):
+              "models", "pv", "calls", "gates", "caches", "values", "presets"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":
@@ -184,7 +186,7 @@ def emit_enums(arches, lists):
     for i, r in enumerate(arches[0]["rules"]):
         if r["stage"] == 0 and "/kvm/" in r["where"]:
             text += f"\tRULE_{c_name(r['id'])} = {i},\n"
-    text += "};\n\n/* Fields, words, parts, rules and properties by name: index in their tables. */\n"
+    text += "};\n\n/* Fields, words, parts, rules, properties and hypercalls by name: index in their tables. */\n"
     for a in arches:
         up = a["name"].upper()
         text += "enum {\n"
@@ -199,5 +201,7 @@ def emit_enums(arches, lists):
                 text += f"\t{up}_R_{c_name(r['id'])} = {i},\n"
         for i, p in enumerate(a["props"]):
             text += f"\t{up}_P_{c_name(p['name'])} = {i},\n"
+        for i, c in enumerate(a["calls"]):
+            text += f"\t{up}_CALL_{c_name(c['name'])} = {i},\n"
         text += "};\n\n"
     return text + "#endif\n"

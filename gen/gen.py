@@ -7,7 +7,7 @@ import sys
 
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
-from links import (read_caches, read_gates, read_models, read_names, read_numbers, read_params, read_presets,
+from links import (read_caches, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
@@ -41,7 +41,7 @@ def read_arch(data, arch, lists):
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
                 names=names, rules=rules, props=own["props"], requires=requires, models=read_models(folder, fields),
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
-                gates=read_gates(folder, fields), caches=read_caches(folder),
+                calls=read_hypercalls(folder, pv), gates=read_gates(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
 

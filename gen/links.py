@@ -373,6 +373,19 @@ def finish_preset(p, prop, given, fields, requires):
             refuse(m["where"], "a reason is too long: with the preset's name more than 200 characters")
 
 
+def read_hypercalls(folder, pv):
+    """Hypercalls without a feature: those of features are in pv.txt."""
+    out = []
+    for where, (call, name, note) in rows(f"{folder}/hypercalls.txt", 3, optional=True):
+        n = number(where, call, 0, 63)
+        if any(n in p["calls"] for p in pv):
+            refuse(where, f"hypercall {n} belongs to a feature: see pv.txt")
+        if any(o["number"] == n or normal(o["name"]) == normal(named(where, name)) for o in out):
+            refuse(where, f"{name} or {n} twice")
+        out.append(dict(number=n, name=name, note=note))
+    return out
+
+
 def read_gates(folder, fields):
     """Leaves and MSRs that hold nothing unless a field is on."""
     out = []

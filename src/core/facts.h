@@ -238,6 +238,12 @@ struct pv_fact {
 	const char *gate, *vmm, *note;
 };
 
+/* A hypercall that no feature announces. */
+struct call_fact {
+	uint32_t number;
+	const char *name, *note;
+};
+
 /* A leaf or MSR that holds nothing unless a field is on. */
 struct gate_fact {
 	uint32_t key;
@@ -279,13 +285,14 @@ struct facts {
 	const struct model_fact *models;
 	const uint16_t *model_fields;
 	const struct pv_fact *pv;
+	const struct call_fact *calls;
 	const struct gate_fact *gates;
 	const struct cache_fact *caches;
 	const struct value_fact *values;
 	const struct preset_fact *presets;
 	const struct member_fact *members;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_gates, n_caches, n_values, n_presets;
+		n_props, n_models, n_pv, n_calls, n_gates, n_caches, n_values, n_presets;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;
