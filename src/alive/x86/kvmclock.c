@@ -37,14 +37,6 @@ struct clocks {
 	uint32_t wall_msr, time_msr;
 };
 
-static int64_t host_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return t.tv_sec * NS + t.tv_nsec;
-}
-
 static int enable(struct clocks *c, unsigned vcpu)
 {
 	uint64_t at;
@@ -193,23 +185,17 @@ static void use2(struct lab *lab, struct outcome *out)
 /* The flag is KVM's word that its own clock source is the TSC. */
 static void use_stable(struct lab *lab, struct outcome *out)
 {
-	const struct gcpu_kvm *kvm = lab->alive->o->kvm;
 	struct clocks c = { lab, out, pv_msr(lab->alive, X86_F_KVMCLOCK2, 0), pv_msr(lab->alive, X86_F_KVMCLOCK2, 1) };
 	const struct clock_page *page = lab_memory(lab, 0, &(uint64_t){ 0 });
-	char source[32] = "";
+	int tsc, stable;
+	char source[32];
 	struct moment m;
-	bool tsc, stable;
-	int n;
 
-	n = kvm->ops->read_host_file(kvm->ctx, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-				     source, sizeof(source) - 1);
-	source[n > 0 ? n : 0] = 0;
-	source[strcspn(source, "\n")] = 0;
+	tsc = host_clock_is_tsc(lab, source);
 	if (enable(&c, 0) || enable(&c, 1) || ask(&c, &m))
 		return;
-	tsc = strcmp(source, "tsc") == 0;
 	stable = page->flags & FLAG_STABLE;
-	if (!source[0])
+	if (tsc < 0)
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "the flag is %d; the host's clock source is not known", stable);
 	else if (stable == tsc)
 		say(out, GCPU_ALIVE_WORKS, "the flag is %d, as the host's clock source %s has it", stable, source);

@@ -11,6 +11,7 @@
 /* No hypercall has this number. */
 #define HC_NONE 99
 #define HYPERCALL_MS 1000
+#define ASLEEP_MS 50
 
 /* "GenuineIntel" and those that take its VMCALL; all others take VMMCALL. */
 static bool takes_vmcall(const struct gcpu_kvm *kvm)
@@ -86,6 +87,66 @@ int msi_send(const struct lab *lab, uint32_t id, uint8_t vector)
 				    .data = vector };
 
 	return lab_vm_ioctl(lab, GK_SIGNAL_MSI, &msi);
+}
+
+uint32_t absent_id(const struct lab *lab)
+{
+	uint32_t id = 0;
+
+	for (unsigned i = 0; i < lab->vcpus; i++)
+		if (run_machine_vcpu_id(lab->vm, i) >= id)
+			id = run_machine_vcpu_id(lab->vm, i) + 1;
+	return id;
+}
+
+bool lapic_in_kvm(const struct lab *lab)
+{
+	enum gcpu_irqchip irqchip = lab->alive->o->machine->irqchip;
+
+	return irqchip == GCPU_IRQCHIP_KERNEL || irqchip == GCPU_IRQCHIP_SPLIT;
+}
+
+int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n)
+{
+	struct gk_mp_state state = { GK_MP_STATE_RUNNABLE };
+	int r;
+
+	/* It may not even have come to its HLT yet. */
+	do {
+		r = lab_ended(lab, vcpu, ops, n, ASLEEP_MS);
+		if (r)
+			return r < 0 ? r : 0;
+		r = lab_vcpu_ioctl(lab, vcpu, GK_GET_MP_STATE, &state);
+	} while (r == 0 && state.mp_state != GK_MP_STATE_HALTED && lab_left(lab) > 1);
+	if (r == 0 && state.mp_state == GK_MP_STATE_HALTED)
+		return 1;
+	say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "vCPU %u is to halt: state %u, %s", vcpu, state.mp_state,
+	    r ? strerror(-r) : "and no time left");
+	return -1;
+}
+
+int64_t host_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+int host_clock_is_tsc(const struct lab *lab, char name[static 32])
+{
+	/* Of Linux's clock sources these read the TSC: clocksource/hyperv_timer.c, kernel/tsc.c. */
+	static const char *const by_tsc[] = { "tsc", "hyperv_clocksource_tsc_page" };
+	const struct gcpu_kvm *kvm = lab->alive->o->kvm;
+	int n = kvm->ops->read_host_file(kvm->ctx, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+					 name, 31);
+
+	name[n > 0 ? n : 0] = 0;
+	name[strcspn(name, "\n")] = 0;
+	for (size_t i = 0; i < COUNT(by_tsc); i++)
+		if (strcmp(name, by_tsc[i]) == 0)
+			return 1;
+	return name[0] ? 0 : -1;
 }
 
 int64_t interrupts_taken(struct lab *lab, unsigned vcpu)

@@ -19,10 +19,13 @@
 #define APIC_TMICT 0x380
 #define APIC_TDCR 0x3e0
 #define SPIV_ON 0x1ff
+#define ICR_LOGICAL 0x800U
 #define ICR_ASSERT 0x4000U
 #define ICR_SELF 0x40000U
 #define ICR_INIT 0x500U
 #define ICR_STARTUP 0x600U
+#define APIC_BASE 0x1b /* an MSR */
+#define APIC_BASE_EXTD 0x400ULL
 
 #define OP_APIC(offset, value) OP_STORE(APIC_PAGE + (offset), 4, (value))
 #define OP_APIC_READ(offset) OP_LOAD(APIC_PAGE + (offset), 4)
@@ -41,6 +44,23 @@ int apic_on(struct lab *lab, unsigned vcpu);
 
 /* An MSI to the APIC id, by KVM_SIGNAL_MSI: how many vCPUs got it, or -errno. */
 int msi_send(const struct lab *lab, uint32_t id, uint8_t vector);
+
+/* An APIC id that no vCPU of the lab has. */
+uint32_t absent_id(const struct lab *lab);
+
+/* Is the local APIC KVM's own? */
+bool lapic_in_kvm(const struct lab *lab);
+
+/* A vCPU whose list OPS[0..N) sleeps by HLT: 1 it does, 0 it has ended instead, negative: neither,
+ * and the outcome says so. It stands still afterwards. */
+int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n);
+
+/* The host's clock now, ns. */
+int64_t host_ns(clockid_t id);
+
+/* Is the host's clock the TSC, or made of it? Without that KVM hands it on to no guest.
+ * 1, 0, or -1 where it is not known; NAME is what the host calls its clock source. */
+int host_clock_is_tsc(const struct lab *lab, char name[static 32]);
 
 /* Interrupts that the vCPU has taken so far; -1 after an error, which the outcome has. */
 int64_t interrupts_taken(struct lab *lab, unsigned vcpu);
