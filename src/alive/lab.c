@@ -223,3 +223,8 @@ uint32_t pv_call(const struct alive *a, unsigned field, unsigned i)
 
 	return f && i < f->n_calls ? f->call[i] : 0;
 }
+
+uint32_t hypercall_number(const struct alive *a, unsigned call)
+{
+	return call < a->facts->n_calls ? a->facts->calls[call].number : 0;
+}

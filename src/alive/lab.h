@@ -103,6 +103,8 @@ void lab_stats_close(int stats);
 uint32_t pv_msr(const struct alive *a, unsigned field, unsigned i);
 uint32_t pv_call(const struct alive *a, unsigned field, unsigned i);
 const struct pv_fact *pv_fact(const struct alive *a, unsigned field);
+/* Number of a hypercall that no feature announces, by its X86_CALL_... */
+uint32_t hypercall_number(const struct alive *a, unsigned call);
 
 /* Cycles of the guest's counter in a millisecond. */
 uint64_t alive_khz(const struct lab *lab);
