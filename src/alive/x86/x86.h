@@ -67,23 +67,27 @@ int64_t interrupts_taken(struct lab *lab, unsigned vcpu);
 
 extern const struct exercise exercise_kvmclock1;
 extern const struct exercise exercise_kvmclock2;
-extern const struct exercise exercise_kvmclock_stable;
+extern const struct exercise exercise_asyncpf;
 extern const struct exercise exercise_steal_time;
 extern const struct exercise exercise_pv_eoi;
+extern const struct exercise exercise_pv_unhalt;
+extern const struct exercise exercise_pv_tlb_flush;
+extern const struct exercise exercise_asyncpf_vmexit;
+extern const struct exercise exercise_pv_ipi;
+extern const struct exercise exercise_poll_control;
+extern const struct exercise exercise_sched_yield;
+extern const struct exercise exercise_asyncpf_int;
 extern const struct exercise exercise_msi_ext_dest_id;
 extern const struct exercise exercise_map_gpa;
 extern const struct exercise exercise_migration_control;
+extern const struct exercise exercise_kvmclock_stable;
 extern const struct exercise exercise_x2apic;
 extern const struct exercise exercise_tsc_deadline;
+extern const struct exercise exercise_clock_pairing;
 extern const struct exercise exercise_x2apic_id_in_xapic_mode;
 extern const struct exercise exercise_hotplug_init_sipi;
 extern const struct exercise exercise_hotplug_init_sipi_32bit;
 extern const struct exercise exercise_duplicate_id;
 extern const struct exercise exercise_duplicate_id_32bit;
-extern const struct exercise exercise_asyncpf;
-extern const struct exercise exercise_pv_tlb_flush;
-extern const struct exercise exercise_asyncpf_vmexit;
-extern const struct exercise exercise_poll_control;
-extern const struct exercise exercise_asyncpf_int;
 
 #endif
