@@ -10,6 +10,8 @@
 
 #include "kvm/abi.h"
 
+#define STAT_NAME_MOST 256 /* bytes; KVM has 48 */
+
 struct competitor {
 	pthread_t thread;
 	int cpu;
@@ -78,20 +80,20 @@ static bool read_at(int fd, void *buf, size_t n, uint64_t offset)
 int64_t lab_stat(int stats, const char *name)
 {
 	struct gk_stats_header head;
-	struct {
+	union {
 		struct gk_stats_desc d;
-		char name[256];
+		char bytes[sizeof(struct gk_stats_desc) + STAT_NAME_MOST];
 	} one;
 	int64_t value;
 
-	if (stats < 0 || !read_at(stats, &head, sizeof(head), 0) || head.name_size > sizeof(one.name))
+	if (stats < 0 || !read_at(stats, &head, sizeof(head), 0) || head.name_size > STAT_NAME_MOST)
 		return -1;
 	for (uint32_t i = 0; i < head.num_desc; i++) {
 		size_t size = sizeof(one.d) + head.name_size;
 
 		if (!read_at(stats, &one, size, head.desc_offset + (uint64_t)i * size))
 			return -1;
-		if (strncmp(one.d.name, name, head.name_size) != 0)
+		if (strncmp(one.bytes + sizeof(one.d), name, head.name_size) != 0)
 			continue;
 		return read_at(stats, &value, sizeof(value), (uint64_t)head.data_offset + one.d.offset) ? value : -1;
 	}

@@ -5,6 +5,7 @@
 
 #include "core/util.h"
 #include "facts_gen.h"
+#include "kvm/abi.h"
 #include "kvm/abi_x86.h"
 
 #define TAKE_MS 2 /* with interrupts on, one that is pending comes at once */
@@ -20,11 +21,44 @@ struct guest_op op_apic_read(bool x2apic, unsigned offset)
 	return x2apic ? OP_RDMSR(X2APIC(offset)) : OP_APIC_READ(offset);
 }
 
-bool apic_in_kernel(const struct lab *lab)
+int apic_on(struct lab *lab, unsigned vcpu)
+{
+	struct guest_op op = OP_APIC(APIC_SPIV, SPIV_ON);
+
+	return lab_run(lab, vcpu, &op, 1);
+}
+
+int msi_send(const struct lab *lab, uint32_t id, uint8_t vector)
+{
+	const struct gk_msi msi = { .address_lo = (uint32_t)APIC_PAGE | (id & 0xff) << 12,
+				    .address_hi = id & ~0xffU,
+				    .data = vector };
+
+	return lab_vm_ioctl(lab, GK_SIGNAL_MSI, &msi);
+}
+
+uint32_t absent_id(const struct lab *lab)
+{
+	uint32_t id = 0;
+
+	for (unsigned i = 0; i < lab->vcpus; i++)
+		if (run_machine_vcpu_id(lab->vm, i) >= id)
+			id = run_machine_vcpu_id(lab->vm, i) + 1;
+	return id;
+}
+
+bool lapic_in_kvm(const struct lab *lab)
 {
 	enum gcpu_irqchip irqchip = lab->alive->o->machine->irqchip;
 
 	return irqchip == GCPU_IRQCHIP_KERNEL || irqchip == GCPU_IRQCHIP_SPLIT;
+}
+
+int64_t interrupts_taken(struct lab *lab, unsigned vcpu)
+{
+	struct guest_op op = OP(GUEST_OP_INTERRUPTS, 0);
+
+	return lab_run(lab, vcpu, &op, 1) ? -1 : (int64_t)op.res[0];
 }
 
 int x2apic_enter(struct lab *lab, unsigned vcpu)
@@ -87,7 +121,7 @@ int apic_vm_open(struct lab *users, const struct apic_vm *want, struct lab *lab)
 	unsigned top = want->ids[want->n - 1];
 
 	memset(lab, 0, sizeof(*lab));
-	if (!apic_in_kernel(users))
+	if (!lapic_in_kvm(users))
 		machine.irqchip = GCPU_IRQCHIP_KERNEL;
 	machine.vcpus = want->n;
 	machine.sockets = machine.dies = machine.modules = machine.cores = machine.threads = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Two vCPUs with one physical APIC id, which a guest can make by writing its xAPIC id. */
+#include "x86.h"
 #include <stdio.h>
 
-#include "apic.h"
 
 #define TIMES 5
 #define ID 1

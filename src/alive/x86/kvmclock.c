@@ -112,8 +112,8 @@ static int agrees(struct clocks *c, int64_t *ret_off)
 	return 0;
 }
 
-/* Two vCPUs read in turn. */
-static int race(struct clocks *c, uint64_t ret[3])
+/* Two vCPUs read in turn, once: how often, how often it went back, by how much. */
+static int race_once(struct clocks *c, uint64_t ret[3])
 {
 	struct guest_op ops[2];
 	uint64_t shared, at;
@@ -126,11 +126,25 @@ static int race(struct clocks *c, uint64_t ret[3])
 	if (lab_start(c->lab, 0, &ops[0], 1) || lab_start(c->lab, 1, &ops[1], 1) ||
 	    lab_finish(c->lab, 0, &ops[0], 1) || lab_finish(c->lab, 1, &ops[1], 1))
 		return -1;
-	ret[0] = ops[0].res[0] + ops[1].res[0];
-	ret[1] = ops[0].res[1] + ops[1].res[1];
-	ret[2] = ops[0].res[2] > ops[1].res[2] ? ops[0].res[2] : ops[1].res[2];
-	return ops[0].res[0] && ops[1].res[0] ? 0 :
-	       say(c->out, GCPU_ALIVE_INCONCLUSIVE, "the vCPUs did not read the clock in turn");
+	ret[0] += ops[0].res[0] + ops[1].res[0];
+	ret[1] += ops[0].res[1] + ops[1].res[1];
+	for (unsigned i = 0; i < 2; i++)
+		ret[2] = ops[i].res[2] > ret[2] ? ops[i].res[2] : ret[2];
+	return ops[0].res[0] && ops[1].res[0];
+}
+
+/* On a busy host one may never get the lock: once more, while there is time. */
+static int race(struct clocks *c, uint64_t ret[3])
+{
+	int r;
+
+	ret[0] = ret[1] = ret[2] = 0;
+	do {
+		r = race_once(c, ret);
+	} while (r == 0 && lab_left(c->lab) > 4 * RACE_MS);
+	if (r == 0)
+		say(c->out, GCPU_ALIVE_INCONCLUSIVE, "the vCPUs did not read the clock in turn");
+	return r > 0 ? 0 : -1;
 }
 
 /* Turned off, the page is KVM's no longer. */

@@ -15,9 +15,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "apic.h"
 #include "facts_gen.h"
 #include "kvm/abi.h"
+#include "x86.h"
 
 #define WIDE_ID 300U
 #define NARROW_ID (WIDE_ID & 0xff)

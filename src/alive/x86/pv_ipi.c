@@ -139,14 +139,11 @@ static int wake(struct lab *lab)
 static int to_x2apic(struct lab *lab)
 {
 	for (unsigned i = 0; i < N; i++) {
-		struct guest_op read = OP_RDMSR(APIC_BASE), write;
+		int r = x2apic_enter(lab, i);
 
-		if (lab_run(lab, i, &read, 1))
+		if (r < 0)
 			return -1;
-		write = OP_WRMSR(APIC_BASE, read.res[0] | APIC_BASE_EXTD);
-		if (lab_run(lab, i, &write, 1))
-			return -1;
-		if (!op_done(&write))
+		if (!r)
 			return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "no way into x2APIC mode");
 	}
 	return 0;

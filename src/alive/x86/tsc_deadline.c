@@ -7,8 +7,8 @@
  */
 #include <string.h>
 
-#include "apic.h"
 #include "facts_gen.h"
+#include "x86.h"
 
 #define WAIT_MS 20
 #define LONGEST_MS 1280 /* a vCPU that was held up is asked again, for later */
@@ -172,7 +172,7 @@ static void use(struct lab *lab, struct outcome *out)
 /* No fault, and no timer: its mode bits are masked, the MSR keeps nothing. */
 static void refused(struct lab *lab, struct outcome *out)
 {
-	bool lapic = apic_in_kernel(lab);
+	bool lapic = lapic_in_kvm(lab);
 	struct shot s;
 
 	/* Where nobody has an APIC its page reads as ones. */

@@ -3,10 +3,10 @@
  * APIC ids above 254, which a vCPU that is still in xAPIC mode cannot have of
  * its own: xAPIC ids are 8 bits. KVM's errata.rst, "x2APIC".
  */
-#include "apic.h"
 #include "facts_gen.h"
 #include "kvm/abi_x86.h"
 #include "layout.h"
+#include "x86.h"
 
 #define HIGH_ID 300
 #define NOBODY (HIGH_ID + 1)

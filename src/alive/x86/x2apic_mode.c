@@ -5,9 +5,9 @@
  * one the mode bit is judged by CPUID alone, so that a table which shows
  * x2APIC has the bit taken and nothing behind it.
  */
-#include "apic.h"
 #include "core/facts.h"
 #include "facts_gen.h"
+#include "x86.h"
 
 #define NOBODY 0x77 /* an id that no vCPU has */
 
@@ -101,7 +101,7 @@ static void refused(struct lab *lab, struct outcome *out)
 
 	if (taken < 0 || lab_run(lab, 1, &op, 1))
 		return;
-	if (!op_gp(&op) || (taken && apic_in_kernel(lab)))
+	if (!op_gp(&op) || (taken && lapic_in_kvm(lab)))
 		say(out, GCPU_ALIVE_LEAKS, "the mode bit is %s, reading MSR 0x%x %s",
 		    taken ? "taken" : "refused", X2APIC(APIC_ID),
 		    op_gp(&op) ? "gives #GP" : "works");

@@ -73,39 +73,6 @@ bool alive_hypercalls(struct alive *a)
 	return !a->no_hypercalls;
 }
 
-int apic_on(struct lab *lab, unsigned vcpu)
-{
-	struct guest_op op = OP_APIC(APIC_SPIV, SPIV_ON);
-
-	return lab_run(lab, vcpu, &op, 1);
-}
-
-int msi_send(const struct lab *lab, uint32_t id, uint8_t vector)
-{
-	const struct gk_msi msi = { .address_lo = (uint32_t)APIC_PAGE | (id & 0xff) << 12,
-				    .address_hi = id & ~0xffU,
-				    .data = vector };
-
-	return lab_vm_ioctl(lab, GK_SIGNAL_MSI, &msi);
-}
-
-uint32_t absent_id(const struct lab *lab)
-{
-	uint32_t id = 0;
-
-	for (unsigned i = 0; i < lab->vcpus; i++)
-		if (run_machine_vcpu_id(lab->vm, i) >= id)
-			id = run_machine_vcpu_id(lab->vm, i) + 1;
-	return id;
-}
-
-bool lapic_in_kvm(const struct lab *lab)
-{
-	enum gcpu_irqchip irqchip = lab->alive->o->machine->irqchip;
-
-	return irqchip == GCPU_IRQCHIP_KERNEL || irqchip == GCPU_IRQCHIP_SPLIT;
-}
-
 int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n)
 {
 	struct gk_mp_state state = { GK_MP_STATE_RUNNABLE };
@@ -147,13 +114,6 @@ int host_clock_is_tsc(const struct lab *lab, char name[static 32])
 		if (strcmp(name, by_tsc[i]) == 0)
 			return 1;
 	return name[0] ? 0 : -1;
-}
-
-int64_t interrupts_taken(struct lab *lab, unsigned vcpu)
-{
-	struct guest_op op = OP(GUEST_OP_INTERRUPTS, 0);
-
-	return lab_run(lab, vcpu, &op, 1) ? -1 : (int64_t)op.res[0];
 }
 
 /* An access that is to be refused: 0 it was, 1 it was not, negative: no telling. */
