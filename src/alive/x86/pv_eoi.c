@@ -100,7 +100,8 @@ static void refused(struct lab *lab, struct outcome *out)
 	lab_memory(lab, 0, &at);
 	seen = OP(GUEST_OP_EOI_WORD, at);
 	refused_by_facts(lab, X86_F_KVM_PV_EOI, out);
-	if (out->alive != GCPU_ALIVE_REFUSED || lab->plan == NULL)
+	/* without an APIC in KVM there is no interrupt to end */
+	if (out->alive != GCPU_ALIVE_REFUSED || !lapic_in_kvm(lab))
 		return;
 	if (apic_on(lab, 0) || lab_run(lab, 0, &seen, 1) || by_ipi(lab, WHILE_OFF) || look(lab, &seen, &in_service))
 		return;
