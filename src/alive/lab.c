@@ -41,14 +41,17 @@ static int make_plan(struct lab *lab, const struct lab_want *want, struct gcpu_e
 {
 	const struct alive_options *o = lab->alive->o;
 	struct gcpu_machine machine = want->machine ? *want->machine : *o->machine;
+	const char *request = want->plain ? "host" : o->request;
 	const char *words = want->words ? want->words : "";
-	size_t room = strlen(o->request) + strlen(words) + 1;
+	size_t room = strlen(request) + strlen(words) + 1;
 	char *text = malloc(room);
 	int status;
 
 	if (!text)
 		return error_memory(err);
-	snprintf(text, room, "%s%s", o->request, words);
+	snprintf(text, room, "%s%s", request, words);
+	if (want->plain)
+		gcpu_machine_init(&machine);
 	if (!want->machine) {
 		machine.vcpus = want->vcpus ? want->vcpus : 2;
 		machine.sockets = machine.dies = machine.modules = machine.cores = machine.threads = 0;

@@ -12,6 +12,7 @@ struct run_machine {
 	const struct gcpu_plan *plan;
 	int kvm_fd;
 	unsigned n, late; /* vCPUs, and how many of them at the end are not there yet */
+	bool bare;	  /* see run_options */
 	struct gcpu_fds fds;
 	int *planned;   /* descriptors of all vCPUs of the plan, -1 where there is none */
 	unsigned *which; /* number in the plan */
@@ -32,7 +33,7 @@ static int create_vcpus(struct run_machine *m, unsigned from, unsigned to, struc
 	return 0;
 }
 
-static int configure(struct run_machine *m, const struct run_options *o, struct gcpu_error *err)
+static int create_vm(struct run_machine *m, struct gcpu_error *err)
 {
 	int status = gcpu_plan_apply(m->plan, GCPU_PHASE_PROCESS, m->kvm, &m->fds, err);
 
@@ -41,7 +42,24 @@ static int configure(struct run_machine *m, const struct run_options *o, struct 
 	m->fds.vm = m->kvm->ops->ioctl(m->kvm->ctx, m->kvm_fd, GK_CREATE_VM, 0);
 	if (m->fds.vm < 0)
 		return error_os(err, -m->fds.vm, "KVM_CREATE_VM");
-	status = gcpu_plan_apply(m->plan, GCPU_PHASE_VM, m->kvm, &m->fds, err);
+	return 0;
+}
+
+static int configure_bare(struct run_machine *m, const struct run_options *o, struct gcpu_error *err)
+{
+	int status = create_vm(m, err);
+
+	if (status == 0 && o->before_vcpus)
+		status = o->before_vcpus(o->ctx, m, err);
+	return status ? status : create_vcpus(m, 0, m->n - m->late, err);
+}
+
+static int configure(struct run_machine *m, const struct run_options *o, struct gcpu_error *err)
+{
+	int status = create_vm(m, err);
+
+	if (status == 0)
+		status = gcpu_plan_apply(m->plan, GCPU_PHASE_VM, m->kvm, &m->fds, err);
 	if (status == 0 && o->before_vcpus)
 		status = o->before_vcpus(o->ctx, m, err);
 	if (status == 0)
@@ -65,9 +83,9 @@ int run_machine_plug(struct run_machine *m, struct gcpu_error *err)
 	for (unsigned i = 0; i < old; i++) /* these have been configured */
 		m->planned[m->which[i]] = -1;
 	status = create_vcpus(m, old, m->n, err);
-	if (status == 0)
+	if (status == 0 && !m->bare)
 		status = gcpu_plan_apply(m->plan, GCPU_PHASE_ALL_VCPUS, m->kvm, &m->fds, err);
-	if (status == 0)
+	if (status == 0 && !m->bare)
 		status = gcpu_plan_apply(m->plan, GCPU_PHASE_VCPU, m->kvm, &m->fds, err);
 	for (unsigned i = old; status == 0 && m->guest && i < m->n; i++)
 		run_guest_plug(m->guest, i, m->vcpus[i]);
@@ -115,13 +133,14 @@ int run_machine_new(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_pl
 	m->plan = plan;
 	m->n = options->vcpus ? options->n : gcpu_plan_vcpus(plan);
 	m->late = options->late;
+	m->bare = options->bare;
 	m->fds.size = sizeof(m->fds);
 	m->fds.kvm = kvm_fd;
 	m->fds.vm = m->fds.gic = -1;
 	status = allocate(m, options) ? error_memory(err) : 0;
 	m->fds.vcpus = m->planned;
 	if (status == 0)
-		status = configure(m, options, err);
+		status = options->bare ? configure_bare(m, options, err) : configure(m, options, err);
 	if (status) {
 		run_machine_free(m);
 		return status;

@@ -23,6 +23,8 @@ struct run_options {
 	/* A word before the first vCPU is created, after the plan's VM phase. 0 or a code. */
 	int (*before_vcpus)(void *ctx, struct run_machine *m, struct gcpu_error *err);
 	void *ctx;
+	/* Of the recipe nothing but what is the process's: a VM and vCPUs as KVM makes them. */
+	bool bare;
 };
 
 /* Create the VM and its vCPUs on KVM_FD and carry out the recipe. OPTIONS may be NULL. */

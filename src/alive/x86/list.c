@@ -38,5 +38,14 @@ const struct exercise *const alive_exercises[] = {
 	&exercise_hotplug_init_sipi_32bit,
 	&exercise_duplicate_id,
 	&exercise_duplicate_id_32bit,
+	&exercise_exits_late,
+	&exercise_exits_unknown,
+	&exercise_exits_disallowed,
+	&exercise_exits_hlt,
+	&exercise_unhalt_strip,
+	&exercise_cr4_before_cpuid,
+	&exercise_after_run_same,
+	&exercise_after_run_changed,
+	&exercise_get_cpuid_nent,
 };
 const unsigned alive_n_exercises = COUNT(alive_exercises);

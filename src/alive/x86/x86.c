@@ -46,7 +46,7 @@ uint64_t alive_khz(const struct lab *lab)
 
 bool alive_hypercalls(struct alive *a)
 {
-	const struct lab_want want = { .vcpus = 1 };
+	const struct lab_want want = { .vcpus = 1, .plain = true };
 	struct outcome out = { .alive = GCPU_ALIVE_INCONCLUSIVE };
 	struct guest_op op;
 	struct lab lab;

@@ -49,5 +49,14 @@ extern const struct exercise exercise_hotplug_init_sipi;
 extern const struct exercise exercise_hotplug_init_sipi_32bit;
 extern const struct exercise exercise_duplicate_id;
 extern const struct exercise exercise_duplicate_id_32bit;
+extern const struct exercise exercise_exits_late;
+extern const struct exercise exercise_exits_unknown;
+extern const struct exercise exercise_exits_disallowed;
+extern const struct exercise exercise_exits_hlt;
+extern const struct exercise exercise_unhalt_strip;
+extern const struct exercise exercise_cr4_before_cpuid;
+extern const struct exercise exercise_after_run_same;
+extern const struct exercise exercise_after_run_changed;
+extern const struct exercise exercise_get_cpuid_nent;
 
 #endif
