@@ -33,6 +33,7 @@ const struct exercise *const alive_exercises[] = {
 	&exercise_x2apic,
 	&exercise_tsc_deadline,
 	&exercise_clock_pairing,
+	&exercise_enforcement,
 	&exercise_x2apic_id_in_xapic_mode,
 	&exercise_hotplug_init_sipi,
 	&exercise_hotplug_init_sipi_32bit,

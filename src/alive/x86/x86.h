@@ -44,6 +44,7 @@ extern const struct exercise exercise_kvmclock_stable;
 extern const struct exercise exercise_x2apic;
 extern const struct exercise exercise_tsc_deadline;
 extern const struct exercise exercise_clock_pairing;
+extern const struct exercise exercise_enforcement;
 extern const struct exercise exercise_x2apic_id_in_xapic_mode;
 extern const struct exercise exercise_hotplug_init_sipi;
 extern const struct exercise exercise_hotplug_init_sipi_32bit;
