@@ -74,20 +74,21 @@ int alive_collect(struct tool *t, const struct planned *p, unsigned limit_ms, st
 
 static const char *standing(const struct gcpu_exercise *e)
 {
-	return !e->feature ? "-" : e->planned ? "on" : "off";
+	return e->kind != GCPU_EXERCISE_FEATURE ? "-" : e->planned ? "on" : "off";
 }
 
-static unsigned rows(const struct alive_list *list, bool observed, struct grid *grid)
+static unsigned rows(const struct alive_list *list, bool behaviours, struct grid *grid)
 {
 	unsigned n = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
 		const struct gcpu_exercise *e = &list->items[i];
 
-		if (!e->observed == observed)
+		if ((e->kind == GCPU_EXERCISE_BEHAVIOUR) != behaviours)
 			continue;
-		if (observed)
-			grid_add(grid, (const char *const[]){ e->name, e->observed, e->witness });
+		if (behaviours)
+			grid_add(grid, (const char *const[]){ e->name, e->observed ? e->observed : gcpu_alive_name(e->alive),
+							      e->witness });
 		else
 			grid_add(grid, (const char *const[]){ e->name, standing(e), gcpu_alive_name(e->alive), e->witness });
 		n++;
@@ -98,13 +99,17 @@ static unsigned rows(const struct alive_list *list, bool observed, struct grid *
 static void totals(const struct alive_list *list)
 {
 	unsigned count[N_ALIVE] = { 0 };
+	bool first = true;
 
 	for (size_t i = 0; i < list->n; i++)
-		if (!list->items[i].observed)
+		if (list->items[i].kind != GCPU_EXERCISE_BEHAVIOUR)
 			count[list->items[i].alive]++;
-	for (int v = 0; v < N_ALIVE; v++)
-		if (count[v] || v == GCPU_ALIVE_LEAKS)
-			printf("%s%u %s", v ? ", " : "", count[v], gcpu_alive_name((enum gcpu_alive)v));
+	for (int v = 0; v < N_ALIVE; v++) {
+		if (!count[v] && v != GCPU_ALIVE_LEAKS)
+			continue;
+		printf("%s%u %s", first ? "" : ", ", count[v], gcpu_alive_name((enum gcpu_alive)v));
+		first = false;
+	}
 	printf("\n");
 }
 
@@ -137,7 +142,7 @@ void alive_print(const struct tool *t, const struct alive_list *list)
 bool alive_bad(const struct alive_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (!list->items[i].observed && (list->items[i].alive == GCPU_ALIVE_LEAKS || list->items[i].alive == GCPU_ALIVE_FAILS))
+		if (list->items[i].alive == GCPU_ALIVE_LEAKS || list->items[i].alive == GCPU_ALIVE_FAILS)
 			return true;
 	return false;
 }

@@ -89,15 +89,24 @@ enum gcpu_alive {
 /** "works", "refused-as-planned", "leaks", "inconclusive", "untestable", "fails". Never NULL. */
 const char *gcpu_alive_name(enum gcpu_alive alive);
 
+/** What an exercise is about. */
+enum gcpu_exercise_kind {
+	GCPU_EXERCISE_FEATURE = 0,   /**< a feature or field, which the plan has on or off */
+	GCPU_EXERCISE_INTERFACE = 1, /**< something that no feature announces */
+	GCPU_EXERCISE_BEHAVIOUR = 2, /**< what this KVM does where there is no right and wrong */
+};
+/** "feature", "interface", "behaviour". Never NULL. */
+const char *gcpu_exercise_kind_name(enum gcpu_exercise_kind kind);
+
 /** One exercise in a guest. */
 struct gcpu_exercise {
 	size_t size;	  /**< sizeof(struct gcpu_exercise) */
 	const char *name; /**< of a feature; else of what was tried */
-	bool feature;	  /**< name is that of a feature or field, which the plan has on or off */
-	bool planned;	  /**< of a feature: on */
+	enum gcpu_exercise_kind kind;
+	bool planned; /**< of a feature: on */
 	enum gcpu_alive alive;
-	const char *observed; /**< where there is no right and wrong: what this KVM does, as one stable
-			       *   word; alive says nothing then. Else NULL */
+	const char *observed; /**< of a behaviour: what this KVM does, as one stable word, and alive says
+			       *   nothing then; NULL where that was not seen, and else */
 	const char *witness;  /**< by what it was decided, in a few words; or why it was not */
 };
 

@@ -92,22 +92,22 @@ static void interface(struct alive *a, const struct exercise *e, struct outcome 
 static int one(struct alive *a, const struct exercise *e)
 {
 	struct outcome out = { .alive = GCPU_ALIVE_INCONCLUSIVE };
-	struct gcpu_exercise r = { .size = sizeof(r), .name = e->name, .feature = e->kind == EXERCISE_FEATURE };
+	struct gcpu_exercise r = { .size = sizeof(r), .name = e->name, .kind = e->kind };
 
 	if (a->o->ret_wrong)
 		*a->o->ret_wrong = false;
-	r.planned = r.feature && planned(a->o->plan, e);
+	r.planned = e->kind == GCPU_EXERCISE_FEATURE && planned(a->o->plan, e);
 	start_clock(a);
 	if (e->nothing)
 		say(&out, GCPU_ALIVE_UNTESTABLE, "nothing to exercise: %s", e->nothing);
 	else if (e->hypercalls && !alive_hypercalls(a))
 		say(&out, GCPU_ALIVE_UNTESTABLE, "%s", a->why_no_hypercalls);
-	else if (e->kind == EXERCISE_FEATURE)
+	else if (e->kind == GCPU_EXERCISE_FEATURE)
 		feature(a, e, r.planned, &out);
 	else
 		interface(a, e, &out);
 	r.alive = out.alive;
-	r.observed = e->kind == EXERCISE_BEHAVIOUR && out.observed[0] ? out.observed : NULL;
+	r.observed = e->kind == GCPU_EXERCISE_BEHAVIOUR && out.observed[0] ? out.observed : NULL;
 	r.witness = out.witness;
 	return a->o->visit(a->o->ctx, &r);
 }

@@ -112,11 +112,9 @@ uint64_t alive_khz(const struct lab *lab);
 /* Does this KVM answer hypercalls from ring 0 at all? Tried once. */
 bool alive_hypercalls(struct alive *a);
 
-enum exercise_kind { EXERCISE_FEATURE, EXERCISE_INTERFACE, EXERCISE_BEHAVIOUR };
-
 struct exercise {
 	const char *name;	 /* of the feature, or of what is tried */
-	enum exercise_kind kind; /* FEATURE: in a plan it is on or off */
+	enum gcpu_exercise_kind kind; /* FEATURE: in a plan it is on or off */
 	unsigned field;		 /* of a FEATURE */
 	bool hypercalls;	 /* only where KVM answers hypercalls */
 	const char *nothing;	 /* nothing to exercise: why; the rest is empty then */

@@ -21,6 +21,13 @@ const char *gcpu_alive_name(enum gcpu_alive alive)
 	return (unsigned)alive < 6 ? names[alive] : "unknown";
 }
 
+const char *gcpu_exercise_kind_name(enum gcpu_exercise_kind kind)
+{
+	static const char *const names[] = { "feature", "interface", "behaviour" };
+
+	return (unsigned)kind < 3 ? names[kind] : "unknown";
+}
+
 /* Which of two verdicts about one thing is the news. */
 static unsigned weight(enum gcpu_verdict v)
 {

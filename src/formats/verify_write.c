@@ -32,7 +32,7 @@ static const char *alive(const struct gcpu_exercise *e)
 static const struct gcpu_exercise *about(const struct writer *w, const char *field)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (w->exercises[i].feature && strcmp(w->exercises[i].name, field) == 0)
+		if (w->exercises[i].kind == GCPU_EXERCISE_FEATURE && strcmp(w->exercises[i].name, field) == 0)
 			return &w->exercises[i];
 	return NULL;
 }
@@ -73,8 +73,9 @@ static void write_exercise(struct json *j, const struct gcpu_exercise *e)
 {
 	jw_object(j, false);
 	jw_key_string(j, "name", e->name);
+	jw_key_string(j, "kind", gcpu_exercise_kind_name(e->kind));
 	jw_key(j, "planned");
-	if (e->feature)
+	if (e->kind == GCPU_EXERCISE_FEATURE)
 		jw_bool(j, e->planned);
 	else
 		jw_string(j, NULL);
@@ -94,7 +95,7 @@ static void write_alive(struct json *j, const struct gcpu_exercise *exercises, s
 	jw_array(j, true);
 	for (size_t i = 0; i < n; i++) {
 		write_exercise(j, &exercises[i]);
-		if (!exercises[i].observed && (unsigned)exercises[i].alive < N_ALIVE)
+		if (exercises[i].kind != GCPU_EXERCISE_BEHAVIOUR && (unsigned)exercises[i].alive < N_ALIVE)
 			count[exercises[i].alive]++;
 	}
 	jw_close(j, ']');

@@ -80,10 +80,10 @@ static int judge(const struct alive_options *o)
 	for (unsigned i = 0; i < usual.n; i++) {
 		const struct exercise *e = alive_exercises[i];
 
-		if (usual.at[i].alive != GCPU_ALIVE_WORKS || e->kind == EXERCISE_BEHAVIOUR)
+		if (usual.at[i].alive != GCPU_ALIVE_WORKS || e->kind == GCPU_EXERCISE_BEHAVIOUR)
 			continue;
 		works++;
-		if (e->kind == EXERCISE_FEATURE && !e->never_refused)
+		if (e->kind == GCPU_EXERCISE_FEATURE && !e->never_refused)
 			tried += noticed(e, &left, i, "left on", &failed);
 		if (usual.at[i].wrong)
 			tried += noticed(e, &right, i, "right", &failed);

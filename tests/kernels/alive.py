@@ -101,7 +101,7 @@ def judge_kernel(found, series):
     found.check("features of the facts that no exercise is about", sorted(ENFORCED - set(found.features)), [])
     for name, by_series in BEHAVIOURS.items():
         got = found.behaviours.get(name, {})
-        found.check(f"{name} ({got.get('witness')})", got.get("observed"), by_series(SERIES(series, found.release)))
+        found.check(f"{name}: {got.get('observed')} ({got.get('witness')})", got.get("observed") in by_series(SERIES(series, found.release)), True)
     found.check("behaviours that nothing is known of", sorted(set(found.behaviours) - set(BEHAVIOURS)), [])
 
 

@@ -79,15 +79,15 @@ def SERIES(series, release):
 
 
 def always(word):
-    return lambda version: word
+    return lambda version: {word}
 
 
 def since(version, new, old):
     """A change of KVM: `old` before that release, `new` from it on."""
-    return lambda running: new if running >= version else old
+    return lambda running: {new} if running >= version else {old}
 
 
-# name -> what a kernel of that version must be seen to do
+# name -> what a kernel of that version must be seen to do, one of these words
 BEHAVIOURS = {
     # lapic.c: before 6.3 a vCPU was found by its whole id in either mode, and one of several with the
     # same 8-bit id alone; since then that takes KVM_X2APIC_API_USE_32BIT_IDS, else as the manuals say.
@@ -96,4 +96,28 @@ BEHAVIOURS = {
     "hotplug-init-sipi-32bit": always("started"),
     "duplicate-id": since((6, 3), "all", "lowest-only"),
     "duplicate-id-32bit": always("lowest-only"),
+    # x86.c: no test of CPUID in front of these; 12 goes to the VMM by KVM_CAP_EXIT_HYPERCALL alone.
+    "not-enforced:vapic-poll-irq": always("answered"),
+    "not-enforced:clock-pairing": always("answered"),
+    "not-enforced:map-gpa-range": always("reaches-vmm"),
+    "not-enforced:migration-control": always("reaches-vmm"),
+    # "unsupported" instead of "invalid" for MSRs that are withheld: mainline 7.0, and backported to the
+    # stable series of 6.12 and 6.18 in releases that are not known.
+    "enforcement-get-msrs": lambda version: {"refused"} if version < (6, 12) else {"refused", "zero"} if
+                            version < (7, 0) else {"zero"},
+    # cpuid.c: the overhaul of 6.14 forgets what it knew of the leaves with each table.
+    "enforcement-second-table": since((6, 14), "dropped", "kept"),
+    # api.rst 7.13; x86.c since 6.14 refuses the call once there are vCPUs.
+    "disable-exits-late": since((6, 14), "refused", "accepted-without-effect"),
+    "disable-exits-unknown": always("refused"),
+    "disable-exits-disallowed": always("refused"),  # here: an exit that this kernel does not know
+    "disable-exits-hlt": always("native"),
+    # cpuid.c of 6.1 clears the bit by the features of the table before.
+    "pv-unhalt-strip": since((6, 12), "first", "second"),
+    # x86.c since 6.14: CR4 is judged by the guest's CPUID, which is empty before KVM_SET_CPUID2.
+    "cr4-before-cpuid": since((6, 14), "refused", "accepted"),
+    "cpuid-after-run-same": always("accepted"),
+    "cpuid-after-run-changed": always("refused"),
+    # cpuid.c: 6.1 does not write the count back.
+    "get-cpuid-nent": since((6, 12), "count", "room"),
 }

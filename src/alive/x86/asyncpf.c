@@ -211,6 +211,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_asyncpf_int = {
-	.name = "kvm-asyncpf-int", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_ASYNCPF_INT,
+	.name = "kvm-asyncpf-int", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_ASYNCPF_INT,
 	.want = { .vcpus = 1 }, .use = use, .refused = refused,
 };

@@ -113,10 +113,10 @@ static void refused_vmexit(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_asyncpf = {
-	.name = "kvm-asyncpf", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_ASYNCPF,
+	.name = "kvm-asyncpf", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_ASYNCPF,
 	.want = { .vcpus = 1 }, .use = use, .refused = refused,
 };
 const struct exercise exercise_asyncpf_vmexit = {
-	.name = "kvm-asyncpf-vmexit", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_ASYNCPF_VMEXIT,
+	.name = "kvm-asyncpf-vmexit", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_ASYNCPF_VMEXIT,
 	.want = { .vcpus = 1 }, .use = use_vmexit, .refused = refused_vmexit,
 };

@@ -110,6 +110,6 @@ static void use(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_clock_pairing = {
-	.name = "clock-pairing", .kind = EXERCISE_INTERFACE, .hypercalls = true,
+	.name = "clock-pairing", .kind = GCPU_EXERCISE_INTERFACE, .hypercalls = true,
 	.want = { .vcpus = 1, .words = ",kvm-pv-enforce-cpuid=on" }, .use = use,
 };

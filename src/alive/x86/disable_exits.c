@@ -226,17 +226,17 @@ static void unhalt_strip(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_exits_late = {
-	.name = "disable-exits-late", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN }, .use = late,
+	.name = "disable-exits-late", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN }, .use = late,
 };
 const struct exercise exercise_exits_unknown = {
-	.name = "disable-exits-unknown", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = unknown,
+	.name = "disable-exits-unknown", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = unknown,
 };
 const struct exercise exercise_exits_disallowed = {
-	.name = "disable-exits-disallowed", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = disallowed,
+	.name = "disable-exits-disallowed", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = disallowed,
 };
 const struct exercise exercise_exits_hlt = {
-	.name = "disable-exits-hlt", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = hlt,
+	.name = "disable-exits-hlt", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = hlt,
 };
 const struct exercise exercise_unhalt_strip = {
-	.name = "pv-unhalt-strip", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = unhalt_strip,
+	.name = "pv-unhalt-strip", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE }, .use = unhalt_strip,
 };

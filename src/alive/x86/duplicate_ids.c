@@ -85,13 +85,13 @@ static void duplicate_32bit(struct lab *users, struct outcome *out)
  */
 const struct exercise exercise_duplicate_id = {
 	.name = "duplicate-id",
-	.kind = EXERCISE_BEHAVIOUR,
+	.kind = GCPU_EXERCISE_BEHAVIOUR,
 	.want = { .vcpus = 1, .no_guest = true },
 	.use = duplicate_8bit,
 };
 const struct exercise exercise_duplicate_id_32bit = {
 	.name = "duplicate-id-32bit",
-	.kind = EXERCISE_BEHAVIOUR,
+	.kind = GCPU_EXERCISE_BEHAVIOUR,
 	.want = { .vcpus = 1, .no_guest = true },
 	.use = duplicate_32bit,
 };

@@ -319,5 +319,5 @@ static void use(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_enforcement = {
-	.name = "enforcement", .kind = EXERCISE_INTERFACE, .want = { .vcpus = 1, .no_guest = true }, .use = use,
+	.name = "enforcement", .kind = GCPU_EXERCISE_INTERFACE, .want = { .vcpus = 1, .no_guest = true }, .use = use,
 };

@@ -219,13 +219,13 @@ static void use_stable(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_kvmclock1 = {
-	.name = "kvmclock1", .kind = EXERCISE_FEATURE, .field = X86_F_KVMCLOCK1, .use = use1,
+	.name = "kvmclock1", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVMCLOCK1, .use = use1,
 };
 const struct exercise exercise_kvmclock2 = {
-	.name = "kvmclock2", .kind = EXERCISE_FEATURE, .field = X86_F_KVMCLOCK2, .use = use2,
+	.name = "kvmclock2", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVMCLOCK2, .use = use2,
 };
 const struct exercise exercise_kvmclock_stable = {
-	.name = "kvmclock-stable-bit", .kind = EXERCISE_FEATURE, .field = X86_F_KVMCLOCK_STABLE_BIT,
+	.name = "kvmclock-stable-bit", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVMCLOCK_STABLE_BIT,
 	.use = use_stable,
 	.never_refused = "nothing refuses it: KVM writes the flag whatever CPUID says",
 };

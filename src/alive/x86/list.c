@@ -4,7 +4,7 @@
 
 #define NOTHING(id, feature, why)                                                                  \
 	static const struct exercise nothing_##id = {                                              \
-		.name = (feature), .kind = EXERCISE_FEATURE, .nothing = (why) }
+		.name = (feature), .kind = GCPU_EXERCISE_FEATURE, .nothing = (why) }
 
 NOTHING(nopiodelay, "kvm-nopiodelay", "a statement to the guest, KVM does nothing for it");
 NOTHING(mmu, "kvm-mmu", "KVM removed it long ago");

@@ -126,6 +126,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_map_gpa = {
-	.name = "kvm-hc-map-gpa-range", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_HC_MAP_GPA_RANGE,
+	.name = "kvm-hc-map-gpa-range", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_HC_MAP_GPA_RANGE,
 	.hypercalls = true, .want = { .vcpus = 1 }, .use = use, .refused = refused,
 };

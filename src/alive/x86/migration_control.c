@@ -114,6 +114,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_migration_control = {
-	.name = "kvm-migration-control", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_MIGRATION_CONTROL,
+	.name = "kvm-migration-control", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_MIGRATION_CONTROL,
 	.want = { .vcpus = 1 }, .use = use, .refused = refused,
 };

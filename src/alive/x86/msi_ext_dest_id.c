@@ -308,6 +308,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_msi_ext_dest_id = {
-	.name = "kvm-msi-ext-dest-id", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_MSI_EXT_DEST_ID,
+	.name = "kvm-msi-ext-dest-id", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_MSI_EXT_DEST_ID,
 	.want = { .vcpus = COUNT(ids), .run = { .ids = ids } }, .use = use, .refused = refused,
 };

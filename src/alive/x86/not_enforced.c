@@ -215,7 +215,7 @@ static void second_table(struct lab *lab, struct outcome *out)
 
 #define OPEN(id, what, is_call, function)                                                          \
 	const struct exercise exercise_open_##id = {                                               \
-		.name = "not-enforced:" what, .kind = EXERCISE_BEHAVIOUR, .hypercalls = (is_call), \
+		.name = "not-enforced:" what, .kind = GCPU_EXERCISE_BEHAVIOUR, .hypercalls = (is_call), \
 		.want = { PLAIN, ENFORCED }, .use = (function) }
 
 OPEN(poll_irq, "vapic-poll-irq", true, poll_irq);
@@ -224,9 +224,9 @@ OPEN(map_gpa, "map-gpa-range", true, map_gpa);
 OPEN(migration_control, "migration-control", false, migration_control);
 
 const struct exercise exercise_enforcement_get_msrs = {
-	.name = "enforcement-get-msrs", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN, ENFORCED }, .use = get_msrs,
+	.name = "enforcement-get-msrs", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN, ENFORCED }, .use = get_msrs,
 };
 const struct exercise exercise_enforcement_second_table = {
-	.name = "enforcement-second-table", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN, ENFORCED },
+	.name = "enforcement-second-table", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN, ENFORCED },
 	.use = second_table,
 };

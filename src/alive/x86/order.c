@@ -153,15 +153,15 @@ static void nent(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_cr4_before_cpuid = {
-	.name = "cr4-before-cpuid", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE, .no_guest = true },
+	.name = "cr4-before-cpuid", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN_BARE, .no_guest = true },
 	.use = cr4_before_cpuid,
 };
 const struct exercise exercise_after_run_same = {
-	.name = "cpuid-after-run-same", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN }, .use = after_run_same,
+	.name = "cpuid-after-run-same", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN }, .use = after_run_same,
 };
 const struct exercise exercise_after_run_changed = {
-	.name = "cpuid-after-run-changed", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN }, .use = after_run_changed,
+	.name = "cpuid-after-run-changed", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN }, .use = after_run_changed,
 };
 const struct exercise exercise_get_cpuid_nent = {
-	.name = "get-cpuid-nent", .kind = EXERCISE_BEHAVIOUR, .want = { PLAIN, .no_guest = true }, .use = nent,
+	.name = "get-cpuid-nent", .kind = GCPU_EXERCISE_BEHAVIOUR, .want = { PLAIN, .no_guest = true }, .use = nent,
 };

@@ -95,6 +95,6 @@ static void use(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_poll_control = {
-	.name = "kvm-poll-control", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_POLL_CONTROL,
+	.name = "kvm-poll-control", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_POLL_CONTROL,
 	.want = { .vcpus = 1 }, .use = use,
 };

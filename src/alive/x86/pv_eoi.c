@@ -112,6 +112,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_pv_eoi = {
-	.name = "kvm-pv-eoi", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_PV_EOI,
+	.name = "kvm-pv-eoi", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_PV_EOI,
 	.want = { .vcpus = 1 }, .use = use, .refused = refused,
 };

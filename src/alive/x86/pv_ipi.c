@@ -202,6 +202,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_pv_ipi = {
-	.name = "kvm-pv-ipi", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_PV_IPI, .hypercalls = true,
+	.name = "kvm-pv-ipi", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_PV_IPI, .hypercalls = true,
 	.want = { .vcpus = 66, .run = { .vcpus = numbers, .n = N } }, .use = use, .refused = refused,
 };

@@ -189,6 +189,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_pv_tlb_flush = {
-	.name = "kvm-pv-tlb-flush", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_PV_TLB_FLUSH,
+	.name = "kvm-pv-tlb-flush", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_PV_TLB_FLUSH,
 	.want = { .vcpus = 2 }, .use = use, .refused = refused,
 };

@@ -131,6 +131,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_pv_unhalt = {
-	.name = "kvm-pv-unhalt", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_PV_UNHALT, .hypercalls = true,
+	.name = "kvm-pv-unhalt", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_PV_UNHALT, .hypercalls = true,
 	.use = use, .refused = refused,
 };

@@ -134,6 +134,6 @@ static void refused(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_sched_yield = {
-	.name = "kvm-pv-sched-yield", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_PV_SCHED_YIELD,
+	.name = "kvm-pv-sched-yield", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_PV_SCHED_YIELD,
 	.hypercalls = true, .use = use, .refused = refused,
 };

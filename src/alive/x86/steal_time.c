@@ -76,6 +76,6 @@ static void use(struct lab *lab, struct outcome *out)
 }
 
 const struct exercise exercise_steal_time = {
-	.name = "kvm-steal-time", .kind = EXERCISE_FEATURE, .field = X86_F_KVM_STEAL_TIME,
+	.name = "kvm-steal-time", .kind = GCPU_EXERCISE_FEATURE, .field = X86_F_KVM_STEAL_TIME,
 	.want = { .vcpus = 1 }, .use = use,
 };

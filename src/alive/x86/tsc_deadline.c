@@ -191,7 +191,7 @@ static void refused(struct lab *lab, struct outcome *out)
 
 const struct exercise exercise_tsc_deadline = {
 	.name = "tsc-deadline",
-	.kind = EXERCISE_FEATURE,
+	.kind = GCPU_EXERCISE_FEATURE,
 	.field = X86_F_TSC_DEADLINE,
 	.want = { .vcpus = 1 },
 	.use = use,

@@ -188,7 +188,7 @@ static void hotplug_32bit(struct lab *users, struct outcome *out)
  */
 const struct exercise exercise_x2apic_id_in_xapic_mode = {
 	.name = "x2apic-id-in-xapic-mode",
-	.kind = EXERCISE_BEHAVIOUR,
+	.kind = GCPU_EXERCISE_BEHAVIOUR,
 	.want = { .vcpus = 1, .no_guest = true },
 	.use = in_xapic_mode,
 };
@@ -205,13 +205,13 @@ const struct exercise exercise_x2apic_id_in_xapic_mode = {
  */
 const struct exercise exercise_hotplug_init_sipi = {
 	.name = "hotplug-init-sipi",
-	.kind = EXERCISE_BEHAVIOUR,
+	.kind = GCPU_EXERCISE_BEHAVIOUR,
 	.want = { .vcpus = 1, .no_guest = true },
 	.use = hotplug_8bit,
 };
 const struct exercise exercise_hotplug_init_sipi_32bit = {
 	.name = "hotplug-init-sipi-32bit",
-	.kind = EXERCISE_BEHAVIOUR,
+	.kind = GCPU_EXERCISE_BEHAVIOUR,
 	.want = { .vcpus = 1, .no_guest = true },
 	.use = hotplug_32bit,
 };

@@ -114,7 +114,7 @@ static void refused(struct lab *lab, struct outcome *out)
 
 const struct exercise exercise_x2apic = {
 	.name = "x2apic",
-	.kind = EXERCISE_FEATURE,
+	.kind = GCPU_EXERCISE_FEATURE,
 	.field = X86_F_X2APIC,
 	.want = { .vcpus = 2 },
 	.use = use,
