@@ -10,6 +10,7 @@
 
 /* start.S */
 uint64_t guest_xgetbv(uint32_t index);
+void guest_halt(void);
 uint64_t guest_user_load(uint64_t address);
 uint64_t guest_hypercall32(struct guest_op *op);
 /* Called from there. */
@@ -145,8 +146,7 @@ static void op_halt(struct guest_op *op, volatile struct guest_area *area)
 {
 	uint64_t before = area->interrupts;
 
-	/* STI takes effect after the next instruction: no interrupt is lost. */
-	__asm__ volatile("sti; hlt; cli" ::: "memory");
+	guest_halt();
 	op->res[0] = area->interrupts - before;
 	op->res[1] = area->vector;
 }

@@ -129,6 +129,18 @@ hypercall32_done:
 	popq	%rbx
 	ret
 
+/*
+ * void guest_halt(void): interrupts on, until one has been taken. STI holds
+ * them off until HLT; where an emulation forgets that, see `interrupt`.
+ */
+	.globl	guest_halt
+guest_halt:
+	sti
+halt_at:
+	hlt
+	cli
+	ret
+
 /* One stub per vector, each GUEST_X86_STUB_SIZE bytes. */
 	.balign	GUEST_X86_STUB_SIZE
 stubs:
@@ -204,7 +216,10 @@ dead:
 	jmp	dead
 
 interrupt:
-	pushq	%rax
+	cmpq	$halt_at, 8(%rsp)	/* taken before the HLT that it was to end? */
+	jne	1f
+	incq	8(%rsp)
+1:	pushq	%rax
 	pushq	%rcx
 	pushq	%rdx
 	pushq	%rsi
