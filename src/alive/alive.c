@@ -61,6 +61,26 @@ static void control(struct alive *a, const struct exercise *e, struct outcome *o
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: with the feature off %.180s", off.witness);
 }
 
+/* Found by the guest, and used; or not found, and refused. */
+static void use_or_refuse(struct lab *lab, const struct exercise *e, bool on, struct outcome *out)
+{
+	int told = alive_told(lab, e->field);
+
+	if (told < 0)
+		return;
+	if (on && !told) {
+		say(out, GCPU_ALIVE_FAILS, "the guest does not find it");
+		return;
+	}
+	if (on) {
+		e->use(lab, out);
+		return;
+	}
+	refuse(lab, e, out);
+	if (told && out->alive == GCPU_ALIVE_REFUSED)
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "the guest finds it, and is refused");
+}
+
 static void feature(struct alive *a, const struct exercise *e, bool on, struct outcome *out)
 {
 	struct lab lab;
@@ -69,12 +89,8 @@ static void feature(struct alive *a, const struct exercise *e, bool on, struct o
 		say(out, GCPU_ALIVE_UNTESTABLE, "%s", e->never_refused);
 		return;
 	}
-	if (lab_open(a, &e->want, &lab, out) == 0) {
-		if (on)
-			e->use(&lab, out);
-		else
-			refuse(&lab, e, out);
-	}
+	if (lab_open(a, &e->want, &lab, out) == 0)
+		use_or_refuse(&lab, e, on, out);
 	lab_close(&lab);
 	if (on && out->alive == GCPU_ALIVE_WORKS && !e->never_refused)
 		control(a, e, out);

@@ -109,6 +109,8 @@ uint32_t hypercall_number(const struct alive *a, unsigned call);
 
 /* Cycles of the guest's counter in a millisecond. */
 uint64_t alive_khz(const struct lab *lab);
+/* Does the guest find the field on, as a guest looks for it? 1, 0, or negative: it went wrong. */
+int alive_told(struct lab *lab, unsigned field);
 /* Does this KVM answer hypercalls from ring 0 at all? Tried once. */
 bool alive_hypercalls(struct alive *a);
 

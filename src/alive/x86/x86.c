@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/plan.h"
+#include "cpuid_table.h"
 #include "facts_gen.h"
 #include "kvm/abi.h"
 #include "kvm/abi_x86.h"
@@ -42,6 +44,27 @@ uint64_t alive_khz(const struct lab *lab)
 	int khz = lab_vcpu_ioctl(lab, 0, GK_GET_TSC_KHZ, NULL);
 
 	return khz > 0 ? (uint64_t)khz : 1000000;
+}
+
+int alive_told(struct lab *lab, unsigned field)
+{
+	const struct field_fact *f = &lab->alive->facts->fields[field];
+	uint64_t addr = lab->alive->facts->words[f->word].addr;
+	uint32_t leaf = ADDR_LEAF(addr);
+	struct kvm_found kvm = { 0 };
+	struct guest_op op;
+
+	if (leaf >= KVM_LEAF_BASE && leaf < KVM_LEAF_END) {
+		if (kvm_discover(lab, 0, &kvm))
+			return -1;
+		leaf += kvm.base - KVM_LEAF_BASE;
+		if (!kvm.base || leaf > kvm.highest)
+			return 0;
+	}
+	op = OP(GUEST_OP_CPUID, leaf, ADDR_SUBLEAF(addr));
+	if (lab_run(lab, 0, &op, 1))
+		return -1;
+	return (op.res[ADDR_REG(addr)] >> f->lsb & 1) != 0;
 }
 
 bool alive_hypercalls(struct alive *a)
