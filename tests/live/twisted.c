@@ -154,6 +154,22 @@ static int judge(struct alive_options *o)
 	return failed || !held;
 }
 
+/* A guest that was promised a feature, and one that was promised none, and finds the contrary. */
+static int found(struct alive_options *o, const char *made_of, const char *want)
+{
+	struct gcpu_error err = { 0 };
+	bool good;
+
+	o->request = made_of;
+	o->only = "kvm-steal-time";
+	if (alive_run(o, &err))
+		snprintf(state.witness, sizeof(state.witness), "%s", err.text);
+	good = strcmp(state.word, want) == 0;
+	printf("%s the guest is made of %s: kvm-steal-time: %s (%s)\n", good ? "ok  " : "FAIL", made_of, state.word,
+	       state.witness);
+	return !good;
+}
+
 int main(void)
 {
 	struct gcpu_kvm_ops ops = *gcpu_kvm_real()->ops;
@@ -184,8 +200,10 @@ int main(void)
 	o.snapshot = snap;
 	o.plan = plan;
 	o.machine = &machine;
+	failed = status ? 1 : found(&o, "host,kvm=off", "fails") || found(&o, "host", "works");
+	o.request = "host";
 	ops.ioctl = twisted_ioctl;
-	failed = status ? 1 : judge(&o);
+	failed = failed || judge(&o);
 	gcpu_plan_free(plan);
 	gcpu_request_free(req);
 	gcpu_snapshot_free(snap);
