@@ -154,7 +154,7 @@ static int judge(struct alive_options *o)
 	return failed || !held;
 }
 
-/* A guest that was promised a feature, and one that was promised none, and finds the contrary. */
+/* A plan promises a feature to a guest that is made of another request. */
 static int found(struct alive_options *o, const char *made_of, const char *want)
 {
 	struct gcpu_error err = { 0 };
