@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The operations of x86-64. */
 #include "interp.h"
+#include "pvclock.h"
 
 #define MSR_APIC_BASE 0x1b
 #define APIC_BASE_EXTD (1U << 10)
@@ -180,26 +181,15 @@ static void op_swap(struct guest_op *op)
 	op->res[1] = old;
 }
 
-/* What start.S does not know how to lay out: the 32 bytes of the clock page. */
-struct clock_page {
-	uint32_t version, pad;
-	uint64_t tsc, time;
-	uint32_t mul;
-	int8_t shift;
-	uint8_t flags, rest[2];
-};
-
-static uint64_t clock_read(const volatile struct clock_page *p)
+static uint64_t clock_read(const volatile struct pvclock *p)
 {
-	uint64_t delta, time;
+	uint64_t time;
 	uint32_t version;
 
 	do {
 		version = p->version & ~1U;
 		__asm__ volatile("lfence" ::: "memory");
-		delta = rdtsc() - p->tsc;
-		delta = p->shift < 0 ? delta >> -p->shift : delta << p->shift;
-		time = p->time + (uint64_t)((unsigned __int128)delta * p->mul >> 32);
+		time = pvclock_at(p, rdtsc());
 		__asm__ volatile("lfence" ::: "memory");
 	} while (p->version != version);
 	return time;
@@ -217,7 +207,7 @@ static void op_clock(struct guest_op *op)
 			__asm__ volatile("pause");
 			continue;
 		}
-		now = clock_read((const volatile struct clock_page *)op->arg[0]);
+		now = clock_read((const volatile struct pvclock *)op->arg[0]);
 		op->res[0]++;
 		if (now < *last) {
 			op->res[1]++;

@@ -12,6 +12,30 @@
 	.quad	start
 	.quad	stubs
 
+/* What a call may change. */
+	.macro	save
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	.endm
+	.macro	restore
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	.endm
+
 	.text
 	.globl	start
 start:
@@ -183,29 +207,13 @@ real_fault:
 
 /* KVM says by a #PF that a page is not there yet: the only one we return from. */
 page_fault:
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
+	save
 	cld
 	movq	%rsp, %rdi
 	andq	$-GUEST_AREA_SIZE, %rdi
 	call	guest_page_missing
 	testl	%eax, %eax
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
+	restore
 	jz	real_fault
 	addq	$16, %rsp		/* vector and error code */
 	iretq
@@ -219,15 +227,7 @@ interrupt:
 	cmpq	$halt_at, 8(%rsp)	/* taken before the HLT that it was to end? */
 	jne	1f
 	incq	8(%rsp)
-1:	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
+1:	save
 	subq	$8, %rsp		/* 16-byte alignment */
 	cld
 	movq	80(%rsp), %rsi		/* vector */
@@ -235,15 +235,7 @@ interrupt:
 	andq	$-GUEST_AREA_SIZE, %rdi
 	call	guest_interrupt
 	addq	$8, %rsp
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
+	restore
 	addq	$8, %rsp
 	iretq
 

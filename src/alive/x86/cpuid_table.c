@@ -30,6 +30,13 @@ int table_set(const struct lab *lab, const struct cpuid_table *t)
 	return call_set_cpuid(lab->alive->o->kvm, run_machine_vcpu(lab->vm, 0), t->e, t->n);
 }
 
+int table_give(const struct lab *lab, const struct cpuid_table *t)
+{
+	int r = table_set(lab, t);
+
+	return r < 0 ? say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", strerror(-r)) : 0;
+}
+
 int table_get(const struct lab *lab, struct cpuid_table *ret)
 {
 	struct list list = { 0 };

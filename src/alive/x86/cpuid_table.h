@@ -19,6 +19,9 @@ int table_planned(struct lab *lab, struct cpuid_table *ret);
 int table_set(const struct lab *lab, const struct cpuid_table *t);
 int table_get(const struct lab *lab, struct cpuid_table *ret);
 
+/* KVM_SET_CPUID2; not 0: the outcome says why not. */
+int table_give(const struct lab *lab, const struct cpuid_table *t);
+
 /* The first entry of a leaf, or NULL. */
 struct snap_cpuid *table_leaf(struct cpuid_table *t, uint32_t leaf);
 /* One more, if there is room. */

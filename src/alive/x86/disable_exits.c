@@ -150,11 +150,8 @@ static void hlt(struct lab *lab, struct outcome *out)
 	if (hlt_allowed(lab) || without_hlt_exits(lab, &t))
 		return;
 	table_drop_kvm(&t);
-	r = table_set(lab, &t);
-	if (r < 0) {
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", strerror(-r));
+	if (table_give(lab, &t))
 		return;
-	}
 	exits = halt_exits(lab);
 	if (exits < 0 || lab_start(lab, 0, &off, 1))
 		return;

@@ -9,23 +9,15 @@
 #include <string.h>
 
 #include "facts_gen.h"
+#include "pvclock.h"
 #include "x86.h"
 
 #define ENABLE 1ULL
-#define FLAG_STABLE 1
 #define WALL_AT 0x100 /* of the scratch memory; the page of the clock is at its begin */
 #define SLACK_NS 20000000LL
 #define SLEEP_MS 50
 #define RACE_MS 200
 #define NS 1000000000LL
-
-struct clock_page {
-	uint32_t version, pad;
-	uint64_t tsc, time;
-	uint32_t mul;
-	int8_t shift;
-	uint8_t flags, rest[2];
-};
 
 struct wall_page {
 	uint32_t version, sec, nsec;
@@ -53,15 +45,6 @@ static int enable(struct clocks *c, unsigned vcpu)
 		   (unsigned long long)(op_done(&ops[0]) ? ops[1].fault : ops[0].fault));
 }
 
-/* The time of the page at that moment of the guest's TSC, ns. */
-static int64_t at_tsc(const struct clock_page *p, uint64_t tsc)
-{
-	uint64_t delta = tsc - p->tsc;
-
-	delta = p->shift < 0 ? delta >> -p->shift : delta << p->shift;
-	return (int64_t)(p->time + (uint64_t)((unsigned __int128)delta * p->mul >> 32));
-}
-
 struct moment {
 	int64_t before, after; /* of the host, CLOCK_REALTIME */
 	int64_t guest;	       /* time of the clock page */
@@ -70,14 +53,14 @@ struct moment {
 /* Ask the guest for the time; the host knows within which bounds it did. */
 static int ask(struct clocks *c, struct moment *m)
 {
-	const struct clock_page *page = lab_memory(c->lab, 0, &(uint64_t){ 0 });
+	const struct pvclock *page = lab_memory(c->lab, 0, &(uint64_t){ 0 });
 	struct guest_op op = OP(GUEST_OP_RDTSC, 0);
 
 	m->before = host_ns(CLOCK_REALTIME);
 	if (lab_run(c->lab, 0, &op, 1))
 		return -1;
 	m->after = host_ns(CLOCK_REALTIME);
-	m->guest = at_tsc(page, op.res[0]);
+	m->guest = (int64_t)pvclock_at(page, op.res[0]);
 	return 0;
 }
 
@@ -86,7 +69,7 @@ static int agrees(struct clocks *c, int64_t *ret_off)
 {
 	const unsigned char *memory = lab_memory(c->lab, 0, &(uint64_t){ 0 });
 	const struct wall_page *wall = (const struct wall_page *)(memory + WALL_AT);
-	const struct clock_page *page = (const struct clock_page *)memory;
+	const struct pvclock *page = (const struct pvclock *)memory;
 	struct moment first, second;
 	int64_t now, least, most;
 
@@ -150,7 +133,7 @@ static int race(struct clocks *c, uint64_t ret[3])
 /* Turned off, the page is KVM's no longer. */
 static int disable(struct clocks *c)
 {
-	struct clock_page *page = lab_memory(c->lab, 0, &(uint64_t){ 0 });
+	struct pvclock *page = lab_memory(c->lab, 0, &(uint64_t){ 0 });
 	struct guest_op ops[] = { OP_WRMSR(c->time_msr, 0), OP_SPIN(c->lab->khz) };
 
 	if (lab_run(c->lab, 0, ops, 1))
@@ -164,14 +147,14 @@ static int disable(struct clocks *c)
 static void use(struct lab *lab, struct outcome *out, unsigned field)
 {
 	struct clocks c = { lab, out, pv_msr(lab->alive, field, 0), pv_msr(lab->alive, field, 1) };
-	const struct clock_page *page = lab_memory(lab, 0, &(uint64_t){ 0 });
+	const struct pvclock *page = lab_memory(lab, 0, &(uint64_t){ 0 });
 	int64_t off = 0;
 	uint64_t r[3];
 	bool stable;
 
 	if (enable(&c, 0) || enable(&c, 1) || agrees(&c, &off) || race(&c, r))
 		return;
-	stable = page->flags & FLAG_STABLE;
+	stable = page->flags & PVCLOCK_STABLE;
 	if (disable(&c))
 		return;
 	if (!r[1])
@@ -200,7 +183,7 @@ static void use2(struct lab *lab, struct outcome *out)
 static void use_stable(struct lab *lab, struct outcome *out)
 {
 	struct clocks c = { lab, out, pv_msr(lab->alive, X86_F_KVMCLOCK2, 0), pv_msr(lab->alive, X86_F_KVMCLOCK2, 1) };
-	const struct clock_page *page = lab_memory(lab, 0, &(uint64_t){ 0 });
+	const struct pvclock *page = lab_memory(lab, 0, &(uint64_t){ 0 });
 	int tsc, stable;
 	char source[32];
 	struct moment m;
@@ -208,7 +191,7 @@ static void use_stable(struct lab *lab, struct outcome *out)
 	tsc = host_clock_is_tsc(lab, source);
 	if (enable(&c, 0) || enable(&c, 1) || ask(&c, &m))
 		return;
-	stable = page->flags & FLAG_STABLE;
+	stable = page->flags & PVCLOCK_STABLE;
 	if (tsc < 0)
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "the flag is %d; the host's clock source is not known", stable);
 	else if (stable == tsc)

@@ -79,14 +79,21 @@ static int range_came(const struct vmm *v, unsigned i, const struct guest_op *op
 	return 0;
 }
 
+/* All of them, with us as the VMM. 0 or as lab_run(). */
+static int call_all(struct lab *lab, struct vmm *v, struct guest_op ops[RANGES + WRONG])
+{
+	*v = (struct vmm){ .number = pv_call(lab->alive, X86_F_KVM_HC_MAP_GPA_RANGE, 0) };
+	calls(lab, v->number, ops);
+	run_guest_set_exit(lab->guest, take_exit, v);
+	return lab_run(lab, 0, ops, RANGES + WRONG);
+}
+
 static void use(struct lab *lab, struct outcome *out)
 {
-	struct vmm v = { .number = pv_call(lab->alive, X86_F_KVM_HC_MAP_GPA_RANGE, 0) };
 	struct guest_op ops[RANGES + WRONG];
+	struct vmm v;
 
-	calls(lab, v.number, ops);
-	run_guest_set_exit(lab->guest, take_exit, &v);
-	if (lab_run(lab, 0, ops, COUNT(ops)))
+	if (call_all(lab, &v, ops))
 		return;
 	for (unsigned i = 0; i < RANGES; i++)
 		if (range_came(&v, i, &ops[i], out))
@@ -109,12 +116,10 @@ static void use(struct lab *lab, struct outcome *out)
 /* The VMM would answer; it must not be asked. */
 static void refused(struct lab *lab, struct outcome *out)
 {
-	struct vmm v = { .number = pv_call(lab->alive, X86_F_KVM_HC_MAP_GPA_RANGE, 0) };
 	struct guest_op ops[RANGES + WRONG];
+	struct vmm v;
 
-	calls(lab, v.number, ops);
-	run_guest_set_exit(lab->guest, take_exit, &v);
-	if (lab_run(lab, 0, ops, COUNT(ops)))
+	if (call_all(lab, &v, ops))
 		return;
 	for (unsigned i = 0; i < COUNT(ops); i++)
 		if (ops[i].res[0] != HC_ENOSYS || v.exits || v.strange) {

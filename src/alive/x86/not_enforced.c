@@ -202,11 +202,8 @@ static void second_table(struct lab *lab, struct outcome *out)
 	if (cannot_enforce(lab) || table_planned(lab, &t))
 		return;
 	table_drop_kvm(&t);
-	r = table_set(lab, &t);
-	if (r < 0) {
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", strerror(-r));
+	if (table_give(lab, &t))
 		return;
-	}
 	r = readable(lab, &all);
 	if (r >= 0)
 		observe(out, r ? "kept" : "dropped", "KVM's leaves taken out by another KVM_SET_CPUID2: the guest reads %d of %u MSRs",
