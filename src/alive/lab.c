@@ -50,7 +50,7 @@ static int make_plan(struct lab *lab, const struct lab_want *want, struct gcpu_e
 	if (!text)
 		return error_memory(err);
 	snprintf(text, room, "%s%s", request, words);
-	if (want->plain)
+	if (want->plain && !want->machine)
 		gcpu_machine_init(&machine);
 	if (!want->machine) {
 		machine.vcpus = want->vcpus ? want->vcpus : 2;

@@ -33,7 +33,7 @@ struct lab_want {
 	const char *words;	/* added to the request: ",-kvm-pv-eoi" */
 	const struct gcpu_machine *machine; /* instead of the user's; vcpus counts */
 	struct run_options run; /* which vCPUs there are, and a word before them */
-	bool plain;		/* not like the user's: all that this host gives, on the default machine */
+	bool plain;		/* not like the user's: all that this host gives, on MACHINE or the default one */
 	bool no_guest;		/* no memory and no payload: KVM alone is asked */
 };
 

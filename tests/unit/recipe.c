@@ -163,7 +163,7 @@ static void all_of_it(const struct gcpu_snapshot *snap)
 		/* which feature or capability it is about */
 		CHECK(s->phase != GCPU_PHASE_RUN || (s->n_args && s->args[0].text), "%s", s->call);
 	}
-	CHECK(all.run == 10, "%u steps", all.run);
+	CHECK(all.run == 11, "%u steps", all.run);
 	for (unsigned id = 0; id < 32768; id = id * 2 + 1)
 		msi(&all, id);
 	msi(&all, 300);

@@ -99,36 +99,18 @@ static int take_32bit_ids(void *ctx, struct run_machine *m, struct gcpu_error *e
 	return status < 0 ? error_os(err, -status, "KVM_ENABLE_CAP X2APIC_API") : 0;
 }
 
-/* The user's request, on this machine. */
-static bool has_x2apic(const struct lab *users, const struct gcpu_machine *machine)
-{
-	struct gcpu_plan *plan = NULL;
-	struct gcpu_error err;
-	bool has;
-
-	if (gcpu_plan_make(users->alive->o->snapshot, users->request, machine, &plan, &err))
-		return true; /* lab_open() will say why not */
-	has = gcpu_plan_has(plan, GCPU_X86_X2APIC);
-	gcpu_plan_free(plan);
-	return has;
-}
-
 int apic_vm_open(struct lab *users, const struct apic_vm *want, struct lab *lab)
 {
 	const struct alive_options *o = users->alive->o;
-	struct gcpu_machine machine = *o->machine;
-	struct lab_want w = { .machine = &machine };
-	unsigned top = want->ids[want->n - 1];
+	struct lab_want w = { .plain = true };
+	struct gcpu_machine machine;
+	unsigned top = 0;
 
-	memset(lab, 0, sizeof(*lab));
-	if (!lapic_in_kvm(users))
-		machine.irqchip = GCPU_IRQCHIP_KERNEL;
+	gcpu_machine_init(&machine);
 	machine.vcpus = want->n;
-	machine.sockets = machine.dies = machine.modules = machine.cores = machine.threads = 0;
-	machine.accept_x2apic_ids = 0;
-	if (want->x2apic && !has_x2apic(users, &machine))
-		return say(users->out, GCPU_ALIVE_UNTESTABLE,
-			   "it is about x2APIC mode, which the request leaves out");
+	for (unsigned i = 0; i < want->n; i++)
+		top = want->ids[i] > top ? want->ids[i] : top;
+	w.machine = &machine;
 	w.run.n = want->n;
 	w.run.late = want->late;
 	if (want->ids32 && top > XAPIC_ID_MAX) {

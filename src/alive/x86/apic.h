@@ -64,13 +64,12 @@ int x2apic_enter(struct lab *lab, unsigned vcpu);
 int ipi(struct lab *lab, unsigned vcpu, bool x2apic, uint32_t id, uint32_t command);
 
 /*
- * A VM for a behaviour of KVM's local APIC: like the user's, but that the APIC is in KVM
- * whatever the user's machine says, since a behaviour is about this KVM and not about the plan.
+ * A VM for a behaviour of KVM's local APIC: all that this host gives, with the APIC in KVM, whatever
+ * the user's request and machine say, since a behaviour is about this KVM and not about the plan.
  */
 struct apic_vm {
 	unsigned ids[4], n;
 	unsigned late; /* how many of them at the end are plugged in later */
-	bool x2apic;   /* of no use without x2APIC mode */
 	/* KVM_X2APIC_API_USE_32BIT_IDS: by the plan where an id needs it, else by hand. Without it
 	 * no plan has an id above 254: then ids are given by hand. */
 	bool ids32;

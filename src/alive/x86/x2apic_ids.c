@@ -47,7 +47,7 @@ static void in_xapic_mode(struct lab *users, struct outcome *out)
 {
 	static const char *const words[2][2] = { { "not-reached", "by-msi" },
 						 { "by-ipi", "reached" } };
-	const struct apic_vm vm = { .ids = { 0, HIGH_ID }, .n = 2, .x2apic = true, .ids32 = true };
+	const struct apic_vm vm = { .ids = { 0, HIGH_ID }, .n = 2, .ids32 = true };
 	int64_t right[2], wrong[2];
 	struct lab lab;
 
@@ -149,7 +149,7 @@ static void look(struct lab *lab, const volatile unsigned char *mark)
 static void hotplug(struct lab *users, bool ids32)
 {
 	const struct apic_vm vm = {
-		.ids = { 0, HIGH_ID }, .n = 2, .late = 1, .x2apic = true, .ids32 = ids32
+		.ids = { 0, HIGH_ID }, .n = 2, .late = 1, .ids32 = ids32
 	};
 	const volatile unsigned char *mark;
 	struct lab lab;

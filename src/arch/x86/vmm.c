@@ -47,9 +47,9 @@ static void wide_id_steps(struct gcpu_plan *p)
 	struct gcpu_step *s;
 
 	changed_step(p, "KVM_CREATE_VCPU",
-		     "one with an id above 255 gets events by its whole id in xAPIC mode already, INIT and "
-		     "SIPI too; of several in xAPIC mode whose ids are the same in bits 7:0, as of 0 and 256, "
-		     "only the one with the lowest vCPU id gets an event for that 8-bit id");
+		     "one with an id above 255 is found by its whole id in xAPIC mode already; of several in "
+		     "xAPIC mode whose ids are the same in bits 7:0, as of 0 and 256, only the one that was "
+		     "created first gets an event for that 8-bit id");
 	s = changed_step(p, "KVM_SIGNAL_MSI",
 			 "bits 7:0 of the destination id are in address_lo[19:12], bits 31:8 in "
 			 "address_hi[31:8]; address_hi[7:0] must be 0, else EINVAL; to vCPUs in x2APIC mode "
@@ -66,6 +66,9 @@ static void wide_id_steps(struct gcpu_plan *p)
 			 "of a vCPU in x2APIC mode the 32 bits at this offset are its whole id, not its low "
 			 "8 bits in bits 31:24, where they still are in xAPIC mode");
 	recipe_arg(s, "offset", LAPIC_ID, NULL);
+	changed_step(p, "KVM_SET_LAPIC",
+		     "of a vCPU that is plugged in: set what KVM_GET_LAPIC gives once, before the guest "
+		     "sends INIT; until then KVM finds a vCPU that was created after others ran under no id");
 	s = changed_step(p, "KVM_SET_LAPIC",
 			 "of a vCPU in x2APIC mode the 32 bits at this offset must be its own id, else "
 			 "EINVAL: state that was saved without KVM_CAP_X2APIC_API has its low 8 bits in bits "
