@@ -108,6 +108,8 @@ struct gcpu_exercise {
 	const char *observed; /**< of a behaviour: what this KVM does, as one stable word, and alive says
 			       *   nothing then; NULL where that was not seen, and else */
 	const char *witness;  /**< by what it was decided, in a few words; or why it was not */
+	const char *control;  /**< of what works: how it was refused in another VM, where it was off and
+			       *   enforced; or NULL */
 };
 
 /** The verify document with what exercises have shown; each field of `features` that one of

@@ -46,7 +46,6 @@ static void control(struct alive *a, const struct exercise *e, struct outcome *o
 	struct lab_want want = e->want;
 	char words[120], left[120];
 	struct lab lab;
-	size_t n;
 
 	snprintf(words, sizeof(words), ",kvm-pv-enforce-cpuid=on,-%s", e->name);
 	snprintf(left, sizeof(left), ",kvm-pv-enforce-cpuid=off,+%s", e->name);
@@ -54,9 +53,8 @@ static void control(struct alive *a, const struct exercise *e, struct outcome *o
 	if (lab_open(a, &want, &lab, &off) == 0)
 		refuse(&lab, e, &off);
 	lab_close(&lab);
-	n = strlen(out->witness);
 	if (off.alive == GCPU_ALIVE_REFUSED)
-		snprintf(out->witness + n, sizeof(out->witness) - n, "; off: %.100s", off.witness);
+		snprintf(out->control, sizeof(out->control), "%.159s", off.witness);
 	else
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: with the feature off %.180s", off.witness);
 }
@@ -117,7 +115,7 @@ static int one(struct alive *a, const struct exercise *e)
 	if (e->nothing)
 		say(&out, GCPU_ALIVE_UNTESTABLE, "nothing to exercise: %s", e->nothing);
 	else if (e->hypercalls && !alive_hypercalls(a))
-		say(&out, GCPU_ALIVE_UNTESTABLE, "%s", a->why_no_hypercalls);
+		say(&out, a->hypercalls, "%s", a->why_no_hypercalls);
 	else if (e->kind == GCPU_EXERCISE_FEATURE)
 		feature(a, e, r.planned, &out);
 	else
@@ -125,6 +123,7 @@ static int one(struct alive *a, const struct exercise *e)
 	r.alive = out.alive;
 	r.observed = e->kind == GCPU_EXERCISE_BEHAVIOUR && out.observed[0] ? out.observed : NULL;
 	r.witness = out.witness;
+	r.control = out.control[0] ? out.control : NULL;
 	return a->o->visit(a->o->ctx, &r);
 }
 

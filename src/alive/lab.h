@@ -17,14 +17,16 @@ struct outcome {
 	enum gcpu_alive alive;
 	char observed[40]; /* of a behaviour: one word, stable */
 	char witness[240];
+	char control[160]; /* by what its control was refused, or empty */
 };
 
 struct alive {
 	const struct alive_options *o;
 	const struct facts *facts;
 	struct timespec deadline; /* of the exercise at work */
-	bool asked_hypercalls, no_hypercalls; /* found out once */
-	char why_no_hypercalls[160];
+	bool asked_hypercalls;	   /* found out once: */
+	enum gcpu_alive hypercalls; /* WORKS, or what exercises that need them come to, and why */
+	char why_no_hypercalls[240];
 };
 
 /* A VM like that of the user's plan, but for what is said here. */

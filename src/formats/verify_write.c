@@ -82,6 +82,7 @@ static void write_exercise(struct json *j, const struct gcpu_exercise *e)
 	jw_key_string(j, "alive", alive(e));
 	jw_key_string(j, "observed", e->observed);
 	jw_key_string(j, "witness", e->witness);
+	jw_key_string(j, "control", e->control);
 	jw_close(j, '}');
 }
 

@@ -19,6 +19,8 @@
 #define GK_SET_TSS_ADDR 0xAE47UL
 #define GK_SET_IDENTITY_MAP_ADDR 0x4008AE48UL
 #define GK_SET_BOOT_CPU_ID 0xAE78UL
+#define GK_SET_CLOCK 0x4030AE7BUL
+#define GK_GET_CLOCK 0x8030AE7CUL
 #define GK_X86_SET_MSR_FILTER 0x4188AEC6UL
 
 /* vCPU file descriptor. */
@@ -171,6 +173,16 @@ struct gk_lapic_state {
 /* The kernel's may be longer, see KVM_CAP_XSAVE2. */
 struct gk_xsave {
 	uint32_t region[1024];
+};
+
+/* flags of KVM_SET_CLOCK: 0, and time goes on from .clock */
+struct gk_clock_data {
+	uint64_t clock; /* ns */
+	uint32_t flags;
+	uint32_t pad0;
+	uint64_t realtime;
+	uint64_t host_tsc;
+	uint32_t pad[4];
 };
 
 struct gk_xcr {

@@ -71,29 +71,34 @@ bool alive_hypercalls(struct alive *a)
 {
 	const struct lab_want want = { .vcpus = 1, .plain = true };
 	struct outcome out = { .alive = GCPU_ALIVE_INCONCLUSIVE };
+	struct gcpu_error err = { 0 };
 	struct guest_op op;
 	struct lab lab;
 	int r;
 
 	if (a->asked_hypercalls)
-		return !a->no_hypercalls;
-	a->asked_hypercalls = a->no_hypercalls = true;
+		return a->hypercalls == GCPU_ALIVE_WORKS;
+	a->asked_hypercalls = true;
+	a->hypercalls = GCPU_ALIVE_INCONCLUSIVE; /* nothing is known without a VM */
 	if (lab_open(a, &want, &lab, &out) == 0) {
 		op = op_hypercall(&lab, HC_NONE, 0, 0, 0, 0);
-		r = lab_start(&lab, 0, &op, 1);
-		if (r == 0)
-			r = lab_ended(&lab, 0, &op, 1, HYPERCALL_MS);
-		a->no_hypercalls = !(r == 1 && op_done(&op) && op.res[0] == HC_ENOSYS);
-		if (r == 0)
-			say(&out, GCPU_ALIVE_UNTESTABLE, "no end within %u ms", HYPERCALL_MS);
-		else if (r == 1)
-			say(&out, GCPU_ALIVE_UNTESTABLE, op_done(&op) ? "answered 0x%llx" : "exception %llu",
+		r = lab.port->run(lab.port->ctx, 0, &op, 1, HYPERCALL_MS, &err);
+		if (r == GCPU_ERR_TIMEOUT)
+			say(&out, GCPU_ALIVE_UNTESTABLE, "a hypercall from ring 0 never returns here, a guest that makes one hangs: %s",
+			    err.text);
+		else if (r)
+			say(&out, GCPU_ALIVE_INCONCLUSIVE, "%s", err.text);
+		else if (op_done(&op) && op.res[0] == HC_ENOSYS)
+			say(&out, GCPU_ALIVE_WORKS, "answered");
+		else
+			say(&out, GCPU_ALIVE_UNTESTABLE, op_done(&op) ? "a hypercall that there is not gives 0x%llx" :
+								       "a hypercall from ring 0 takes exception %llu",
 			    (unsigned long long)(op_done(&op) ? op.res[0] : op.fault));
+		a->hypercalls = out.alive;
 	}
 	lab_close(&lab);
-	snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls),
-		 "this KVM answers no hypercall from ring 0: %.100s", out.witness);
-	return !a->no_hypercalls;
+	snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls), "%s", out.witness);
+	return a->hypercalls == GCPU_ALIVE_WORKS;
 }
 
 int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n)
@@ -139,38 +144,37 @@ int host_clock_is_tsc(const struct lab *lab, char name[static 32])
 	return name[0] ? 0 : -1;
 }
 
-/* An access that is to be refused: 0 it was, 1 it was not, negative: no telling. */
-static int try_msr(struct lab *lab, uint32_t msr, uint64_t value)
+/* Accesses that are to be refused. 0 is a value that each of KVM's MSRs takes. 0 they were; 1 they
+ * were not, or there is no telling, and the outcome says so. */
+static int try_msr(struct lab *lab, uint32_t msr, struct outcome *out)
 {
-	struct guest_op ops[] = { OP_RDMSR(msr), OP_WRMSR(msr, value) };
+	struct guest_op ops[] = { OP_RDMSR(msr), OP_WRMSR(msr, 0) };
 
 	if (lab_run(lab, 0, ops, COUNT(ops)))
-		return -1;
-	return !(op_gp(&ops[0]) && op_gp(&ops[1]));
+		return 1;
+	if (op_gp(&ops[0]) && op_gp(&ops[1]))
+		return 0;
+	for (unsigned i = 0; i < 2; i++)
+		if (!op_done(&ops[i]) && !op_gp(&ops[i]))
+			return say(out, GCPU_ALIVE_INCONCLUSIVE, "MSR 0x%x: exception %llu", msr,
+				   (unsigned long long)ops[i].fault);
+	return say(out, GCPU_ALIVE_LEAKS, "MSR 0x%x: RDMSR %s, WRMSR of 0 %s", msr, op_done(&ops[0]) ? "is served" : "#GP",
+		   op_done(&ops[1]) ? "is served" : "#GP");
 }
 
 void refused_by_facts(struct lab *lab, unsigned field, struct outcome *out)
 {
 	const struct pv_fact *f = pv_fact(lab->alive, field);
-	uint64_t scratch;
 	unsigned n = 0;
 
-	lab_memory(lab, 0, &scratch);
-	for (unsigned i = 0; f && i < f->n_msrs; i++, n++) {
-		int r = try_msr(lab, f->msr[i], scratch);
-
-		if (r < 0)
+	for (unsigned i = 0; f && i < f->n_msrs; i++, n++)
+		if (try_msr(lab, f->msr[i], out))
 			return;
-		if (r) {
-			say(out, GCPU_ALIVE_LEAKS, "the guest can use MSR 0x%x", f->msr[i]);
-			return;
-		}
-	}
 	for (unsigned i = 0; f && i < f->n_calls; i++, n++) {
 		struct guest_op op = op_hypercall(lab, f->call[i], 0, 0, 0, 0);
 
 		if (!alive_hypercalls(lab->alive)) {
-			say(out, GCPU_ALIVE_UNTESTABLE, "%s", lab->alive->why_no_hypercalls);
+			say(out, lab->alive->hypercalls, "%s", lab->alive->why_no_hypercalls);
 			return;
 		}
 		if (lab_run(lab, 0, &op, 1))
