@@ -103,6 +103,7 @@ static void as_text(const struct tool *t, const struct planned *p, struct gcpu_v
 static int as_json(struct tool *t, const struct planned *p, struct gcpu_view *const *views,
 		   const struct gcpu_error *guest, const struct alive_list *alive)
 {
+	const struct gcpu_exercise none = { .size = sizeof(none) }; /* an empty list is a list */
 	unsigned n = gcpu_plan_vcpus(p->plan);
 	int exit_code;
 	FILE *f = tool_output(t, &exit_code);
@@ -110,7 +111,8 @@ static int as_json(struct tool *t, const struct planned *p, struct gcpu_view *co
 	if (!f)
 		return exit_code;
 	if (t->value[OPT_ALIVE])
-		gcpu_verify_write_alive_json(p->plan, views, n, guest, alive->items, alive->n, tool_write, f);
+		gcpu_verify_write_alive_json(p->plan, views, n, guest, alive->n ? alive->items : &none, alive->n,
+					     tool_write, f);
 	else
 		gcpu_verify_write_json(p->plan, views, n, guest, tool_write, f);
 	return tool_close_output(t, f);

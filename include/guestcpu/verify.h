@@ -113,7 +113,7 @@ struct gcpu_exercise {
 };
 
 /** The verify document with what exercises have shown; each field of `features` that one of
- *  them is about says so. */
+ *  them is about says so. NULL for EXERCISES: nobody tried, which is not an empty list. */
 int gcpu_verify_write_alive_json(const struct gcpu_plan *plan, struct gcpu_view *const *views,
 				 unsigned n_views, const struct gcpu_error *guest,
 				 const struct gcpu_exercise *exercises, size_t n_exercises,

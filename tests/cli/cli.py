@@ -24,7 +24,7 @@ class Ran:
         self.code = done.returncode
         self.raw = done.stdout
         self.out = done.stdout.decode("utf-8", "replace")
-        self.err = done.stderr.decode("utf-8", "replace")
+        self.err = (done.stderr or b"").decode("utf-8", "replace")
 
     def json(self):
         return json.loads(self.raw.decode("utf-8"))
@@ -33,8 +33,8 @@ class Ran:
         return f"guestcpu {self.args_text}: exit {self.code}\n{self.out[:2000]}{self.err[:2000]}"
 
 
-def guestcpu(*args, stdout=subprocess.PIPE, cwd=None, wrapper=(), stdin=None, timeout=60):
-    done = subprocess.run([*wrapper, TOOL, *args], stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
+def guestcpu(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=None, wrapper=(), stdin=None, timeout=60):
+    done = subprocess.run([*wrapper, TOOL, *args], stdout=stdout, stderr=stderr, cwd=cwd,
                           input=stdin, timeout=timeout)
     if done.stdout is None:
         done.stdout = b""
