@@ -7,11 +7,10 @@
  *
  * Exit status 0, 1, or 77 without KVM.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../live/live_kvm.h"
 #include "alive/lab.h"
 
 #define LIMIT_MS 20000
@@ -108,11 +107,9 @@ int main(void)
 		return 77;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	o.kvm_fd = kvm->ops->open(kvm->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (o.kvm_fd < 0) {
-		printf("SKIP: controls: no usable /dev/kvm: %s\n", strerror(-o.kvm_fd));
+	o.kvm_fd = live_kvm(kvm, "controls");
+	if (o.kvm_fd < 0)
 		return 77;
-	}
 	/* Everything that can be on, the VMM's own work included. */
 	gcpu_machine_init(&machine);
 	machine.irqchip = GCPU_IRQCHIP_SPLIT;

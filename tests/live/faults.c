@@ -8,13 +8,10 @@
 #include "../unit/subject.h"
 #include "../unit/unit.h"
 
-#include "kvm/abi.h"
 #include "kvm/wrap.h"
+#include "live_kvm.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 /* Descriptors that this process has open: what the seam does not see counts too. */
 static int count_fds(void)
@@ -81,16 +78,10 @@ int main(void)
 	const struct gcpu_kvm *kvm = gcpu_kvm_real();
 	struct subject s = { .calls = &subject_native, .kvm = kvm, .ms = 5000 };
 	struct gcpu_snapshot *snap;
-	int fd = kvm->ops->open(kvm->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC), before;
+	int fd = live_kvm(kvm, "live-faults"), before;
 
-	int version = fd < 0 ? fd : kvm->ops->ioctl(kvm->ctx, fd, GK_GET_API_VERSION, 0);
-
-	if (version < 0) {
-		printf("SKIP: live-faults: no usable /dev/kvm: %s\n", strerror(-version));
-		if (fd >= 0)
-			kvm->ops->close(kvm->ctx, fd);
+	if (fd < 0)
 		return SKIPPED;
-	}
 	kvm->ops->close(kvm->ctx, fd);
 	test_round_trip();
 	before = count_fds();

@@ -4,9 +4,8 @@
  * what the recipe says of 32-bit APIC ids. Exit status 0, 1, or 77 with a reason.
  */
 #include "../unit/unit.h"
+#include "live_kvm.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -300,11 +299,9 @@ int main(void)
 {
 	struct gcpu_error err = { 0 };
 
-	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm_fd < 0) {
-		printf("SKIP: live-recipe: no usable /dev/kvm: %s\n", strerror(errno));
+	kvm_fd = live_kvm(gcpu_kvm_real(), "live-recipe");
+	if (kvm_fd < 0)
 		return SKIPPED;
-	}
 	CHECK(gcpu_snapshot_probe(gcpu_kvm_real(), kvm_fd, NULL, &snap, &err) == 0, "%s", err.text);
 	if (snap) {
 		plug();

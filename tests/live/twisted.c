@@ -8,13 +8,13 @@
  * Exit status 0, 1, or 77 without KVM.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "alive/lab.h"
 #include "facts_gen.h"
 #include "kvm/abi_x86.h"
+#include "live_kvm.h"
 
 #define LIMIT_MS 20000
 
@@ -184,11 +184,9 @@ int main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	state.kvm = gcpu_kvm_real();
-	o.kvm_fd = ops.open(kvm.ctx, "/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (o.kvm_fd < 0) {
-		printf("SKIP: twisted: no usable /dev/kvm: %s\n", strerror(-o.kvm_fd));
+	o.kvm_fd = live_kvm(&kvm, "twisted");
+	if (o.kvm_fd < 0)
 		return 77;
-	}
 	gcpu_machine_init(&machine);
 	status = gcpu_snapshot_probe(&kvm, o.kvm_fd, NULL, &snap, &err);
 	if (status == 0)
