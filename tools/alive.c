@@ -24,8 +24,10 @@ static int keep(void *ctx, const struct gcpu_exercise *e)
 	copy->name = strdup(e->name);
 	copy->observed = e->observed ? strdup(e->observed) : NULL;
 	copy->witness = strdup(e->witness);
+	copy->control = e->control ? strdup(e->control) : NULL;
 	list->n++;
-	return copy->name && copy->witness && !copy->observed == !e->observed ? 0 : GCPU_ERR_MEMORY;
+	return copy->name && copy->witness && !copy->observed == !e->observed && !copy->control == !e->control ?
+		       0 : GCPU_ERR_MEMORY;
 }
 
 void alive_free(struct alive_list *list)
@@ -34,6 +36,7 @@ void alive_free(struct alive_list *list)
 		free((char *)list->items[i].name);
 		free((char *)list->items[i].observed);
 		free((char *)list->items[i].witness);
+		free((char *)list->items[i].control);
 	}
 	free(list->items);
 	memset(list, 0, sizeof(*list));
@@ -77,22 +80,64 @@ static const char *standing(const struct gcpu_exercise *e)
 	return e->kind != GCPU_EXERCISE_FEATURE ? "-" : e->planned ? "on" : "off";
 }
 
-static unsigned rows(const struct alive_list *list, bool behaviours, struct grid *grid)
+/* What is left open, by the name of such an exercise; NULL: it is another. */
+static const char *left_open(const struct gcpu_exercise *e)
 {
+	static const char prefix[] = "not-enforced:";
+	size_t n = sizeof(prefix) - 1;
+
+	return e->kind == GCPU_EXERCISE_BEHAVIOUR && strncmp(e->name, prefix, n) == 0 ? e->name + n : NULL;
+}
+
+static const char *does(const struct gcpu_exercise *e)
+{
+	return e->observed ? e->observed : gcpu_alive_name(e->alive);
+}
+
+/* Features and interfaces; how what works was refused elsewhere, with --all. */
+static void print_used(const struct tool *t, const struct alive_list *list)
+{
+	struct grid *g = grid_new(4);
+	char text[512];
+
+	grid_add(g, (const char *const[]){ "FEATURE", "PLANNED", "ALIVE", "WITNESS" });
+	for (size_t i = 0; i < list->n; i++) {
+		const struct gcpu_exercise *e = &list->items[i];
+		bool more = t->value[OPT_ALL] && e->control;
+
+		if (e->kind == GCPU_EXERCISE_BEHAVIOUR)
+			continue;
+		snprintf(text, sizeof(text), "%s%s%s", e->witness, more ? "; off and enforced: " : "",
+			 more ? e->control : "");
+		grid_add(g, (const char *const[]){ e->name, standing(e), gcpu_alive_name(e->alive), text });
+	}
+	grid_wrap(g);
+	if (grid_rows(g) > 1)
+		grid_print(g, stdout, "");
+	grid_free(g);
+}
+
+/* What this KVM does where there is no right and wrong: what it leaves open, or the rest. */
+static unsigned print_seen(const struct alive_list *list, const char *head, bool open, bool show)
+{
+	struct grid *g = grid_new(3);
 	unsigned n = 0;
 
+	grid_add(g, (const char *const[]){ head, "DOES", "WITNESS" });
 	for (size_t i = 0; i < list->n; i++) {
 		const struct gcpu_exercise *e = &list->items[i];
 
-		if ((e->kind == GCPU_EXERCISE_BEHAVIOUR) != behaviours)
+		if (e->kind != GCPU_EXERCISE_BEHAVIOUR || !left_open(e) == open)
 			continue;
-		if (behaviours)
-			grid_add(grid, (const char *const[]){ e->name, e->observed ? e->observed : gcpu_alive_name(e->alive),
-							      e->witness });
-		else
-			grid_add(grid, (const char *const[]){ e->name, standing(e), gcpu_alive_name(e->alive), e->witness });
+		grid_add(g, (const char *const[]){ open ? left_open(e) : e->name, does(e), e->witness });
 		n++;
 	}
+	grid_wrap(g);
+	if (n && show) {
+		printf("\n");
+		grid_print(g, stdout, "");
+	}
+	grid_free(g);
 	return n;
 }
 
@@ -115,28 +160,20 @@ static void totals(const struct alive_list *list)
 
 void alive_print(const struct tool *t, const struct alive_list *list)
 {
-	struct grid *used = grid_new(4), *seen = grid_new(3);
+	unsigned n;
 
-	(void)t;
-	grid_add(used, (const char *const[]){ "FEATURE", "PLANNED", "ALIVE", "WITNESS" });
-	grid_add(seen, (const char *const[]){ "THIS KVM", "DOES", "WITNESS" });
 	printf("\n");
-	if (rows(list, false, used)) {
-		grid_wrap(used);
-		grid_print(used, stdout, "");
+	print_used(t, list);
+	print_seen(list, "NOT COVERED BY ENFORCEMENT", true, true);
+	n = print_seen(list, "THIS KVM", false, t->value[OPT_ALL] != NULL);
+	if (list->n)
 		printf("\n");
-	}
-	if (rows(list, true, seen)) {
-		grid_wrap(seen);
-		grid_print(seen, stdout, "");
-		printf("\n");
-	}
+	if (n && !t->value[OPT_ALL])
+		printf("%u more things that this KVM does, and the controls of what works: --all shows them\n", n);
 	if (list->n)
 		totals(list);
 	else
 		printf("no exercises for this architecture\n");
-	grid_free(used);
-	grid_free(seen);
 }
 
 bool alive_bad(const struct alive_list *list)

@@ -321,6 +321,11 @@ static int port_finish(void *ctx, unsigned vcpu, struct guest_op *ops, size_t n,
 	return r;
 }
 
+int run_guest_thread(const struct run_guest *g, unsigned vcpu)
+{
+	return vcpu < g->n ? __atomic_load_n(&g->vcpu[vcpu].tid, __ATOMIC_ACQUIRE) : 0;
+}
+
 void run_guest_plug(struct run_guest *g, unsigned vcpu, int vcpu_fd)
 {
 	if (vcpu < g->n)

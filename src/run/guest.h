@@ -42,6 +42,9 @@ int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *
  */
 const struct guest_port *run_guest_port(struct run_guest *g);
 
+/* The kernel's number of the vCPU's thread, 0 before its first list. */
+int run_guest_thread(const struct run_guest *g, unsigned vcpu);
+
 /* A vCPU that was not there yet: its descriptor was -1. Before its first list. */
 void run_guest_plug(struct run_guest *g, unsigned vcpu, int vcpu_fd);
 

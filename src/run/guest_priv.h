@@ -30,6 +30,7 @@ struct run_vcpu {
 	/* the thread, see guest_thread.c */
 	pthread_t thread;
 	int started;
+	int tid; /* of the thread, for the kernel */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;  /* the thread: there is work */
 	pthread_cond_t done;  /* the caller: it is done */

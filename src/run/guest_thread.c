@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Not a real-time one: those are refused where the quota of pending signals is used up. */
 #define KICK_SIGNAL SIGURG
@@ -108,6 +109,7 @@ static void *vcpu_thread(void *arg)
 	struct run_vcpu *v = arg;
 	sigset_t kick;
 
+	__atomic_store_n(&v->tid, (int)gettid(), __ATOMIC_RELEASE);
 	sigemptyset(&kick);
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_mutex_lock(&v->lock);

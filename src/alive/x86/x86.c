@@ -84,8 +84,8 @@ bool alive_hypercalls(struct alive *a)
 		op = op_hypercall(&lab, HC_NONE, 0, 0, 0, 0);
 		r = lab.port->run(lab.port->ctx, 0, &op, 1, HYPERCALL_MS, &err);
 		if (r == GCPU_ERR_TIMEOUT)
-			say(&out, GCPU_ALIVE_UNTESTABLE, "a hypercall from ring 0 never returns here, a guest that makes one hangs: %s",
-			    err.text);
+			say(&out, GCPU_ALIVE_UNTESTABLE, "a hypercall from ring 0 never returns here: %s",
+			    strstr(err.text, "RIP") ? strstr(err.text, "RIP") : err.text);
 		else if (r)
 			say(&out, GCPU_ALIVE_INCONCLUSIVE, "%s", err.text);
 		else if (op_done(&op) && op.res[0] == HC_ENOSYS)
