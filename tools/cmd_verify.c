@@ -207,6 +207,9 @@ static int run(struct tool *t)
 		exit_code = tool_fail(t, &err, NULL);
 	} else if (run_machine_new(gcpu_kvm_real(), p.kvm_fd, p.plan, NULL, &m, &err)) {
 		exit_code = tool_fail(t, &err, NULL);
+		/* a plan for another host that this KVM does not take: the answer is no */
+		if (t->value[OPT_HOST] && strcmp(t->value[OPT_HOST], "kvm") != 0 && err.code == GCPU_ERR_KVM)
+			exit_code = EXIT_NO;
 	} else {
 		exit_code = verify(t, &p, m, (unsigned)ms);
 		run_machine_free(m);

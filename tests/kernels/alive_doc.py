@@ -40,15 +40,15 @@ BEHAVIOURS = """\
 
 
 def facts():
-    """name -> (how it is shown, trap), in the order of the file."""
+    """name -> (how it is shown, words that may be observed, trap), in the order of the file."""
     out = {}
     with open(FACTS, encoding="utf-8") as file:
         for line in file:
             line = line.rstrip("\n")
             if not line or line.startswith("#"):
                 continue
-            name, shown, trap = (column.strip() for column in line.split("|"))
-            out[name] = (shown, trap)
+            name, *rest = (column.strip() for column in line.split("|"))
+            out[name] = tuple(rest)
     return out
 
 
@@ -116,8 +116,9 @@ def section(found, kind, key, known):
     text = row([first, *(head(k, f) for k, f in found.items()), "trap"]) + "|---" * (len(found) + 2) + "|\n"
     shown = "\n"
     for name in names(found, kind):
-        text += row([f"`{name}`", *cells(found, kind, key, name), known[name][1]])
-        shown += f"- `{name}`: {known[name][0]}\n"
+        text += row([f"`{name}`", *cells(found, kind, key, name), known[name][2]])
+        words = "" if known[name][1] == "-" else f"; *{known[name][1]}*"
+        shown += f"- `{name}`: {known[name][0]}{words}\n"
     return text + "\nHow it is shown:\n" + shown
 
 
