@@ -27,6 +27,7 @@ struct twist {
 	enum { EVER, BEFORE_TABLE, AFTER_TABLE, AFTER_RUN } when; /* the first of this VM */
 	int answer; /* instead of KVM's, which is not asked */
 	bool call;  /* it is asked, and nent left as it was */
+	uint64_t msr; /* of GK_GET_MSRS: the value of the first, where the answer is that it was read */
 };
 
 static const struct twist twists[] = {
@@ -36,6 +37,12 @@ static const struct twist twists[] = {
 	  .request = GK_SET_MSRS, .answer = 1 },
 	{ .what = "the host may write no MSR", .exercise = "enforcement", .want = "fails", .request = GK_SET_MSRS,
 	  .when = AFTER_RUN },
+	{ .what = "the host may read no MSR", .exercise = "enforcement", .want = "fails", .request = GK_GET_MSRS,
+	  .when = AFTER_RUN },
+	{ .what = "the host reads what MSRs had before", .exercise = "enforcement", .want = "leaks",
+	  .request = GK_GET_MSRS, .answer = 1, .msr = 1 },
+	{ .what = "the host reads 0 from every MSR", .exercise = "enforcement", .want = "inconclusive",
+	  .request = GK_GET_MSRS, .answer = 1 },
 	{ .what = "MSRs are not read", .exercise = "enforcement-get-msrs", .want = "refused", .request = GK_GET_MSRS },
 	{ .what = "the first table counts", .exercise = "enforcement-second-table", .want = "kept",
 	  .request = GK_SET_CPUID2, .when = AFTER_TABLE },
@@ -109,6 +116,8 @@ static int twisted_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg
 		return state.kvm->ops->ioctl(state.kvm->ctx, fd, request, arg);
 	}
 	state.twisted++;
+	if (request == GK_GET_MSRS && state.twist->answer)
+		((struct gk_msrs *)arg)->entries[0].data = state.twist->msr;
 	if (!state.twist->call)
 		return state.twist->answer;
 	nent = ((const struct gk_cpuid2 *)arg)->nent;

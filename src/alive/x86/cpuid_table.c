@@ -6,6 +6,7 @@
 
 #include "core/plan.h"
 #include "kvm/call.h"
+#include "plain.h"
 
 #define STEP 0x100U /* between bases of hypervisors' leaves */
 #define BASES ((KVM_LEAF_END - KVM_LEAF_BASE) / STEP)
@@ -34,7 +35,7 @@ int table_give(const struct lab *lab, const struct cpuid_table *t)
 {
 	int r = table_set(lab, t);
 
-	return r < 0 ? say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", strerror(-r)) : 0;
+	return r < 0 ? say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", answer(r)) : 0;
 }
 
 int table_get(const struct lab *lab, struct cpuid_table *ret)
@@ -90,6 +91,20 @@ struct snap_cpuid *table_kvm(struct cpuid_table *t)
 			return table_leaf(t, base + 1);
 	}
 	return NULL;
+}
+
+void table_move_kvm(struct cpuid_table *t, uint32_t by)
+{
+	const struct snap_cpuid *kvm = table_kvm(t);
+	uint32_t base = kvm ? kvm->leaf - 1 : 0;
+
+	for (size_t i = 0; kvm && i < t->n; i++) {
+		if ((t->e[i].leaf & ~(STEP - 1)) != base)
+			continue;
+		if (t->e[i].leaf == base && t->e[i].regs[0])
+			t->e[i].regs[0] += by;
+		t->e[i].leaf += by;
+	}
 }
 
 void table_drop_kvm(struct cpuid_table *t)

@@ -29,6 +29,8 @@ void table_add(struct cpuid_table *t, uint32_t leaf, const uint32_t regs[4]);
 
 /* The leaf with KVM's features, by the signature before it; NULL: KVM is not told of. */
 struct snap_cpuid *table_kvm(struct cpuid_table *t);
+/* Those leaves moved up, where there are any. */
+void table_move_kvm(struct cpuid_table *t, uint32_t by);
 /* Those leaves taken out. */
 void table_drop_kvm(struct cpuid_table *t);
 /* Three registers with KVM's signature. */

@@ -2,15 +2,19 @@
 /*
  * What KVM refuses where the guest was not told of it: the whole matrix of
  * tables and accesses. What must come of each is known from pv.txt alone: an
- * access is refused exactly when its feature's bit is not in KVM's leaf.
+ * access is refused exactly when its feature's bit is not in KVM's leaf. To its
+ * host KVM may give 0 instead, never the value that the MSR had before.
  * KVM's cpuid.rst, api.rst 8.26 (KVM_CAP_ENFORCE_PV_FEATURE_CPUID).
+ *
+ * All that this host gives, on a plain machine: it is KVM that is judged,
+ * whatever the user asked for.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/plan.h"
-#include "cpuid_table.h"
 #include "kvm/call.h"
+#include "plain.h"
 
 /* Bits of kvm-asyncpf's MSR that have a feature of their own. KVM's msr.rst. */
 #define APF_VMEXIT 4ULL
@@ -19,9 +23,12 @@
  * guest has nothing; polling; vector 1; acknowledged. Not 0, which KVM lets its host write anywhere. */
 #define TAKEN 1ULL
 #define ACCESSES_MOST 64
-#define MOVED (KVM_LEAF_BASE + 0x100U)
+#define MOVED_BY 0x100U
 
-enum access_kind { READ, WRITE, CALL, HOST_WRITE };
+enum access_kind { READ, WRITE, CALL, HOST_WRITE, HOST_READ };
+
+/* What came of an access. ZERO: its host was given 0. ODD: neither served nor refused as KVM refuses. */
+enum came { REFUSED, SERVED, ZERO, ODD };
 
 struct access {
 	enum access_kind kind;
@@ -35,7 +42,7 @@ struct variant {
 	char name[80];
 	const char *words;
 	uint32_t clear;	 /* features taken out of it */
-	bool moved;	 /* KVM's leaves at MOVED, another hypervisor's before them */
+	bool moved;	 /* KVM's leaves elsewhere, another hypervisor's before them */
 	bool highest_0;	 /* no highest leaf beside the signature */
 	bool other;	 /* somebody else's signature, and leaves like KVM's */
 	bool hidden;	 /* KVM is not told of */
@@ -46,12 +53,12 @@ struct variant {
 struct matrix {
 	struct alive *alive;
 	struct outcome *out;
-	struct gcpu_machine moved; /* the user's, but for MOVED */
 	struct access list[ACCESSES_MOST];
 	unsigned n;
-	uint32_t planned, usable; /* bits of KVM's leaf: in the plan; to be had here */
+	uint32_t planned; /* bits of KVM's leaf */
 	unsigned tables, leaks, fails;
-	bool found_moved;
+	unsigned held; /* MSRs that gave their host more than 0 */
+	uint32_t found_moved; /* where the guest has found KVM's leaves too */
 	char leak[120], fail[120]; /* the first */
 	char control[120];
 };
@@ -84,6 +91,7 @@ static void make_accesses(struct matrix *m)
 			add(m, READ, f->msr[k], 0, bit);
 			add(m, WRITE, f->msr[k], TAKEN, bit);
 			add(m, HOST_WRITE, f->msr[k], TAKEN, bit);
+			add(m, HOST_READ, f->msr[k], 0, bit);
 		}
 		for (unsigned k = 0; strcmp(f->gate, "hypercall") == 0 && hypercalls && k < f->n_calls; k++)
 			add(m, CALL, f->call[k], 0, bit);
@@ -99,18 +107,37 @@ static struct guest_op guest_access(const struct lab *lab, const struct access *
 	return a->kind == READ ? OP_RDMSR(a->number) : OP_WRMSR(a->number, a->value);
 }
 
-/* Was it served? -1: neither that nor refused as KVM refuses. */
-static int guest_served(const struct access *a, const struct guest_op *op)
+static bool of_host(const struct access *a)
+{
+	return a->kind == HOST_WRITE || a->kind == HOST_READ;
+}
+
+static enum came guest_came(const struct access *a, const struct guest_op *op)
 {
 	if (op_done(op))
-		return a->kind != CALL || op->res[0] != HC_ENOSYS;
-	return a->kind != CALL && op_gp(op) ? 0 : -1;
+		return a->kind != CALL || op->res[0] != HC_ENOSYS ? SERVED : REFUSED;
+	return a->kind != CALL && op_gp(op) ? REFUSED : ODD;
+}
+
+static enum came host_access(const struct lab *lab, const struct access *a)
+{
+	const struct gcpu_kvm *kvm = lab->alive->o->kvm;
+	int vcpu = run_machine_vcpu(lab->vm, 0), r;
+	uint64_t value = a->value;
+
+	if (a->kind == HOST_WRITE)
+		r = call_set_msr(kvm, vcpu, a->number, value);
+	else
+		r = call_get_msr(kvm, vcpu, a->number, &value);
+	if (r)
+		return r < 0 ? ODD : REFUSED;
+	return value ? SERVED : ZERO;
 }
 
 static void describe(char *to, size_t size, const struct variant *v, const struct access *a)
 {
-	static const char *const what[] = { [READ] = "the guest reads MSR", [WRITE] = "the guest writes MSR",
-					    [CALL] = "hypercall", [HOST_WRITE] = "KVM_SET_MSRS of MSR" };
+	static const char *const what[] = { [READ] = "RDMSR", [WRITE] = "WRMSR", [CALL] = "hypercall",
+					    [HOST_WRITE] = "KVM_SET_MSRS", [HOST_READ] = "KVM_GET_MSRS" };
 
 	if (a->kind == CALL)
 		snprintf(to, size, "%s: %s %u", v->name, what[a->kind], a->number);
@@ -118,18 +145,20 @@ static void describe(char *to, size_t size, const struct variant *v, const struc
 		snprintf(to, size, "%s: %s 0x%x", v->name, what[a->kind], a->number);
 }
 
-static void judge(struct matrix *m, const struct variant *v, const struct access *a, int served)
+static void judge(struct matrix *m, const struct variant *v, const struct access *a, enum came came)
 {
 	uint32_t told = v->hidden ? 0 : m->planned & ~v->clear;
 	bool wanted = (told & a->needs) == a->needs;
+	bool served = came == SERVED || (came == ZERO && (wanted || v->control));
 
+	m->held += a->kind == HOST_READ && wanted && came == SERVED;
 	if (v->control) {
-		if (served != 1 && (m->usable & a->needs) == a->needs && !m->control[0])
+		if (!served && (m->planned & a->needs) == a->needs && !m->control[0])
 			describe(m->control, sizeof(m->control), v, a);
-	} else if (served == 1 && !wanted) {
+	} else if (served && !wanted) {
 		if (!m->leaks++)
 			describe(m->leak, sizeof(m->leak), v, a);
-	} else if (served != wanted) {
+	} else if (came == ODD || served != wanted) {
 		if (!m->fails++)
 			describe(m->fail, sizeof(m->fail), v, a);
 	}
@@ -142,23 +171,17 @@ static int try_all(struct matrix *m, const struct variant *v, struct lab *lab)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < m->n; i++)
-		if (m->list[i].kind != HOST_WRITE)
+		if (!of_host(&m->list[i]))
 			ops[n++] = guest_access(lab, &m->list[i]);
 	if (lab_run(lab, 0, ops, n))
 		return -1;
 	n = 0;
 	for (unsigned i = 0; i < m->n; i++)
-		if (m->list[i].kind != HOST_WRITE)
-			judge(m, v, &m->list[i], guest_served(&m->list[i], &ops[n++]));
-	for (unsigned i = 0; i < m->n; i++) {
-		const struct access *a = &m->list[i];
-		int r;
-
-		if (a->kind != HOST_WRITE)
-			continue;
-		r = call_set_msr(lab->alive->o->kvm, run_machine_vcpu(lab->vm, 0), a->number, a->value);
-		judge(m, v, a, r < 0 ? -1 : !r);
-	}
+		if (!of_host(&m->list[i]))
+			judge(m, v, &m->list[i], guest_came(&m->list[i], &ops[n++]));
+	for (unsigned i = 0; i < m->n; i++)
+		if (of_host(&m->list[i]))
+			judge(m, v, &m->list[i], host_access(lab, &m->list[i]));
 	return 0;
 }
 
@@ -172,10 +195,11 @@ static int look(struct matrix *m, const struct variant *v, struct lab *lab, stru
 		return -1;
 	if (found.base != (kvm ? kvm->leaf - 1 : 0) || (kvm && found.features != kvm->regs[0])) {
 		if (!m->fails++)
-			snprintf(m->fail, sizeof(m->fail), "%s: the guest finds 0x%x at 0x%x", v->name, found.features,
-				 found.base);
+			snprintf(m->fail, sizeof(m->fail), "%s: the guest finds 0x%x at 0x%x", v->name,
+				 found.features, found.base);
 	}
-	m->found_moved |= found.base == MOVED;
+	if (v->moved && found.base)
+		m->found_moved = found.base;
 	return 0;
 }
 
@@ -186,11 +210,13 @@ static bool edit(const struct matrix *m, const struct variant *v, struct cpuid_t
 	uint32_t regs[4];
 
 	kvm_signature(regs);
+	if (v->moved && kvm)
+		table_move_kvm(t, MOVED_BY);
 	if (v->moved || v->other) {
 		regs[0] = KVM_LEAF_BASE + 1;
 		regs[3] = ~regs[3];
 		table_add(t, KVM_LEAF_BASE, regs);
-		table_add(t, KVM_LEAF_BASE + 1, (const uint32_t[4]){ m->planned | m->usable });
+		table_add(t, KVM_LEAF_BASE + 1, (const uint32_t[4]){ m->planned });
 	}
 	if (kvm)
 		kvm->regs[0] &= ~v->clear;
@@ -199,9 +225,17 @@ static bool edit(const struct matrix *m, const struct variant *v, struct cpuid_t
 	return v->moved || v->other || (kvm && (v->clear || v->highest_0));
 }
 
+/* While the guest is told of all: so that there is something to be seen, or not, afterwards. */
+static void fill(const struct matrix *m, const struct lab *lab)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->list[i].kind == HOST_WRITE)
+			host_access(lab, &m->list[i]);
+}
+
 static int try_variant(struct matrix *m, const struct variant *v)
 {
-	struct lab_want want = { .vcpus = 1, .machine = v->moved ? &m->moved : NULL };
+	struct lab_want want = { PLAIN };
 	char words[80];
 	struct cpuid_table t;
 	struct lab lab;
@@ -212,9 +246,10 @@ static int try_variant(struct matrix *m, const struct variant *v)
 	want.words = words;
 	r = lab_open(m->alive, &want, &lab, m->out) || table_planned(&lab, &t);
 	if (!r && edit(m, v, &t)) {
+		fill(m, &lab);
 		r = table_set(&lab, &t);
 		if (r)
-			say(m->out, GCPU_ALIVE_INCONCLUSIVE, "%s: KVM_SET_CPUID2: error %d", v->name, -r);
+			say(m->out, GCPU_ALIVE_INCONCLUSIVE, "%s: KVM_SET_CPUID2: %s", v->name, answer(r));
 	}
 	if (!r)
 		r = look(m, v, &lab, &t) || try_all(m, v, &lab);
@@ -223,14 +258,15 @@ static int try_variant(struct matrix *m, const struct variant *v)
 	return r;
 }
 
-static int try_cleared(struct matrix *m)
+static int try_cleared(struct matrix *m, bool moved)
 {
 	const struct facts *f = m->alive->facts;
 
 	for (unsigned i = 0; i < f->n_pv; i++) {
-		struct variant v = { .clear = feature_bit(m->alive, f->pv[i].field) & m->planned };
+		struct variant v = { .clear = feature_bit(m->alive, f->pv[i].field) & m->planned, .moved = moved };
 
-		snprintf(v.name, sizeof(v.name), "%s cleared", f->fields[f->pv[i].field].name);
+		snprintf(v.name, sizeof(v.name), "%s%s cleared", moved ? "moved, " : "",
+			 f->fields[f->pv[i].field].name);
 		if (v.clear && try_variant(m, &v))
 			return -1;
 	}
@@ -255,31 +291,23 @@ static int try_tables(struct matrix *m, struct lab *lab)
 	for (unsigned i = 0; i < COUNT(whole); i++)
 		if (try_variant(m, &whole[i]))
 			return -1;
-	if (try_cleared(m))
+	if (try_cleared(m, false) || try_cleared(m, true))
 		return -1;
-	if (!m->usable)
-		return 0;
 	/* Without enforcement it is served: it is enforcement that refuses, nothing else. */
 	control.unenforced = lab_wrong(lab, true, false);
 	return try_variant(m, &control);
 }
 
-static void prepare(struct matrix *m, const struct alive_options *o)
+static void prepare(struct matrix *m, const struct gcpu_plan *plan)
 {
 	const struct facts *f = m->alive->facts;
 
-	m->moved = *o->machine;
-	m->moved.kvm_leaf = MOVED;
-	m->moved.vcpus = 1;
-	m->moved.sockets = m->moved.dies = m->moved.modules = m->moved.cores = m->moved.threads = 0;
 	for (unsigned i = 0; i < f->n_pv; i++) {
 		struct gcpu_standing s = { .size = sizeof(s) };
 		uint32_t bit = feature_bit(m->alive, f->pv[i].field);
 
-		if (gcpu_plan_standing(o->plan, f->fields[f->pv[i].field].name, &s, NULL))
-			continue;
-		m->planned |= s.on ? bit : 0;
-		m->usable |= s.offered ? bit : 0;
+		if (gcpu_plan_standing(plan, f->fields[f->pv[i].field].name, &s, NULL) == 0 && s.on)
+			m->planned |= bit;
 	}
 	make_accesses(m);
 }
@@ -289,7 +317,7 @@ static void works(const struct matrix *m)
 	char found[40] = "";
 
 	if (m->found_moved)
-		snprintf(found, sizeof(found), "; KVM found at 0x%x too", MOVED);
+		snprintf(found, sizeof(found), "; leaves found at 0x%x too", m->found_moved);
 	say(m->out, GCPU_ALIVE_WORKS, "%u tables x %u accesses: all as they should be%s%s", m->tables, m->n, found,
 	    alive_hypercalls(m->alive) ? "" : "; hypercalls not tried: this KVM answers none");
 }
@@ -303,21 +331,28 @@ static void use(struct lab *lab, struct outcome *out)
 		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM cannot enforce: it lacks KVM_CAP_ENFORCE_PV_FEATURE_CPUID");
 		return;
 	}
-	prepare(&m, o);
+	prepare(&m, lab->plan);
+	if (!m.planned) {
+		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM offers nothing that could be refused");
+		return;
+	}
 	if (try_tables(&m, lab))
 		return;
 	if (m.leaks)
-		say(out, GCPU_ALIVE_LEAKS, "%u tables x %u accesses, %u served that should be refused: %s", m.tables,
+		say(out, GCPU_ALIVE_LEAKS, "%u tables x %u accesses, %u served to be refused, first %s", m.tables,
 		    m.n, m.leaks, m.leak);
 	else if (m.fails)
-		say(out, GCPU_ALIVE_FAILS, "%u tables x %u accesses, %u not as they should be: %s", m.tables, m.n,
+		say(out, GCPU_ALIVE_FAILS, "%u tables x %u accesses, %u wrong, first %s", m.tables, m.n,
 		    m.fails, m.fail);
 	else if (m.control[0])
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: refused, %s", m.control);
+	else if (!m.held)
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: KVM_GET_MSRS gives 0 for every MSR that was written");
 	else
 		works(&m);
 }
 
 const struct exercise exercise_enforcement = {
-	.name = "enforcement", .kind = GCPU_EXERCISE_INTERFACE, .want = { .vcpus = 1, .no_guest = true }, .use = use,
+	.name = "enforcement", .kind = GCPU_EXERCISE_INTERFACE, .want = { PLAIN, .no_guest = true },
+	.use = use,
 };

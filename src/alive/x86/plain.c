@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "plain.h"
 
-#include <string.h>
-
+#include "core/util.h"
 #include "kvm/call.h"
+
+const char *answer(int r)
+{
+	const char *name = r < 0 ? errno_name(-r) : "taken";
+
+	return name ? name : "another errno";
+}
 
 int plain_plug(struct lab *lab)
 {
@@ -11,7 +17,7 @@ int plain_plug(struct lab *lab)
 	int r = lab_vm_number(lab, GK_CREATE_IRQCHIP, 0);
 
 	if (r < 0)
-		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_CREATE_IRQCHIP: %s", strerror(-r));
+		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_CREATE_IRQCHIP: %s", answer(r));
 	if (run_machine_plug(lab->vm, &err))
 		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "%s", err.text);
 	return 0;
