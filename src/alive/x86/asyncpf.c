@@ -87,6 +87,7 @@ int apf_load(struct apf *a, unsigned cpl, struct apf_seen *ret)
 	ret->missed = ops[2].res[0] - ops[0].res[0];
 	ret->token = ops[2].res[1];
 	ret->rounds = ops[2].res[2] - ops[0].res[2];
+	ret->was_ready = ops[0].res[3];
 	ret->ready = ops[2].res[3];
 	if (status)
 		return status;
@@ -126,18 +127,29 @@ static int turn_on(struct apf *a)
 	return got == 1 ? 0 : -1;
 }
 
-/* 1: all as it should be, 0: no event, or not in time; negative: the outcome says what. */
+/*
+ * 1: all as it should be, 0: no event at all; negative: the outcome says what. Nothing is tried
+ * after a page that was not ready in time: its token could come then, and be taken for a wrong one.
+ */
 static int try_at(struct apf *a, unsigned cpl, struct apf_seen *seen)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (apf_load(a, cpl, seen))
 			return -1;
-		if (!seen->missed)
+		if (!seen->missed && !i)
 			return 0;
-		if (seen->token == seen->ready && seen->rounds)
+		if (seen->missed && seen->ready == seen->was_ready)
+			return -say(a->lab->out, GCPU_ALIVE_INCONCLUSIVE,
+				    "CPL %u: token 0x%llx missing, no interrupt that it is ready within %d ms", cpl,
+				    (unsigned long long)seen->token, GIVE_UP_MS);
+		if (seen->missed && seen->ready != seen->token)
+			return -say(a->lab->out, GCPU_ALIVE_FAILS, "CPL %u: token 0x%llx missing, 0x%llx ready", cpl,
+				    (unsigned long long)seen->token, (unsigned long long)seen->ready);
+		if (seen->missed && seen->rounds)
 			return 1;
 	}
-	return 0;
+	return -say(a->lab->out, GCPU_ALIVE_INCONCLUSIVE, "CPL %u: ready before other work could be done, %d times", cpl,
+		    TRIES);
 }
 
 /* An event where there must be none? 0 there was none, else the outcome says so. */
@@ -174,14 +186,9 @@ static void use(struct lab *lab, struct outcome *out)
 	    none_at(&a, 3, APF_ENABLE | APF_ALWAYS, "not asked for by interrupt") || apf_write(&a, 0) < 0)
 		return;
 	if (at_zero || at_three)
-		say(out, GCPU_ALIVE_WORKS,
-		    "%s: a page missing, ready by interrupt with the same token, %llu rounds of other work until then",
+		say(out, GCPU_ALIVE_WORKS, "%s: missing, then ready by interrupt with the same token, %llu rounds of other work",
 		    at_zero && at_three ? "CPL 0 and 3" : at_zero ? "CPL 0 alone" : "CPL 3 alone",
 		    (unsigned long long)(at_zero ? zero.rounds : three.rounds));
-	else if (zero.missed || three.missed)
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "a page was missing, token 0x%llx; the last that was ready, 0x%llx",
-		    (unsigned long long)(zero.missed ? zero.token : three.token),
-		    (unsigned long long)(zero.missed ? zero.ready : three.ready));
 	else
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "no event: the vCPU waits until the page is there");
 }

@@ -22,7 +22,8 @@ struct apf {
 /* What the guest saw when it read a page that was not there. */
 struct apf_seen {
 	uint64_t missed; /* pages that KVM said were missing */
-	uint64_t token, ready;
+	uint64_t token; /* of the last of them */
+	uint64_t was_ready, ready; /* last token that was ready, before it read and after */
 	uint64_t rounds; /* of other work until the page was ready */
 };
 
