@@ -26,7 +26,7 @@ ENFORCED = {row[0] for row in pv_rows() if row[3] != "-"}
 BY_VMM = {"kvm-msi-ext-dest-id", "kvm-hc-map-gpa-range", "kvm-migration-control"}
 # Statements: there is nothing that a guest could use.
 NEVER = {"kvm-nopiodelay", "kvm-mmu", "kvm-hint-dedicated"}
-# Bit 2 of the MSR is taken and refused as it should be; a hypervisor in the guest to use it there is none.
+# Bit 2 of the MSR is taken and refused as it should be; delivery takes a hypervisor in the guest.
 UNDECIDED = {"kvm-asyncpf-vmexit"}
 # Nothing refuses it: KVM writes the flag whatever CPUID says.
 UNREFUSED = {"kvmclock-stable-bit"}
@@ -69,7 +69,7 @@ def expected(run, feature):
         return {"leaks"} if not run.enforced and feature in ENFORCED else {"refused-as-planned"}
     if feature in BEHAVIOURS:   # observed, but where the request leaves out what it is about
         return {"untestable"}
-    return ({"inconclusive"} if feature in UNDECIDED else {"works"}) | run.also
+    return ({"untestable"} if feature in UNDECIDED else {"works"}) | run.also
 
 
 def SERIES(series, release):

@@ -7,7 +7,7 @@
  * works if the MSR can be set, and if nothing comes of that by itself.
  *
  * kvm-asyncpf-vmexit is bit 2: the event as an exit of a guest's own guest.
- * That KVM takes the bit is all that is tried, and so never shown to work.
+ * That KVM takes the bit is all that can be seen from here.
  */
 #include <guestcpu/feature.h>
 
@@ -57,9 +57,9 @@ static void use(struct lab *lab, struct outcome *out)
 	if (apic_on(lab, 0) || apf_reserved(&a) || takes(&a, APF_ENABLE) || takes(&a, APF_ENABLE | APF_ALWAYS) ||
 	    no_events(&a, &tried) || apf_write(&a, 0) < 0)
 		return;
-	say(out, GCPU_ALIVE_WORKS, "the MSR can be set, its reserved bits not; %s",
-	    tried ? "of two missing pages no event, that takes kvm-asyncpf-int" :
-		    "that events take kvm-asyncpf-int was not tried, no page can be withheld here");
+	say(out, GCPU_ALIVE_WORKS, "MSR 0x%x taken, reserved bits #GP; %s", a.msr_enable,
+	    tried ? "2 missing pages, no event without bit 3" :
+		    "no page can be withheld here, events not tried");
 }
 
 /* All of it, whatever else is on. */
@@ -88,8 +88,7 @@ static void use_vmexit(struct lab *lab, struct outcome *out)
 	apf_init(&a, lab);
 	if (apic_on(lab, 0) || apf_reserved(&a) || takes(&a, APF_ENABLE | APF_VMEXIT) || apf_write(&a, 0) < 0)
 		return;
-	say(out, GCPU_ALIVE_INCONCLUSIVE,
-	    "bit 2 of MSR 0x%x is taken; its use, by a hypervisor in the guest, is not exercised", a.msr_enable);
+	say(out, GCPU_ALIVE_UNTESTABLE, "bit 2 is taken; delivery needs a hypervisor in the guest");
 }
 
 static void refused_vmexit(struct lab *lab, struct outcome *out)
