@@ -4,7 +4,6 @@
  * of it. KVM's api.rst 7.13; x86.c, cpuid.c.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "facts_gen.h"
 #include "plain.h"
@@ -60,7 +59,7 @@ static int64_t halt_exits(struct lab *lab)
 		after = lab_stat(stats, "halt_exits");
 	lab_stats_close(stats);
 	if (r == 0 && (before < 0 || after < 0))
-		say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel does not count HLT exits");
+		say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no halt_exits");
 	return r || before < 0 || after < 0 ? -1 : after - before;
 }
 
@@ -78,13 +77,13 @@ static void late(struct lab *lab, struct outcome *out)
 		return;
 	r = vm_enable(lab, CAP_X86_DISABLE_EXITS, exit_bit("hlt"));
 	if (r < 0) {
-		observe(out, "refused", "once there is a vCPU: %s", strerror(-r));
+		observe(out, "refused", "KVM_ENABLE_CAP after KVM_CREATE_VCPU: %s", answer(r));
 		return;
 	}
 	exits = halt_exits(lab);
 	if (exits >= 0)
-		observe(out, exits ? "accepted-without-effect" : "accepted", "%lld of %d HLTs exit all the same",
-			(long long)exits, HALTS);
+		observe(out, exits ? "accepted-without-effect" : "accepted", "KVM_ENABLE_CAP after KVM_CREATE_VCPU: taken; halt_exits +%lld in %d halts", (long long)exits,
+			HALTS);
 }
 
 /* A bit that stands for no exit at all: "refused" (EINVAL, every kernel), or "ignored". */
@@ -92,7 +91,7 @@ static void unknown(struct lab *lab, struct outcome *out)
 {
 	int r = vm_enable(lab, CAP_X86_DISABLE_EXITS, 1ULL << UNKNOWN_BIT);
 
-	observe(out, r < 0 ? "refused" : "ignored", "bit %d: %s", UNKNOWN_BIT, r < 0 ? strerror(-r) : "taken");
+	observe(out, r < 0 ? "refused" : "ignored", "bit %d: %s", UNKNOWN_BIT, answer(r));
 }
 
 /*
@@ -115,7 +114,7 @@ static void disallowed(struct lab *lab, struct outcome *out)
 			continue;
 		r = vm_enable(lab, CAP_X86_DISABLE_EXITS, exit_bit(name));
 		n += (size_t)snprintf(which + n, sizeof(which) - n, "%s%s: %s", n ? ", " : "", name,
-				      r < 0 ? strerror(-r) : "taken");
+				      answer(r));
 		ignored |= r >= 0;
 	}
 	if (!n)
@@ -130,7 +129,7 @@ static int without_hlt_exits(struct lab *lab, struct cpuid_table *ret)
 	int r = vm_enable(lab, CAP_X86_DISABLE_EXITS, exit_bit("hlt"));
 
 	if (r < 0)
-		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_CAP_X86_DISABLE_EXITS: %s", strerror(-r));
+		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_CAP_X86_DISABLE_EXITS: %s", answer(r));
 	return plain_plug(lab) || table_planned(lab, ret);
 }
 
@@ -157,7 +156,7 @@ static void hlt(struct lab *lab, struct outcome *out)
 		return;
 	r = lab_ended(lab, 0, &off, 1, ASLEEP_MS);
 	if (r >= 0)
-		observe(out, exits ? "not-effective" : "native", "%lld of %d HLTs exit; with interrupts off it %s",
+		observe(out, exits ? "not-effective" : "native", "halt_exits +%lld in %d halts; with interrupts off it %s",
 			(long long)exits, HALTS, r ? "ends by itself" : "sleeps");
 }
 
@@ -182,20 +181,13 @@ static int unhalt_after(struct lab *lab, unsigned sets, bool ret[2])
 	if (r >= 0)
 		r = table_get(lab, &back);
 	if (r < 0)
-		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "the CPUID table: %s", strerror(-r));
+		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "the CPUID table: %s", answer(r));
 	if (lab_run(lab, 0, &op, 1))
 		return -1;
 	kvm = table_kvm(&back);
 	ret[0] = kvm && (kvm->regs[0] & bit);
 	ret[1] = op.res[0] & bit;
 	return 0;
-}
-
-static const char *has(const bool after[2])
-{
-	return after[0] == after[1] ? after[0] ? "still there" : "gone" :
-	       after[0] ? "there for KVM_GET_CPUID2, gone for the guest" :
-			  "gone for KVM_GET_CPUID2, there for the guest";
 }
 
 static const struct lab_want bare = { PLAIN_BARE };
@@ -218,8 +210,9 @@ static void unhalt_strip(struct lab *lab, struct outcome *out)
 	lab_close(&other);
 	if (r)
 		return;
-	observe(out, !once[1] ? "first" : !twice[1] ? "second" : "never",
-		"after one KVM_SET_CPUID2 %s; after two %s", has(once), has(twice));
+	observe(out, !once[1] ? "first" : !twice[1] ? "second" : "never", "PV_UNHALT %s KVM_SET_CPUID2%s",
+		!once[1] ? "cleared by the 1st" : !twice[1] ? "cleared by the 2nd" : "still set after the 2nd",
+		once[0] != once[1] || twice[0] != twice[1] ? "; KVM_GET_CPUID2 has it otherwise" : "");
 }
 
 const struct exercise exercise_exits_late = {

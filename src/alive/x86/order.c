@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "facts_gen.h"
 #include "plain.h"
@@ -40,10 +39,10 @@ static void cr4_before_cpuid(struct lab *lab, struct outcome *out)
 	if (after < 0 && !gcpu_plan_has(lab->plan, GCPU_X86_XSAVE))
 		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM offers no XSAVE");
 	else if (after < 0)
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "with a table that has XSAVE: %s", strerror(-after));
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_SREGS after a table with XSAVE: %s", answer(after));
 	else
-		observe(out, before < 0 ? "refused" : "accepted", "without a table %s, with one taken",
-			before < 0 ? strerror(-before) : "taken");
+		observe(out, before < 0 ? "refused" : "accepted", "KVM_SET_SREGS %s before KVM_SET_CPUID2, taken after it",
+			answer(before));
 }
 
 static int run_once(struct lab *lab)
@@ -89,9 +88,8 @@ static void after_run_same(struct lab *lab, struct outcome *out)
 		as_left = lab_vcpu_ioctl(lab, 0, GK_SET_CPUID2, left);
 	free(left);
 	observe(out, same >= 0 ? "accepted" : read >= 0 ? "accepted-read-back" : "refused",
-		"the same table: %s; as read back: %s; with nent as KVM_GET_CPUID2 leaves it: %s",
-		same < 0 ? strerror(-same) : "taken", read < 0 ? strerror(-read) : "taken",
-		as_left < 0 ? strerror(-as_left) : "taken");
+		"KVM_SET_CPUID2 after KVM_RUN: same table %s; as KVM_GET_CPUID2 gives it %s, with its nent %s",
+		answer(same), answer(read), answer(as_left));
 }
 
 /*
@@ -117,14 +115,14 @@ static void after_run_changed(struct lab *lab, struct outcome *out)
 	if (r >= 0)
 		r = table_set(lab, &t);
 	if (r < 0) {
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "refused before the run as well: %s", strerror(-r));
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2 before KVM_RUN: %s", answer(r));
 		return;
 	}
 	if (run_once(lab))
 		return;
 	r = table_set(lab, &changed);
-	observe(out, r < 0 ? "refused" : "accepted", "one bit of another: taken before the run, after it %s",
-		r < 0 ? strerror(-r) : "taken");
+	observe(out, r < 0 ? "refused" : "accepted", "KVM_SET_CPUID2, one bit changed: taken before KVM_RUN, %s after it",
+		answer(r));
 }
 
 /*
@@ -144,7 +142,7 @@ static void nent(struct lab *lab, struct outcome *out)
 	c = get_roomy(lab, &r);
 	r = r < 0 ? r : read;
 	if (r < 0)
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_CPUID2: %s", strerror(-r));
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_CPUID2: %s", answer(r));
 	else
 		observe(out, c->nent == GK_CPUID_ENTRIES_MOST && back.n < c->nent ? "room" : "count",
 			"%zu entries set, %zu read, room for %u: nent %u", t.n, back.n, GK_CPUID_ENTRIES_MOST,

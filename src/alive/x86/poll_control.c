@@ -5,7 +5,7 @@
  */
 #include "facts_gen.h"
 #include "kvm/call.h"
-#include "x86.h"
+#include "plain.h"
 
 #define MAY_POLL 1ULL
 #define RESERVED 2ULL
@@ -32,7 +32,7 @@ static int64_t halts(struct lab *lab, int stats)
 		return -1;
 	after = lab_stat(stats, "halt_attempted_poll");
 	if (before < 0 || after < 0)
-		return -say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel does not count how often it polls");
+		return -say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no halt_attempted_poll");
 	return after - before;
 }
 
@@ -67,11 +67,11 @@ static void compare(struct lab *lab, struct outcome *out, int stats)
 	if (without < 0)
 		return;
 	if (without)
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: told not to, KVM polled at %lld of %d halts",
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "its control failed: halt_attempted_poll +%lld in %d halts after writing 0",
 		    (long long)without, HALTS);
 	else
 		say(out, with >= ENOUGH ? GCPU_ALIVE_WORKS : GCPU_ALIVE_INCONCLUSIVE,
-		    "KVM polled at %lld of %d halts, at none when told not to", (long long)with, HALTS);
+		    "halt_attempted_poll +%lld in %d halts, +0 after writing 0", (long long)with, HALTS);
 }
 
 static void use(struct lab *lab, struct outcome *out)
@@ -85,7 +85,7 @@ static void use(struct lab *lab, struct outcome *out)
 	}
 	got = call_enable_cap(o->kvm, run_machine_vm(lab->vm), CAP_HALT_POLL, POLL_MOST_NS);
 	if (got < 0) {
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_CAP_HALT_POLL: error %d", -got);
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_CAP_HALT_POLL: %s", answer(got));
 		return;
 	}
 	stats = lab_stats_open(lab, run_machine_vcpu(lab->vm, 0));
