@@ -24,6 +24,7 @@
 #include "guest_port.h"
 
 struct gk_run;
+struct gk_x86_regs;
 struct run_guest;
 
 /*
@@ -72,6 +73,15 @@ void run_guest_pin(struct run_guest *g, unsigned vcpu, int cpu);
  */
 void run_guest_set_exit(struct run_guest *g, int (*fn)(void *ctx, unsigned vcpu, struct gk_run *run),
 			void *ctx);
+
+/*
+ * x86 builds only: the next start() without a list is of the owner's own code, as a 32-bit guest
+ * has it: protected mode with flat segments, without paging, EFER 0, and no IDT, so that an
+ * exception is a triple fault. REGS has RIP and what the code wants. The next list begins afresh,
+ * in long mode; what is the APIC's stays as it is.
+ */
+int run_x86_start32(struct run_guest *g, unsigned vcpu, const struct gk_x86_regs *regs,
+		    struct gcpu_error *err);
 
 /*
  * arm64 builds only: place a vGICv3 that the caller made before the vCPUs, and initialise it.

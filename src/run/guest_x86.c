@@ -36,6 +36,7 @@
 #define CR0_BITS 0x80010033ULL /* PG WP NE ET MP PE */
 #define CR4_BITS 0x20ULL       /* PAE; not OSXSAVE, new kernels refuse it before CPUID */
 #define EFER_BITS 0x500ULL     /* LMA LME */
+#define CR0_BITS32 0x33ULL     /* without PG and WP */
 #define RFLAGS_BITS 2ULL
 
 const uint64_t run_arch_base = 0;
@@ -117,38 +118,82 @@ static struct gk_x86_segment segment(uint16_t selector, uint8_t type, int code)
 	return s;
 }
 
-static int set_sregs(struct run_vcpu *v)
+/* All but what differs with the mode. */
+static int get_sregs(struct run_vcpu *v, struct gk_x86_sregs *s)
 {
-	const uint64_t tss = run_area_address(v->index) + GUEST_AREA_TSS;
-	struct gk_x86_sregs s = {.cr0 = 0};
 	int r;
 
 	/* The APIC's base is to stay what it is. */
-	r = run_ioctl(v->guest, v->fd, GK_GET_SREGS, &s);
+	r = run_ioctl(v->guest, v->fd, GK_GET_SREGS, s);
+	if (r < 0)
+		return r;
+	s->ds = segment(GUEST_X86_SEL_DATA, 3, 0);
+	s->es = s->fs = s->gs = s->ss = s->ds;
+	memset(&s->tr, 0, sizeof(s->tr));
+	s->tr.base = run_area_address(v->index) + GUEST_AREA_TSS;
+	s->tr.limit = 0x67;
+	s->tr.selector = GUEST_X86_SEL_TSS;
+	s->tr.type = 11;
+	s->tr.present = 1;
+	memset(&s->ldt, 0, sizeof(s->ldt));
+	s->ldt.type = 2;
+	s->ldt.unusable = 1;
+	s->gdt = (struct gk_x86_dtable){.base = GDT, .limit = GDT_LIMIT};
+	s->cr2 = s->cr3 = s->cr4 = s->cr8 = 0;
+	memset(s->interrupt_bitmap, 0, sizeof(s->interrupt_bitmap));
+	return 0;
+}
+
+static int set_sregs(struct run_vcpu *v)
+{
+	struct gk_x86_sregs s = {.cr0 = 0};
+	int r = get_sregs(v, &s);
+
 	if (r < 0)
 		return r;
 	s.cs = segment(GUEST_X86_SEL_CODE, 11, 1);
-	s.ds = segment(GUEST_X86_SEL_DATA, 3, 0);
-	s.es = s.fs = s.gs = s.ss = s.ds;
-	memset(&s.tr, 0, sizeof(s.tr));
-	s.tr.base = tss;
-	s.tr.limit = 0x67;
-	s.tr.selector = GUEST_X86_SEL_TSS;
-	s.tr.type = 11;
-	s.tr.present = 1;
-	memset(&s.ldt, 0, sizeof(s.ldt));
-	s.ldt.type = 2;
-	s.ldt.unusable = 1;
-	s.gdt = (struct gk_x86_dtable){.base = GDT, .limit = GDT_LIMIT};
 	s.idt = (struct gk_x86_dtable){.base = IDT, .limit = 256 * 16 - 1};
 	s.cr0 = CR0_BITS;
-	s.cr2 = 0;
 	s.cr3 = PML4;
 	s.cr4 = CR4_BITS;
-	s.cr8 = 0;
 	s.efer = EFER_BITS;
-	memset(s.interrupt_bitmap, 0, sizeof(s.interrupt_bitmap));
 	return run_ioctl(v->guest, v->fd, GK_SET_SREGS, &s);
+}
+
+static int set_sregs32(struct run_vcpu *v)
+{
+	struct gk_x86_sregs s = {.cr0 = 0};
+	int r = get_sregs(v, &s);
+
+	if (r < 0)
+		return r;
+	s.cs = segment(GUEST_X86_SEL_CODE32, 11, 0);
+	s.idt = (struct gk_x86_dtable){.base = 0};
+	s.cr0 = CR0_BITS32;
+	s.efer = 0;
+	return run_ioctl(v->guest, v->fd, GK_SET_SREGS, &s);
+}
+
+static int set_state(struct run_vcpu *v, int (*sregs)(struct run_vcpu *v), const struct gk_x86_regs *regs,
+		     struct gcpu_error *err)
+{
+	/* All but the first wait for a SIPI if the APIC is in the kernel. */
+	const struct gk_mp_state mp = {.mp_state = GK_MP_STATE_RUNNABLE};
+	const char *what = "KVM_SET_MP_STATE";
+	int r;
+
+	r = run_ioctl(v->guest, v->fd, GK_SET_MP_STATE, &mp);
+	if (r >= 0) {
+		what = "KVM_SET_SREGS";
+		r = sregs(v);
+	}
+	if (r >= 0) {
+		what = "KVM_SET_REGS";
+		r = run_ioctl(v->guest, v->fd, GK_SET_REGS, regs);
+	}
+	if (r < 0)
+		return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: %s: %s", v->index, what, strerror(-r));
+	return 0;
 }
 
 int run_arch_start(struct run_vcpu *v, struct gcpu_error *err)
@@ -160,24 +205,23 @@ int run_arch_start(struct run_vcpu *v, struct gcpu_error *err)
 		.rdi = area,
 		.rsp = area + GUEST_AREA_STACK - 16,
 	};
-	/* All but the first wait for a SIPI if the APIC is in the kernel. */
-	const struct gk_mp_state mp = {.mp_state = GK_MP_STATE_RUNNABLE};
-	const char *what = "KVM_SET_MP_STATE";
-	int r;
 
 	put64(v->guest, area + GUEST_AREA_TSS + TSS_RSP0, area + GUEST_AREA_TRAP_STACK);
-	r = run_ioctl(v->guest, v->fd, GK_SET_MP_STATE, &mp);
-	if (r >= 0) {
-		what = "KVM_SET_SREGS";
-		r = set_sregs(v);
-	}
-	if (r >= 0) {
-		what = "KVM_SET_REGS";
-		r = run_ioctl(v->guest, v->fd, GK_SET_REGS, &regs);
-	}
-	if (r < 0)
-		return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: %s: %s", v->index, what, strerror(-r));
-	return 0;
+	return set_state(v, set_sregs, &regs, err);
+}
+
+int run_x86_start32(struct run_guest *g, unsigned vcpu, const struct gk_x86_regs *regs,
+		    struct gcpu_error *err)
+{
+	struct gk_x86_regs r = *regs;
+	struct run_vcpu *v;
+
+	if (vcpu >= g->n || g->vcpu[vcpu].out || g->vcpu[vcpu].paused)
+		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "no vCPU number %u, or it runs", vcpu);
+	v = &g->vcpu[vcpu];
+	r.rflags |= RFLAGS_BITS;
+	v->fresh = 1;
+	return set_state(v, set_sregs32, &r, err);
 }
 
 int run_arch_pc(struct run_vcpu *v, uint64_t *ret)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../src/kvm/abi_x86.h"
+#include "layout.h"
 
 #define APIC 0xfee00000ULL
 #define CR4_OSXSAVE (1ULL << 18)
@@ -242,6 +243,86 @@ static void test_halt(struct live *l)
 		      (unsigned)s.ops[i].res[0], (unsigned)s.ops[i].res[1]);
 }
 
+#define CODE32 0x8000
+#define DATA32 0x9000
+#define LE32(x) (x) & 0xff, (x) >> 8 & 0xff, (x) >> 16 & 0xff, (x) >> 24
+
+/* Four words: what only a 32-bit processor makes of 0x41, CR0, EBX, ESI. */
+static const unsigned char code32[] = {
+	0x31, 0xc9, 0x41,		   /* xor %ecx, %ecx; inc %ecx */
+	0x89, 0x0d, LE32(DATA32),	   /* mov %ecx, DATA32 */
+	0x0f, 0x20, 0xc0,		   /* mov %cr0, %eax */
+	0xa3, LE32(DATA32 + 4),		   /* mov %eax, DATA32 + 4 */
+	0x89, 0x1d, LE32(DATA32 + 8),	   /* mov %ebx, DATA32 + 8 */
+	0x89, 0x35, LE32(DATA32 + 12),	   /* mov %esi, DATA32 + 12 */
+	0xe6, GUEST_X86_PORT_DONE,	   /* out %al, $GUEST_X86_PORT_DONE */
+	0xf4, 0xeb, 0xfd,		   /* 1: hlt; jmp 1b */
+};
+
+/* A 32-bit guest amid lists of operations, which go on in long mode. */
+static void test_code32(struct live *l, unsigned vcpu)
+{
+	const struct guest_port *port = run_guest_port(l->guest);
+	struct gk_x86_regs regs = {.rip = CODE32, .rbx = 0x11223344, .rsi = 0x55667788};
+	struct guest_op op = {.code = GUEST_OP_RDCR, .arg = {0}};
+	struct gk_x86_sregs sregs = {.cr0 = 0};
+	struct gcpu_error err = {0};
+	unsigned char *memory;
+	uint64_t address;
+	uint32_t seen[4];
+	size_t size;
+	int r;
+
+	live_run(l, vcpu, &op, 1, 0, 0, NULL);
+	memory = run_guest_scratch(l->guest, RUN_GUEST_SHARED, &address, &size);
+	memory -= address - run_guest_base();
+	memcpy(memory + CODE32, code32, sizeof(code32));
+	memset(memory + DATA32, 0, sizeof(seen));
+	r = run_x86_start32(l->guest, vcpu, &regs, &err);
+	if (!r)
+		r = port->start(port->ctx, vcpu, NULL, 0, &err);
+	CHECK(!r, "start: %d: %s", r, err.text);
+	if (!r)
+		CHECK(run_x86_start32(l->guest, vcpu, &regs, NULL) == GCPU_ERR_ARGUMENT, "amid its run");
+	if (!r)
+		r = port->finish(port->ctx, vcpu, NULL, 0, 2000, &err);
+	CHECK(!r, "finish: %d: %s", r, err.text);
+	memcpy(seen, memory + DATA32, sizeof(seen));
+	CHECK(seen[0] == 1 && seen[2] == regs.rbx && seen[3] == regs.rsi, "%x %x %x", seen[0], seen[2], seen[3]);
+	CHECK((seen[1] & 0x80000001) == 1, "CR0 %x", seen[1]);
+	r = live_ioctl(l, l->vcpu_fd[vcpu], GK_GET_SREGS, &sregs);
+	CHECK(!r && !sregs.efer && !sregs.cs.l && sregs.cs.db, "KVM_GET_SREGS %d: EFER %llx", r,
+	      (unsigned long long)sregs.efer);
+	live_run(l, vcpu, &op, 1, 0, 0, NULL);
+	CHECK(op.res[0] == 0x80010033, "CR0 %llx", (unsigned long long)op.res[0]);
+	CHECK(run_x86_start32(l->guest, N_VCPUS, &regs, NULL) == GCPU_ERR_ARGUMENT, "no such vCPU");
+}
+
+/* It has no IDT: an exception is its end, and not that of the next list. */
+static void test_fault32(struct live *l, unsigned vcpu)
+{
+	const struct guest_port *port = run_guest_port(l->guest);
+	struct gk_x86_regs regs = {.rip = CODE32};
+	struct guest_op op = {.code = GUEST_OP_CPUID};
+	struct gcpu_error err = {0};
+	unsigned char *memory;
+	uint64_t address;
+	size_t size;
+	int r;
+
+	memory = run_guest_scratch(l->guest, RUN_GUEST_SHARED, &address, &size);
+	memcpy(memory + CODE32 - (address - run_guest_base()), "\x0f\x0b", 2); /* ud2 */
+	r = run_x86_start32(l->guest, vcpu, &regs, &err);
+	if (!r)
+		r = port->start(port->ctx, vcpu, NULL, 0, &err);
+	if (!r)
+		r = port->finish(port->ctx, vcpu, NULL, 0, 2000, &err);
+	printf("     32-bit guest, #UD: %s\n", err.text);
+	CHECK(r == GCPU_ERR_KVM, "%d: %s", r, err.text);
+	live_run(l, vcpu, &op, 1, 0, 0, NULL);
+	CHECK(op.status == GUEST_STATUS_DONE, "status %u", op.status);
+}
+
 void arch_test(struct live *l)
 {
 	unsigned i;
@@ -251,6 +332,8 @@ void arch_test(struct live *l)
 		test_faults(l, i);
 		test_cr(l, i);
 		test_load_on(l, i);
+		test_code32(l, i);
+		test_fault32(l, i);
 		test_hypercall(l, i);
 	}
 	test_halt(l);
