@@ -5,7 +5,7 @@
  */
 #include "facts_gen.h"
 #include "kvm/abi_x86.h"
-#include "layout.h"
+#include "lowcode.h"
 #include "x86.h"
 
 #define HIGH_ID 300
@@ -66,26 +66,17 @@ out:
 	lab_close(&lab);
 }
 
-/* Where the plugged vCPU begins, in real mode: below the payload's tables, and its mark. */
-#define TRAMPOLINE 0x8000
-#define MARK_AT 0x9000
 #define MARK 0x5a
-_Static_assert(MARK_AT + 1 <= GUEST_TABLES, "the trampoline is below what the runner uses");
 
+/* Where the plugged vCPU begins, in real mode: it leaves its mark. */
 static volatile unsigned char *write_trampoline(struct lab *lab)
 {
-	const unsigned char code[] = {
-		0xc6, 0x06, MARK_AT & 0xff, MARK_AT >> 8, MARK, /* movb $MARK, MARK_AT */
-		0xe6, GUEST_X86_PORT_DONE, /* outb %al, $GUEST_X86_PORT_DONE */
-		0xf4, 0xeb, 0xfd,	   /* 1: hlt; jmp 1b */
+	static const unsigned char code[] = {
+		0xc6, 0x06, LOW_DATA & 0xff, LOW_DATA >> 8, MARK, /* movb $MARK, LOW_DATA */
+		LOW_END,
 	};
-	uint64_t at;
-	unsigned char *memory = lab_memory(lab, LAB_SHARED, &at);
 
-	memory -= at - run_guest_base();
-	for (unsigned i = 0; i < sizeof(code); i++)
-		memory[TRAMPOLINE + i] = code[i];
-	return memory + MARK_AT;
+	return low_code(lab, code, sizeof(code));
 }
 
 /* As VMMs do, which set all state of a vCPU. It is this that makes KVM find it under its id: KVM's
@@ -160,7 +151,7 @@ static void hotplug(struct lab *users, bool ids32)
 	if (lab_start(&lab, 1, NULL, 0))
 		goto out;
 	if (ipi(&lab, 0, true, HIGH_ID, ICR_ASSERT | ICR_INIT) == 0 &&
-	    ipi(&lab, 0, true, HIGH_ID, ICR_ASSERT | ICR_STARTUP | TRAMPOLINE >> 12) == 0)
+	    ipi(&lab, 0, true, HIGH_ID, ICR_ASSERT | ICR_STARTUP | LOW_CODE >> 12) == 0)
 		look(&lab, mark);
 out:
 	lab_close(&lab);
