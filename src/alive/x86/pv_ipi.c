@@ -62,7 +62,7 @@ static const struct attempt attempts[] = {
 /* Which guests this KVM can be asked from. */
 struct guests {
 	bool no_guest32; /* it cannot be entered: WHY */
-	char why[120];
+	char why[80];
 };
 
 static struct guest_op op_send(const struct lab *lab, const struct attempt *a, uint64_t low)
@@ -93,7 +93,8 @@ static int try_guest32(struct lab *lab, struct guests *ret)
 	if (r && r != GCPU_ERR_KVM)
 		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "32-bit guest: %s", err.text);
 	ret->no_guest32 = r != 0;
-	snprintf(ret->why, sizeof(ret->why), "%.119s", err.text);
+	/* Without where it stood, which is of no use here. */
+	snprintf(ret->why, sizeof(ret->why), "%.*s", (int)strcspn(err.text, ","), err.text);
 	/* A triple fault may have turned its APIC off. */
 	return apic_on(lab, SENDER32);
 }
