@@ -315,7 +315,8 @@ static int port_finish(void *ctx, unsigned vcpu, struct guest_op *ops, size_t n,
 	r = run_thread_wait(v, &deadline);
 	v->paused = r == GCPU_ERR_TIMEOUT;
 	r = outcome(v, r, 0, timeout_ms, err);
-	memcpy(ops, shared_list(v), n * sizeof(*ops));
+	if (n)
+		memcpy(ops, shared_list(v), n * sizeof(*ops));
 	if (r && !v->paused)
 		v->fresh = 1;
 	return r;
