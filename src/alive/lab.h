@@ -24,8 +24,7 @@ struct alive {
 	const struct alive_options *o;
 	const struct facts *facts;
 	struct timespec deadline; /* of the exercise at work */
-	bool asked_hypercalls;	   /* found out once: */
-	enum gcpu_alive hypercalls; /* WORKS, or what exercises that need them come to, and why */
+	enum { HYPERCALLS_UNKNOWN, HYPERCALLS_ANSWERED, HYPERCALLS_NOT } hypercalls; /* found out once */
 	char why_no_hypercalls[240];
 };
 
@@ -113,8 +112,9 @@ uint32_t hypercall_number(const struct alive *a, unsigned call);
 uint64_t alive_khz(const struct lab *lab);
 /* Does the guest find the field on, as a guest looks for it? 1, 0, or negative: it went wrong. */
 int alive_told(struct lab *lab, unsigned field);
-/* Does this KVM answer hypercalls from ring 0 at all? Tried once. */
-bool alive_hypercalls(struct alive *a);
+/* Does this KVM answer hypercalls from ring 0 at all? Else the outcome is untestable; or inconclusive,
+ * where that could not be found out. */
+bool alive_hypercalls(struct alive *a, struct outcome *out);
 
 struct exercise {
 	const char *name;	 /* of the feature, or of what is tried */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "apic.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/util.h"
@@ -28,13 +29,21 @@ int apic_on(struct lab *lab, unsigned vcpu)
 	return lab_run(lab, vcpu, &op, 1);
 }
 
+int msi_signal(const struct lab *lab, const struct gk_msi *msi)
+{
+	int r = lab_vm_ioctl(lab, GK_SIGNAL_MSI, msi);
+
+	/* Where no vCPU has the id KVM gives 0, or -1, which is that errno to a system call. */
+	return r == -EPERM ? 0 : r;
+}
+
 int msi_send(const struct lab *lab, uint32_t id, uint8_t vector)
 {
 	const struct gk_msi msi = { .address_lo = (uint32_t)APIC_PAGE | (id & 0xff) << 12,
 				    .address_hi = id & ~0xffU,
 				    .data = vector };
 
-	return lab_vm_ioctl(lab, GK_SIGNAL_MSI, &msi);
+	return msi_signal(lab, &msi);
 }
 
 uint32_t absent_id(const struct lab *lab)

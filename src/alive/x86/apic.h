@@ -8,6 +8,8 @@
 #include "../lab.h"
 #include "../ops.h"
 
+struct gk_msi;
+
 /* The local APIC's page and registers, by their offset. Intel SDM 11.4. */
 #define APIC_PAGE 0xfee00000ULL
 #define APIC_ID 0x20
@@ -45,7 +47,8 @@ struct guest_op op_apic_read(bool x2apic, unsigned offset);
 /* Turn the vCPU's local APIC on, without which KVM finds it under no id. 0 or as lab_run(). */
 int apic_on(struct lab *lab, unsigned vcpu);
 
-/* An MSI to the APIC id, by KVM_SIGNAL_MSI: how many vCPUs got it, or -errno. */
+/* An MSI, by KVM_SIGNAL_MSI: how many vCPUs got it, or -errno; and one to an APIC id. */
+int msi_signal(const struct lab *lab, const struct gk_msi *msi);
 int msi_send(const struct lab *lab, uint32_t id, uint8_t vector);
 
 /* An APIC id that no vCPU of the lab has. */

@@ -77,8 +77,11 @@ int apf_load(struct apf *a, unsigned cpl, struct apf_seen *ret)
 
 	memset(contents, 0, sizeof(contents));
 	memcpy(contents + VALUE_AT, &value, sizeof(value));
-	if (withhold_new(a->lab->alive->o->kvm, a->here, PAGE, contents, DELAY_MS, &w, &err))
+	status = withhold_new(a->lab->alive->o->kvm, a->here, PAGE, contents, DELAY_MS, &w, &err);
+	if (status == GCPU_ERR_REFUSED)
 		return -say(a->lab->out, GCPU_ALIVE_UNTESTABLE, "no page can be withheld here: %s", err.text);
+	if (status)
+		return -say(a->lab->out, GCPU_ALIVE_INCONCLUSIVE, "a page to be withheld: %s", err.text);
 	status = lab_run(a->lab, 0, ops, COUNT(ops));
 	/* Before anything else: who still waits for the page is free then. */
 	given = withhold_end(w);

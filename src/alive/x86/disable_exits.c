@@ -26,6 +26,8 @@ static int hlt_allowed(struct lab *lab)
 {
 	int allowed = vm_cap(lab, CAP_X86_DISABLE_EXITS);
 
+	if (no_answer(lab, "KVM_CHECK_EXTENSION", allowed))
+		return 1;
 	if (allowed > 0 && ((uint64_t)allowed & exit_bit("hlt")))
 		return 0;
 	return say(lab->out, GCPU_ALIVE_UNTESTABLE, "this KVM lets HLT exits be disabled for no VM");
@@ -76,6 +78,8 @@ static void late(struct lab *lab, struct outcome *out)
 	if (hlt_allowed(lab))
 		return;
 	r = vm_enable(lab, CAP_X86_DISABLE_EXITS, exit_bit("hlt"));
+	if (no_answer(lab, "KVM_ENABLE_CAP", r))
+		return;
 	if (r < 0) {
 		observe(out, "refused", "KVM_ENABLE_CAP after KVM_CREATE_VCPU: %s", answer(r));
 		return;
@@ -91,6 +95,8 @@ static void unknown(struct lab *lab, struct outcome *out)
 {
 	int r = vm_enable(lab, CAP_X86_DISABLE_EXITS, 1ULL << UNKNOWN_BIT);
 
+	if (no_answer(lab, "KVM_ENABLE_CAP", r))
+		return;
 	observe(out, r < 0 ? "refused" : "ignored", "bit %d: %s", UNKNOWN_BIT, answer(r));
 }
 
@@ -106,6 +112,8 @@ static void disallowed(struct lab *lab, struct outcome *out)
 	size_t n = 0;
 	bool ignored = false;
 
+	if (no_answer(lab, "KVM_CHECK_EXTENSION", allowed))
+		return;
 	for (unsigned i = 0; gcpu_exit_name(i); i++) {
 		const char *name = gcpu_exit_name(i);
 		int r;
@@ -113,6 +121,8 @@ static void disallowed(struct lab *lab, struct outcome *out)
 		if (allowed > 0 && ((uint64_t)allowed & exit_bit(name)))
 			continue;
 		r = vm_enable(lab, CAP_X86_DISABLE_EXITS, exit_bit(name));
+		if (no_answer(lab, "KVM_ENABLE_CAP", r))
+			return;
 		n += (size_t)snprintf(which + n, sizeof(which) - n, "%s%s: %s", n ? ", " : "", name,
 				      answer(r));
 		ignored |= r >= 0;

@@ -59,6 +59,7 @@ struct matrix {
 	unsigned tables, leaks, fails;
 	unsigned held; /* MSRs that gave their host more than 0 */
 	uint32_t found_moved; /* where the guest has found KVM's leaves too */
+	bool hypercalls;
 	char leak[120], fail[120]; /* the first */
 	char control[120];
 };
@@ -81,7 +82,6 @@ static void make_accesses(struct matrix *m)
 {
 	const struct alive *a = m->alive;
 	uint32_t apf = feature_bit(a, X86_F_KVM_ASYNCPF), apf_msr = pv_msr(a, X86_F_KVM_ASYNCPF, 0);
-	bool hypercalls = alive_hypercalls(m->alive);
 
 	for (unsigned i = 0; i < a->facts->n_pv; i++) {
 		const struct pv_fact *f = &a->facts->pv[i];
@@ -93,7 +93,7 @@ static void make_accesses(struct matrix *m)
 			add(m, HOST_WRITE, f->msr[k], TAKEN, bit);
 			add(m, HOST_READ, f->msr[k], 0, bit);
 		}
-		for (unsigned k = 0; strcmp(f->gate, "hypercall") == 0 && hypercalls && k < f->n_calls; k++)
+		for (unsigned k = 0; strcmp(f->gate, "hypercall") == 0 && m->hypercalls && k < f->n_calls; k++)
 			add(m, CALL, f->call[k], 0, bit);
 	}
 	add(m, WRITE, apf_msr, APF_VMEXIT, apf | feature_bit(a, X86_F_KVM_ASYNCPF_VMEXIT));
@@ -119,7 +119,8 @@ static enum came guest_came(const struct access *a, const struct guest_op *op)
 	return a->kind != CALL && op_gp(op) ? REFUSED : ODD;
 }
 
-static enum came host_access(const struct lab *lab, const struct access *a)
+/* 0, or a negative errno, with which KVM has said nothing. */
+static int host_access(const struct lab *lab, const struct access *a, enum came *ret)
 {
 	const struct gcpu_kvm *kvm = lab->alive->o->kvm;
 	int vcpu = run_machine_vcpu(lab->vm, 0), r;
@@ -129,9 +130,10 @@ static enum came host_access(const struct lab *lab, const struct access *a)
 		r = call_set_msr(kvm, vcpu, a->number, value);
 	else
 		r = call_get_msr(kvm, vcpu, a->number, &value);
-	if (r)
-		return r < 0 ? ODD : REFUSED;
-	return value ? SERVED : ZERO;
+	if (r < 0)
+		return r;
+	*ret = r ? REFUSED : value ? SERVED : ZERO;
+	return 0;
 }
 
 static void describe(char *to, size_t size, const struct variant *v, const struct access *a)
@@ -179,9 +181,17 @@ static int try_all(struct matrix *m, const struct variant *v, struct lab *lab)
 	for (unsigned i = 0; i < m->n; i++)
 		if (!of_host(&m->list[i]))
 			judge(m, v, &m->list[i], guest_came(&m->list[i], &ops[n++]));
-	for (unsigned i = 0; i < m->n; i++)
+	for (unsigned i = 0; i < m->n; i++) {
+		enum came came;
+		int r = of_host(&m->list[i]) ? host_access(lab, &m->list[i], &came) : 0;
+
+		/* refused is one that was not carried out; this is neither */
+		if (r < 0)
+			return -say(m->out, GCPU_ALIVE_INCONCLUSIVE, "%s: MSR 0x%x by the host: error %d", v->name,
+				    m->list[i].number, -r);
 		if (of_host(&m->list[i]))
-			judge(m, v, &m->list[i], host_access(lab, &m->list[i]));
+			judge(m, v, &m->list[i], came);
+	}
 	return 0;
 }
 
@@ -228,9 +238,11 @@ static bool edit(const struct matrix *m, const struct variant *v, struct cpuid_t
 /* While the guest is told of all: so that there is something to be seen, or not, afterwards. */
 static void fill(const struct matrix *m, const struct lab *lab)
 {
+	enum came unused;
+
 	for (unsigned i = 0; i < m->n; i++)
 		if (m->list[i].kind == HOST_WRITE)
-			host_access(lab, &m->list[i]);
+			host_access(lab, &m->list[i], &unused);
 }
 
 static int try_variant(struct matrix *m, const struct variant *v)
@@ -319,7 +331,7 @@ static void works(const struct matrix *m)
 	if (m->found_moved)
 		snprintf(found, sizeof(found), "; leaves found at 0x%x too", m->found_moved);
 	say(m->out, GCPU_ALIVE_WORKS, "%u tables x %u accesses: all as they should be%s%s", m->tables, m->n, found,
-	    alive_hypercalls(m->alive) ? "" : "; hypercalls not tried: this KVM answers none");
+	    m->hypercalls ? "" : "; hypercalls not tried: this KVM answers none");
 }
 
 static void use(struct lab *lab, struct outcome *out)
@@ -331,6 +343,9 @@ static void use(struct lab *lab, struct outcome *out)
 		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM cannot enforce: it lacks KVM_CAP_ENFORCE_PV_FEATURE_CPUID");
 		return;
 	}
+	m.hypercalls = alive_hypercalls(m.alive, out);
+	if (!m.hypercalls && out->alive != GCPU_ALIVE_UNTESTABLE)
+		return;
 	prepare(&m, lab->plan);
 	if (!m.planned) {
 		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM offers nothing that could be refused");

@@ -129,7 +129,7 @@ static int by_route(struct post *p, const struct gk_msi *m)
 /* KVM's answer: by a line 0, else how many vCPUs got it; or -errno. */
 static int sent(struct post *p, bool route, const struct gk_msi *m)
 {
-	return route ? by_route(p, m) : lab_vm_ioctl(p->lab, GK_SIGNAL_MSI, m);
+	return route ? by_route(p, m) : msi_signal(p->lab, m);
 }
 
 /* Let both take what is pending. Who has got one more, or -1. */
@@ -185,8 +185,8 @@ static int deliver(struct post *p, bool route)
 	int got, who;
 
 	got = sent(p, route, wrong);
-	if (route && got < 0)
-		return say(p->out, GCPU_ALIVE_INCONCLUSIVE, "no irqfd: %s", strerror(-got));
+	if (got < 0)
+		return say(p->out, GCPU_ALIVE_INCONCLUSIVE, "%s: %s", how, strerror(-got));
 	who = arrived(p);
 	if (who < 0)
 		return -1;
@@ -198,6 +198,8 @@ static int deliver(struct post *p, bool route)
 		return say(p->out, GCPU_ALIVE_INCONCLUSIVE, "undecoded, an MSI to id %u by %s (result %d): %s got it",
 			   WIDE_ID, how, got, name_of(who));
 	got = sent(p, route, &right);
+	if (got < 0)
+		return say(p->out, GCPU_ALIVE_INCONCLUSIVE, "%s: %s", how, strerror(-got));
 	who = arrived(p);
 	if (who < 0)
 		return -1;
@@ -292,6 +294,10 @@ static void refused(struct lab *lab, struct outcome *out)
 	}
 	m = decoded(&p);
 	r = sent(&p, false, &m);
+	if (r < 0) {
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SIGNAL_MSI: %s", strerror(-r));
+		return;
+	}
 	who = arrived(&p);
 	if (who < 0)
 		return;

@@ -64,9 +64,11 @@ static int clear_all(struct lab *lab)
 /* No hypercall can be tried here: then the outcome says so, and which one it is. */
 static int no_call(struct lab *lab, uint32_t number)
 {
-	if (alive_hypercalls(lab->alive))
+	struct outcome why = { .alive = GCPU_ALIVE_INCONCLUSIVE };
+
+	if (alive_hypercalls(lab->alive, &why))
 		return 0;
-	return say(lab->out, lab->alive->hypercalls, "hypercall %u: %s", number, lab->alive->why_no_hypercalls);
+	return say(lab->out, why.alive, "hypercall %u: %.200s", number, why.witness);
 }
 
 /* "answered" (every kernel), or "refused": as what does not exist. */
@@ -129,7 +131,10 @@ static void reaches(struct lab *lab, struct outcome *out, unsigned cap, uint64_t
 	struct exits e = { .number = op.arg[0] };
 	int r;
 
-	if (vm_cap(lab, cap) <= 0) {
+	r = vm_cap(lab, cap);
+	if (no_answer(lab, "KVM_CHECK_EXTENSION", r))
+		return;
+	if (r <= 0) {
 		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM passes it on to no VMM");
 		return;
 	}
@@ -184,12 +189,18 @@ static void get_msrs(struct lab *lab, struct outcome *out)
 	for (unsigned i = 0; i < f->n_pv; i++) {
 		for (unsigned k = 0; strcmp(f->pv[i].gate, "msr") == 0 && k < f->pv[i].n_msrs; k++) {
 			uint64_t value = 1;
-			bool got = call_get_msr(kvm, vcpu, f->pv[i].msr[k], &value) == 0;
+			int got = call_get_msr(kvm, vcpu, f->pv[i].msr[k], &value);
+			int set = call_set_msr(kvm, vcpu, f->pv[i].msr[k], 0);
 
+			if (got < 0 || set < 0) {
+				say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_MSRS, KVM_SET_MSRS: %s",
+				    strerror(got < 0 ? -got : -set));
+				return;
+			}
 			all++;
-			zero += got && !value;
-			other += got && value;
-			written += call_set_msr(kvm, vcpu, f->pv[i].msr[k], 0) == 0;
+			zero += !got && !value;
+			other += !got && value;
+			written += !set;
 		}
 	}
 	observe(out, zero == all ? "zero" : zero || other ? "mixed" : "refused",

@@ -11,13 +11,17 @@
 
 #define CR4_OSXSAVE (1ULL << 18)
 
-static int set_osxsave(const struct lab *lab)
+/* Not 0: no answer, and the outcome says so; *ret: KVM's. */
+static int set_osxsave(struct lab *lab, int *ret)
 {
 	struct gk_x86_sregs s = { .cr4 = 0 };
 	int r = lab_vcpu_ioctl(lab, 0, GK_GET_SREGS, &s);
 
+	if (r < 0)
+		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_SREGS: %s", strerror(-r));
 	s.cr4 |= CR4_OSXSAVE;
-	return r < 0 ? r : lab_vcpu_ioctl(lab, 0, GK_SET_SREGS, &s);
+	*ret = lab_vcpu_ioctl(lab, 0, GK_SET_SREGS, &s);
+	return no_answer(lab, "KVM_SET_SREGS", *ret);
 }
 
 /*
@@ -30,12 +34,15 @@ static void cr4_before_cpuid(struct lab *lab, struct outcome *out)
 	struct cpuid_table t;
 	int before, after;
 
-	if (plain_plug(lab) || table_planned(lab, &t))
+	if (plain_plug(lab) || table_planned(lab, &t) || set_osxsave(lab, &before))
 		return;
-	before = set_osxsave(lab);
 	after = table_set(lab, &t);
-	if (after >= 0)
-		after = set_osxsave(lab);
+	if (after < 0) {
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", strerror(-after));
+		return;
+	}
+	if (set_osxsave(lab, &after))
+		return;
 	if (after < 0 && !gcpu_plan_has(lab->plan, GCPU_X86_XSAVE))
 		say(out, GCPU_ALIVE_UNTESTABLE, "this KVM offers no XSAVE");
 	else if (after < 0)
@@ -81,12 +88,18 @@ static void after_run_same(struct lab *lab, struct outcome *out)
 		return;
 	same = table_set(lab, &t);
 	read = table_get(lab, &back);
-	if (read >= 0)
-		read = table_set(lab, &back);
 	left = get_roomy(lab, &as_left);
-	if (as_left >= 0)
-		as_left = lab_vcpu_ioctl(lab, 0, GK_SET_CPUID2, left);
+	if (read < 0 || as_left < 0) {
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_CPUID2: %s", strerror(read < 0 ? -read : -as_left));
+		free(left);
+		return;
+	}
+	read = table_set(lab, &back);
+	as_left = lab_vcpu_ioctl(lab, 0, GK_SET_CPUID2, left);
 	free(left);
+	if (no_answer(lab, "KVM_SET_CPUID2", same) || no_answer(lab, "KVM_SET_CPUID2", read) ||
+	    no_answer(lab, "KVM_SET_CPUID2", as_left))
+		return;
 	observe(out, same >= 0 ? "accepted" : read >= 0 ? "accepted-read-back" : "refused",
 		"KVM_SET_CPUID2 after KVM_RUN: same table %s; as KVM_GET_CPUID2 gives it %s, with its nent %s",
 		answer(same), answer(read), answer(as_left));
@@ -121,6 +134,8 @@ static void after_run_changed(struct lab *lab, struct outcome *out)
 	if (run_once(lab))
 		return;
 	r = table_set(lab, &changed);
+	if (no_answer(lab, "KVM_SET_CPUID2", r))
+		return;
 	observe(out, r < 0 ? "refused" : "accepted", "KVM_SET_CPUID2, one bit changed: taken before KVM_RUN, %s after it",
 		answer(r));
 }

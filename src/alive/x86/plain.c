@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "plain.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "core/util.h"
 #include "kvm/call.h"
 
@@ -31,4 +34,11 @@ int vm_cap(const struct lab *lab, unsigned cap)
 int vm_enable(const struct lab *lab, unsigned cap, uint64_t arg)
 {
 	return call_enable_cap(lab->alive->o->kvm, run_machine_vm(lab->vm), cap, arg);
+}
+
+int no_answer(struct lab *lab, const char *call, int r)
+{
+	if (r >= 0 || r == -EINVAL)
+		return 0;
+	return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "%s: %s", call, strerror(-r));
 }

@@ -23,4 +23,7 @@ const char *answer(int r);
 int vm_cap(const struct lab *lab, unsigned cap);
 int vm_enable(const struct lab *lab, unsigned cap, uint64_t arg);
 
+/* KVM refuses by EINVAL. R is another error, with which it has said nothing: not 0, and the outcome says so. */
+int no_answer(struct lab *lab, const char *call, int r);
+
 #endif

@@ -67,38 +67,47 @@ int alive_told(struct lab *lab, unsigned field)
 	return (op.res[ADDR_REG(addr)] >> f->lsb & 1) != 0;
 }
 
-bool alive_hypercalls(struct alive *a)
+/* Ask for one that there is not. */
+static void ask_hypercalls(struct alive *a, struct outcome *out)
 {
 	const struct lab_want want = { .vcpus = 1, .plain = true };
-	struct outcome out = { .alive = GCPU_ALIVE_INCONCLUSIVE };
 	struct gcpu_error err = { 0 };
 	struct guest_op op;
 	struct lab lab;
-	int r;
+	int r = -1;
 
-	if (a->asked_hypercalls)
-		return a->hypercalls == GCPU_ALIVE_WORKS;
-	a->asked_hypercalls = true;
-	a->hypercalls = GCPU_ALIVE_INCONCLUSIVE; /* nothing is known without a VM */
-	if (lab_open(a, &want, &lab, &out) == 0) {
+	if (lab_open(a, &want, &lab, out) == 0) {
 		op = op_hypercall(&lab, HC_NONE, 0, 0, 0, 0);
 		r = lab.port->run(lab.port->ctx, 0, &op, 1, HYPERCALL_MS, &err);
-		if (r == GCPU_ERR_TIMEOUT)
-			say(&out, GCPU_ALIVE_UNTESTABLE, "a hypercall from ring 0 never returns here: %s",
-			    strstr(err.text, "RIP") ? strstr(err.text, "RIP") : err.text);
-		else if (r)
-			say(&out, GCPU_ALIVE_INCONCLUSIVE, "%s", err.text);
-		else if (op_done(&op) && op.res[0] == HC_ENOSYS)
-			say(&out, GCPU_ALIVE_WORKS, "answered");
-		else
-			say(&out, GCPU_ALIVE_UNTESTABLE, op_done(&op) ? "a hypercall that there is not gives 0x%llx" :
-								       "a hypercall from ring 0 takes exception %llu",
-			    (unsigned long long)(op_done(&op) ? op.res[0] : op.fault));
-		a->hypercalls = out.alive;
+		if (r && r != GCPU_ERR_TIMEOUT)
+			say(out, GCPU_ALIVE_INCONCLUSIVE, "%s", err.text);
 	}
 	lab_close(&lab);
-	snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls), "%s", out.witness);
-	return a->hypercalls == GCPU_ALIVE_WORKS;
+	if (r && r != GCPU_ERR_TIMEOUT)
+		return;
+	a->hypercalls = !r && op_done(&op) && op.res[0] == HC_ENOSYS ? HYPERCALLS_ANSWERED : HYPERCALLS_NOT;
+	if (r)
+		snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls),
+			 "a hypercall from ring 0 never returns here: %s",
+			 strstr(err.text, "RIP") ? strstr(err.text, "RIP") : err.text);
+	else
+		snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls),
+			 op_done(&op) ? "a hypercall that there is not gives 0x%llx" :
+					"a hypercall from ring 0 takes exception %llu",
+			 (unsigned long long)(op_done(&op) ? op.res[0] : op.fault));
+}
+
+bool alive_hypercalls(struct alive *a, struct outcome *out)
+{
+	struct outcome asked = { .alive = GCPU_ALIVE_INCONCLUSIVE };
+
+	if (a->hypercalls == HYPERCALLS_UNKNOWN)
+		ask_hypercalls(a, &asked);
+	if (a->hypercalls == HYPERCALLS_NOT)
+		say(out, GCPU_ALIVE_UNTESTABLE, "%s", a->why_no_hypercalls);
+	else if (a->hypercalls == HYPERCALLS_UNKNOWN)
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "whether this KVM answers hypercalls: %.200s", asked.witness);
+	return a->hypercalls == HYPERCALLS_ANSWERED;
 }
 
 int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n)
@@ -173,11 +182,7 @@ void refused_by_facts(struct lab *lab, unsigned field, struct outcome *out)
 	for (unsigned i = 0; f && i < f->n_calls; i++, n++) {
 		struct guest_op op = op_hypercall(lab, f->call[i], 0, 0, 0, 0);
 
-		if (!alive_hypercalls(lab->alive)) {
-			say(out, lab->alive->hypercalls, "%s", lab->alive->why_no_hypercalls);
-			return;
-		}
-		if (lab_run(lab, 0, &op, 1))
+		if (!alive_hypercalls(lab->alive, out) || lab_run(lab, 0, &op, 1))
 			return;
 		if (op.res[0] != HC_ENOSYS) {
 			say(out, GCPU_ALIVE_LEAKS, "hypercall %u is answered: %lld", f->call[i],
