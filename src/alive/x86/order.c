@@ -18,7 +18,7 @@ static int set_osxsave(struct lab *lab, int *ret)
 	int r = lab_vcpu_ioctl(lab, 0, GK_GET_SREGS, &s);
 
 	if (r < 0)
-		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_SREGS: %s", strerror(-r));
+		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_SREGS: %s", answer(r));
 	s.cr4 |= CR4_OSXSAVE;
 	*ret = lab_vcpu_ioctl(lab, 0, GK_SET_SREGS, &s);
 	return no_answer(lab, "KVM_SET_SREGS", *ret);
@@ -38,7 +38,7 @@ static void cr4_before_cpuid(struct lab *lab, struct outcome *out)
 		return;
 	after = table_set(lab, &t);
 	if (after < 0) {
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", strerror(-after));
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_CPUID2: %s", answer(after));
 		return;
 	}
 	if (set_osxsave(lab, &after))
@@ -90,7 +90,7 @@ static void after_run_same(struct lab *lab, struct outcome *out)
 	read = table_get(lab, &back);
 	left = get_roomy(lab, &as_left);
 	if (read < 0 || as_left < 0) {
-		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_CPUID2: %s", strerror(read < 0 ? -read : -as_left));
+		say(out, GCPU_ALIVE_INCONCLUSIVE, "KVM_GET_CPUID2: %s", answer(read < 0 ? read : as_left));
 		free(left);
 		return;
 	}

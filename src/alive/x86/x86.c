@@ -88,7 +88,7 @@ static void ask_hypercalls(struct alive *a, struct outcome *out)
 	a->hypercalls = !r && op_done(&op) && op.res[0] == HC_ENOSYS ? HYPERCALLS_ANSWERED : HYPERCALLS_NOT;
 	if (r)
 		snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls),
-			 "a hypercall from ring 0 never returns here: %s",
+			 "a hypercall from ring 0 never returns here: %.160s",
 			 strstr(err.text, "RIP") ? strstr(err.text, "RIP") : err.text);
 	else
 		snprintf(a->why_no_hypercalls, sizeof(a->why_no_hypercalls),
