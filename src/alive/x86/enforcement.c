@@ -330,7 +330,7 @@ static void works(const struct matrix *m)
 
 	if (m->found_moved)
 		snprintf(found, sizeof(found), "; leaves found at 0x%x too", m->found_moved);
-	say(m->out, GCPU_ALIVE_WORKS, "%u tables x %u accesses: all as they should be%s%s", m->tables, m->n, found,
+	say(m->out, GCPU_ALIVE_WORKS, "%u accesses under each of %u tables, enforced: all as they should be%s%s", m->n, m->tables, found,
 	    m->hypercalls ? "" : "; hypercalls not tried: this KVM answers none");
 }
 
