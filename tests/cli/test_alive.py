@@ -57,6 +57,8 @@ def alive(name):
         else:
             path = os.path.join(cli.scratch(), "alive.json")
             ran = cli.guestcpu("verify", "--alive", "-o", path, *RUNS[name], timeout=LONG)
+            if not os.path.exists(path):
+                raise AssertionError(f"no document: {ran}")
             with open(path, encoding="utf-8") as f:
                 _ran[name] = ran, json.load(f)
             os.unlink(path)
