@@ -18,10 +18,11 @@
 #include "live_kvm.h"
 
 #define LIMIT_MS 5000
-#define SPARSE 7     /* of those that take long every so manieth call fails */
+#define QUICK 3      /* every so manieth call fails */
+#define SPARSE 29    /* of those that take long */
 #define DENSE 50     /* of those with very many, after so many calls fewer by that */
-#define FEWER 48
-#define ALLOCATIONS 40 /* that fail of one exercise */
+#define FEWER 60
+#define ALLOCATIONS 12 /* that fail of one exercise */
 #define SETTLE_MS 2000 /* what has ended may be counted for a moment yet */
 
 void *__real_malloc(size_t n);
@@ -225,7 +226,7 @@ static unsigned spacing(const struct bench *b, const struct exercise *e, unsigne
 		if (strcmp(slow[i], e->name) == 0)
 			return strcmp(e->name, "kvm-steal-time") == 0 ? 2 * SPARSE :
 			       nth < DENSE || strcmp(e->name, "enforcement") != 0 ? SPARSE : SPARSE * FEWER;
-	return 1;
+	return QUICK;
 }
 
 /* Each call of the seam, until there is none of that number. */
@@ -233,7 +234,7 @@ static void break_calls(struct bench *b, const struct exercise *e, const struct 
 {
 	static const int errors[] = { ENOMEM, EINVAL };
 	unsigned by = spacing(b, e, 1), before = b->struck, nth = 1 + b->runs % by;
-	bool both = by == 1 && !b->refused;
+	bool both = by == QUICK && !b->refused;
 	const char *what = "";
 	struct result r;
 
@@ -295,9 +296,9 @@ static void break_one(struct bench *b, const struct exercise *e, bool *hypercall
 		return;
 	break_calls(b, e, &usual);
 	b->o.kvm = gcpu_kvm_real(); /* the other one allocates too */
-	if (spacing(b, e, 1) == 1)
+	if (spacing(b, e, 1) == QUICK)
 		break_counted(b, e, &usual, &memory, "allocation");
-	if (spacing(b, e, 1) == 1 || strncmp(e->name, "kvm-asyncpf", 11) == 0)
+	if (spacing(b, e, 1) == QUICK || strncmp(e->name, "kvm-asyncpf", 11) == 0)
 		break_counted(b, e, &usual, &threads, "thread");
 	b->o.kvm = broken;
 	printf("%-24s %s; %u failures so far in %u runs\n", e->name, shown(&usual), b->struck, b->runs);
