@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What `make demo` shows: on a KVM, and without one, where it must not seem to have proven anything."""
+import os
+import shlex
+import subprocess
+import sys
+
+import cli
+
+DEMO = os.path.join(cli.ROOT, "scripts/demo.sh")
+TABLE = r"\nFEATURE +PLANNED +ALIVE +WITNESS\n"
+X86 = os.uname().machine == "x86_64"
+
+
+class Demo(cli.Test):
+    def demo(self, **instead):
+        """The script with a command that does something else for some of its verbs."""
+        place = os.path.join(cli.scratch(), self._testMethodName)
+        os.makedirs(place)
+        path = os.path.join(place, "guestcpu")
+        cases = [f"'{verb.replace('_', ' --')} '*) {what} ;;" for verb, what in instead.items()]
+        real = f'exec {shlex.quote(cli.TOOL)} "$@"'
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(["#!/bin/sh", 'case "$*" in', *cases, f"*) {real} ;;", "esac", ""]).replace("REAL", real))
+        os.chmod(path, 0o755)
+        ran = subprocess.run([DEMO, place], capture_output=True, text=True, timeout=240, check=False)
+        text = ran.stdout + ran.stderr
+        self.assertNotIn("Not proven" if ran.stdout.startswith("snapshot") else TABLE, text)
+        return ran.returncode, text
+
+    def test_without_kvm(self):
+        code, text = self.demo(probe="REAL --kvm /nosuch/kvm", verify="echo a guest has run")
+        self.assertEqual(code, 0, text)
+        said = text.split("Not proven: ")[1].split("\n\n")[0].replace("\n", " ")
+        for what in ("put in force", "guest would see", "features of the plan work", "others are refused"):
+            self.assertIn(what, said)
+        self.assertNotRegex(text, r"a guest has run|works|refused-as-planned|\d leaks")
+
+    def test_with_kvm(self):
+        """With a time limit that is much too short: the same is shown, and what comes of it others test."""
+        cli.need_kvm()
+        code, text = self.demo(verify_alive="REAL --timeout 1")
+        self.assertIn(code, (0, 3), text)
+        shown = text.split("what happens when guests use it?\n")[1]
+        if X86:
+            self.assertRegex("\n" + shown, TABLE)
+            self.assertRegex(shown, r"\nkvm-pv-eoi +off +(?:refused-as-planned|inconclusive) ")
+            self.assertRegex(shown, r"\n\n(?:\d+ [a-z-]+, )*0 leaks(?:, \d+ [a-z-]+)*\n$")
+            # that table and no other
+            self.assertEqual(shown.count("\n\n"), 1, shown)
+            self.assertNotIn("THIS KVM", shown)
+        else:
+            self.assertEqual(shown, "no exercises for this architecture\n")
+
+    def test_exit_status_where_something_leaks(self):
+        cli.need_kvm()
+        code, text = self.demo(verify_alive="echo 1 leaks; exit 1")
+        self.assertEqual(code, 1, text)
+        self.assertTrue(text.endswith("1 leaks\n"), text)
+
+    def test_exit_status_where_something_is_mismatched(self):
+        """What comes later does not hide it."""
+        cli.need_kvm()
+        code, text = self.demo(verify_alive="echo 0 leaks", verify="echo mismatched; exit 1")
+        self.assertEqual(code, 1, text)
+        self.assertTrue(text.endswith("0 leaks\n"), text)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main())
