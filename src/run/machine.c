@@ -102,12 +102,13 @@ static int allocate(struct run_machine *m, const struct run_options *o)
 	m->vcpus = malloc(m->n * sizeof(*m->vcpus));
 	m->ids = calloc(m->n, sizeof(*m->ids));
 	m->views = calloc(m->n, sizeof(*m->views));
+	/* before anything may be closed */
+	for (unsigned i = 0; m->vcpus && i < m->n; i++)
+		m->vcpus[i] = -1;
 	if (!m->planned || !m->which || !m->vcpus || !m->ids || !m->views)
 		return GCPU_ERR_MEMORY;
 	for (unsigned i = 0; i < all; i++)
 		m->planned[i] = -1;
-	for (unsigned i = 0; i < m->n; i++)
-		m->vcpus[i] = -1;
 	for (unsigned i = 0; i < m->n; i++) {
 		m->which[i] = o->vcpus ? o->vcpus[i] : i;
 		m->ids[i] = o->ids ? o->ids[i] : gcpu_plan_vcpu_id(m->plan, m->which[i]);
