@@ -311,10 +311,10 @@ def read_pv(folder, fields):
     out = []
     for where, c in rows(f"{folder}/pv.txt", 6, optional=True):
         msrs = [] if c[1] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[1].split()]
-        calls = [] if c[2] == "-" else [number(where, m, 0, 63) for m in c[2].split()]
+        calls = [] if c[2] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[2].split()]
         field = field_index(where, c[0], fields)
-        if len(msrs) > 4 or len(calls) > 2:
-            refuse(where, "at most four MSRs and two hypercalls in one row")
+        if len(msrs) > 4 or len(calls) > 6:
+            refuse(where, "at most four MSRs and six hypercalls in one row")
         if any(o["field"] == field for o in out):
             refuse(where, f"{c[0]} twice")
         out.append(dict(field=field, msrs=msrs, calls=calls, gate=c[3], vmm=c[4], note=c[5]))

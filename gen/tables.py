@@ -80,7 +80,7 @@ def c_name(text):
     return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_")
 
 
-SPACES = {"REG": 6, "CPUID": 12, "MSR": 13, "INIT": 14, "SVE": 15}
+SPACES = {"REG": 6, "FW": 7, "CPUID": 12, "MSR": 13, "INIT": 14, "SVE": 15}
 REGS = ["eax", "ebx", "ecx", "edx"]
 
 
@@ -113,6 +113,9 @@ def parse_word(where, text):
         op = [number(where, p, 0, m) for p, m in zip(parts[2:], lim)]
         enc = op[0] << 14 | op[1] << 11 | op[2] << 7 | op[3] << 3 | op[4]
         return "words", [(0x6030000000130000 | enc, named(where, parts[1]))]
+    if space == "FW" and len(parts) == 3:
+        index = number(where, parts[2], 0, 0xFFFFFF)
+        return "words", [(SPACES["FW"] << 60 | 0x30000000000000 | index, named(where, parts[1]))]
     if space in ("INIT", "SVE") and len(parts) == 2:
         return "words", [(SPACES[space] << 60 | number(where, parts[1], 0, 7), text)]
     refuse(where, f"'{text}' is not a word address")
@@ -124,7 +127,7 @@ ORDERS = ["flag", "absence", "lower", "higher", "higher0", "set", "exact", "safe
 MIGRATE = ["le", "eq", "ge", "any"]
 KINDS = ["hw", "emulated", "synth", "pass", "vendor", "alias", "pv", "vmm", "runtime", "none"]
 DEFAULTS = ["auto", "asked", "any"]
-WIDTH = {"CPUID": 32, "MSR": 64, "REG": 64, "INIT": 32, "SVE": 64}
+WIDTH = {"CPUID": 32, "MSR": 64, "REG": 64, "FW": 64, "INIT": 32, "SVE": 64}
 
 
 def read_words(folder):
@@ -301,6 +304,10 @@ def field_word(text, words):
                 enc = w["addr"] & 0xFFFF
                 return (f"REG.{w['name']}.{enc >> 14}.{enc >> 11 & 7}."
                         f"{enc >> 7 & 15}.{enc >> 3 & 15}.{enc & 7}")
+    if text.startswith("FW.") and text.count(".") == 1:
+        for w in words:
+            if w["space"] == "FW" and w["name"] == text[3:]:
+                return f"FW.{w['name']}.{w['addr'] & 0xFFFFFF:#x}"
     return text
 
 

@@ -109,7 +109,9 @@ struct gcpu_step {
 	const char *call;    /**< "KVM_ENABLE_CAP", "KVM_SET_CPUID2", "KVM_EXIT_HYPERCALL", ... */
 	unsigned n_args;
 	struct gcpu_step_arg {
-		const char *name; /**< "cap", "args[0]", "id", "value", ... */
+		const char *name; /**< "cap", "args[0]", "id", "value", ...; KVM_SET_ONE_REG
+				   *   without "value": each vCPU has its own, see
+				   *   docs/plan.md */
 		uint64_t value;
 		const char *text; /**< name of the value, or NULL */
 	} args[4];

@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 /* Addresses: the space in the top four bits. An arm64 system register's
- * address is its KVM ONE_REG id, whose top four bits are 6. */
-enum space { SPACE_REG = 6, SPACE_CPUID = 12, SPACE_MSR = 13, SPACE_INIT = 14, SPACE_SVE = 15 };
+ * address is its KVM ONE_REG id, whose top four bits are 6; one of KVM's firmware,
+ * which no guest reads, has 7 there. */
+enum space { SPACE_REG = 6, SPACE_FW = 7, SPACE_CPUID = 12, SPACE_MSR = 13, SPACE_INIT = 14, SPACE_SVE = 15 };
 
 #define ADDR_SPACE(a) ((enum space)((a) >> 60))
 #define ADDR_CPUID(leaf, sub, reg) \
@@ -25,6 +26,8 @@ enum space { SPACE_REG = 6, SPACE_CPUID = 12, SPACE_MSR = 13, SPACE_INIT = 14, S
 #define ADDR_INDEX(a) ((uint32_t)(a)) /* MSR index, INIT or SVE word number */
 #define ADDR_INIT ((uint64_t)SPACE_INIT << 60)
 #define ADDR_SVE ((uint64_t)SPACE_SVE << 60)
+#define ADDR_ONE_REG(a) (((a) & ~(15ULL << 60)) | (uint64_t)SPACE_REG << 60) /* of REG and FW */
+#define ADDR_FW(id) (((id) & ~(15ULL << 60)) | (uint64_t)SPACE_FW << 60)
 
 enum word_class {
 	CLASS_UNKNOWN = 0,
@@ -234,7 +237,7 @@ struct model_fact {
 struct pv_fact {
 	uint16_t field;
 	uint8_t n_msrs, n_calls;
-	uint32_t msr[4], call[2];
+	uint32_t msr[4], call[6];
 	const char *gate, *vmm, *note;
 };
 

@@ -120,6 +120,13 @@ const struct snap_reg *snapshot_reg(const struct gcpu_snapshot *s, uint64_t id)
 	return NULL;
 }
 
+const struct snap_reg *snapshot_word(const struct gcpu_snapshot *s, uint64_t addr)
+{
+	enum space space = ADDR_SPACE(addr);
+
+	return space == SPACE_REG || space == SPACE_FW ? snapshot_reg(s, ADDR_ONE_REG(addr)) : NULL;
+}
+
 const struct snap_nibble *snapshot_nibble(const struct gcpu_snapshot *s, uint64_t id, unsigned lsb)
 {
 	for (size_t i = 0; i < s->nibbles.n; i++) {

@@ -112,6 +112,8 @@ const struct snap_cpuid *snapshot_cpuid(const struct gcpu_snapshot *s, enum snap
 					uint32_t leaf, uint32_t subleaf);
 const struct snap_msr *snapshot_msr(const struct gcpu_snapshot *s, uint32_t index);
 const struct snap_reg *snapshot_reg(const struct gcpu_snapshot *s, uint64_t id);
+/* The register behind a word's address (facts.h), of the CPU or of KVM's firmware. */
+const struct snap_reg *snapshot_word(const struct gcpu_snapshot *s, uint64_t addr);
 const struct snap_nibble *snapshot_nibble(const struct gcpu_snapshot *s, uint64_t id, unsigned lsb);
 
 /* The canonical text without name and hash goes into the hash. */

@@ -51,6 +51,7 @@ static uint64_t moved(const struct gcpu_plan *p, uint64_t addr)
 static const char *const reason_guest = "the guest sees another value than KVM says";
 static const char *const reason_other = "KVM has another value than planned, and no trial explains it";
 static const char *const reason_no_guest = "the guest did not read it";
+static const char *const reason_firmware = "no guest reads this; KVM has it as planned";
 static const char *const reason_init = "KVM has no way to read it back; it accepted the features";
 
 struct compared {
@@ -154,6 +155,8 @@ static int compare_field(struct tally *t, unsigned field, uint64_t addr)
 									      RULE_FORCED_OFF].sentence;
 		if (v == GCPU_VERDICT_UNTESTED && addr == ADDR_INIT)
 			reason = reason_init;
+		if (v == GCPU_VERDICT_UNTESTED && c.has_kvm && ADDR_SPACE(addr) == SPACE_FW)
+			reason = reason_firmware;
 		take_worse(&r, &c, v, reason, !any);
 		any = true;
 	}

@@ -86,8 +86,7 @@ static int plan_registers(struct gcpu_view *v)
 		int status = 0;
 
 		/* identity is the host CPU's that a vCPU runs on, or what user space wrote */
-		if (ADDR_SPACE(w->addr) == SPACE_REG && snapshot_reg(p->snap, w->addr) &&
-		    w->klass != CLASS_IDENTITY)
+		if (snapshot_word(p->snap, w->addr) && w->klass != CLASS_IDENTITY)
 			status = plan_word(v, w->addr, plan_word_value(p, v->vcpu, i));
 		if (w->addr == ADDR_INIT || (w->addr == ADDR_SVE && p->value[i]))
 			status = plan_word(v, w->addr, p->value[i]);

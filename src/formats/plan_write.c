@@ -76,14 +76,14 @@ static void write_registers(struct json *j, const struct gcpu_plan *p, unsigned 
 		const struct word_fact *w = &p->facts->words[i];
 		uint64_t value = plan_word_value(p, vcpu, i);
 
-		if (ADDR_SPACE(w->addr) != SPACE_REG || !snapshot_reg(p->snap, w->addr) ||
+		if (!snapshot_word(p->snap, w->addr) ||
 		    (vcpu && value == plan_word_value(p, 0, i)))
 			continue;
 		jw_object(j, false);
 		jw_key_string(j, "name", w->name);
-		jw_key_hex(j, "id", w->addr);
+		jw_key_hex(j, "id", ADDR_ONE_REG(w->addr));
 		jw_key_hex(j, "value", value);
-		jw_key_bool(j, "write", is_written(p, w->addr));
+		jw_key_bool(j, "write", is_written(p, ADDR_ONE_REG(w->addr)));
 		jw_close(j, '}');
 	}
 	jw_close(j, ']');

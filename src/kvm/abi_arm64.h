@@ -40,6 +40,9 @@ struct gk_arm_counter_offset {
 	uint64_t reserved;
 };
 
+/* Which kind of register an id means: core, system, firmware, ... */
+#define GK_REG_ARM_KIND_MASK 0x000000000fff0000ULL
+
 /* Core registers: an index of 32-bit words into the kernel's struct. */
 #define GK_REG_ARM_CORE 0x0000000000100000ULL
 #define GK_REG_ARM_CORE_U64(word) \

@@ -104,9 +104,20 @@ static int do_vcpu_init(const struct target *t, const struct gcpu_step *s)
 	return call_vcpu_init(t->kvm, t->fd, (uint32_t)arg(s, "target"), (uint32_t)arg(s, "features[0]"));
 }
 
+static uint64_t own_register(const struct target *t, uint64_t id)
+{
+	const struct facts *f = t->plan->facts;
+
+	for (unsigned i = 0; i < f->n_words; i++)
+		if (f->words[i].addr == id)
+			return plan_word_value(t->plan, t->vcpu, i);
+	return 0;
+}
+
 static int do_set_reg(const struct target *t, const struct gcpu_step *s)
 {
-	uint64_t value[8] = { arg(s, "value") };
+	/* a step without a value is about a register that each vCPU has its own of */
+	uint64_t value[8] = { s->n_args > 1 ? arg(s, "value") : own_register(t, arg(s, "id")) };
 
 	return call_set_reg(t->kvm, t->fd, arg(s, "id"), value);
 }

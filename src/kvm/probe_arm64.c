@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which kind of register an id means: core, system, firmware, ... */
-#define REG_KIND(id) ((id) & 0x0fff0000ULL)
+#define REG_KIND(id) ((id) & GK_REG_ARM_KIND_MASK)
 
 static int fail(struct probe *p, int status, const char *what)
 {
@@ -152,25 +151,28 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static bool is_id_register(uint64_t id)
+/* The row of data/ about a register, or NULL. */
+static const struct word_fact *word_of(uint64_t id)
 {
 	const struct facts *f = &gcpu_facts_arm64;
 
 	for (unsigned i = 0; i < f->n_words; i++)
-		if (f->words[i].addr == id)
-			return f->words[i].klass == CLASS_FIELDS || f->words[i].klass == CLASS_COPY;
-	return false;
+		if (f->words[i].addr == id || f->words[i].addr == ADDR_FW(id))
+			return &f->words[i];
+	return NULL;
+}
+
+static bool is_tried(uint64_t id)
+{
+	const struct word_fact *w = word_of(id);
+
+	return w && (w->klass == CLASS_FIELDS || w->klass == CLASS_COPY);
 }
 
 /* Values that KVM keeps moving say nothing about the host: only that they exist. */
 static bool is_steady(uint64_t id)
 {
-	const struct facts *f = &gcpu_facts_arm64;
-
-	for (unsigned i = 0; i < f->n_words; i++)
-		if (f->words[i].addr == id)
-			return true;
-	return REG_KIND(id) == GK_REG_ARM_FW ||
+	return word_of(id) || REG_KIND(id) == GK_REG_ARM_FW ||
 	       REG_KIND(id) == GK_REG_ARM_FW_FEAT_BMAP ||
 	       id == GK_REG_ARM64_SVE_VLS;
 }
@@ -272,7 +274,7 @@ static int try_values(struct probe *p, int vcpu)
 	for (size_t i = 0; i < p->snap->regs.n; i++) {
 		const struct snap_reg *r = LIST_AT(&p->snap->regs, struct snap_reg, i);
 
-		if (!is_id_register(r->id) || r->n_words != 1)
+		if (!is_tried(r->id) || r->n_words != 1)
 			continue;
 		for (unsigned lsb = 0; lsb < 64; lsb += 4) {
 			int status = try_nibble(p, vcpu, r, lsb);

@@ -46,8 +46,8 @@ static int read_word(const struct gcpu_kvm *kvm, int vcpu, struct gcpu_view *v, 
 
 	if (ADDR_SPACE(addr) == SPACE_MSR)
 		status = call_get_msr(kvm, vcpu, ADDR_INDEX(addr), value);
-	else if (ADDR_SPACE(addr) == SPACE_REG)
-		status = call_get_reg(kvm, vcpu, addr, value);
+	else if (ADDR_SPACE(addr) == SPACE_REG || ADDR_SPACE(addr) == SPACE_FW)
+		status = call_get_reg(kvm, vcpu, ADDR_ONE_REG(addr), value);
 	else if (addr == ADDR_SVE)
 		status = call_get_reg(kvm, vcpu, GK_REG_ARM64_SVE_VLS, value);
 	else

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* arm64: opt in by VCPU_INIT, opt out by ID registers. */
-#include "core/plan.h"
+#include "arm64.h"
 #include "kvm/abi.h"
 #include "kvm/abi_arm64.h"
 
 #include <errno.h>
+
+/* A register of the firmware whose bits are services. */
+#define REG_IS_BITMAP(addr) \
+	(ADDR_SPACE(addr) == SPACE_FW && ((addr) & GK_REG_ARM_KIND_MASK) == GK_REG_ARM_FW_FEAT_BMAP)
 
 /* Features of VCPU_INIT that this KVM took, each alone or with its partner. */
 static uint32_t init_offered(const struct gcpu_snapshot *s)
@@ -20,27 +24,42 @@ static uint32_t init_offered(const struct gcpu_snapshot *s)
 	return offered;
 }
 
+/* Bits of a register of the firmware that KVM took, whatever it begins with. */
+static uint64_t taken_bits(const struct gcpu_snapshot *s, uint64_t id)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < s->nibbles.n; i++) {
+		const struct snap_nibble *n = LIST_AT(&s->nibbles, struct snap_nibble, i);
+
+		for (unsigned v = 1; v < 16 && n->id == id; v <<= 1)
+			if (n->accepted >> v & 1)
+				bits |= (uint64_t)v << n->lsb;
+	}
+	return bits;
+}
+
 static void offer(struct gcpu_plan *p)
 {
 	for (unsigned i = 0; i < p->facts->n_words; i++) {
 		uint64_t addr = p->facts->words[i].addr;
-		const struct snap_reg *r = NULL;
+		const struct snap_reg *r = snapshot_word(p->snap, addr);
 
 		if (addr == ADDR_INIT)
 			p->offer[i] = init_offered(p->snap);
 		else if (addr == ADDR_SVE)
 			r = snapshot_reg(p->snap, GK_REG_ARM64_SVE_VLS);
-		else
-			r = snapshot_reg(p->snap, addr);
 		if (r && r->n_words)
 			p->offer[i] = r->value[0];
+		if (REG_IS_BITMAP(addr))
+			p->offer[i] |= taken_bits(p->snap, ADDR_ONE_REG(addr));
 	}
 }
 
 static bool raw(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret)
 {
 	const struct field_fact *f = &p->facts->fields[field];
-	const struct snap_reg *r = snapshot_reg(p->snap, p->facts->words[f->word].addr);
+	const struct snap_reg *r = snapshot_word(p->snap, p->facts->words[f->word].addr);
 
 	if (table != SNAP_SUPPORTED || !r || !r->n_words)
 		return false;
@@ -76,13 +95,13 @@ static const struct snap_nibble *tried(const struct gcpu_plan *p, unsigned field
 {
 	const struct field_fact *f = &p->facts->fields[field];
 	uint64_t addr = p->facts->words[f->word].addr;
-	const struct snap_reg *r = snapshot_reg(p->snap, addr);
+	const struct snap_reg *r = snapshot_word(p->snap, addr);
 	unsigned lsb = f->lsb & ~3U, shift = f->lsb - lsb;
 
 	if (!r || !r->n_words || f->width + shift > 4)
 		return NULL;
 	*ret = (unsigned)((r->value[0] >> lsb & 15 & ~(field_mask(f) << shift)) | value << shift);
-	return snapshot_nibble(p->snap, addr, lsb);
+	return snapshot_nibble(p->snap, ADDR_ONE_REG(addr), lsb);
 }
 
 static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
@@ -121,7 +140,7 @@ static int derive(struct gcpu_plan *p, struct gcpu_error *err)
 			continue;
 		n = tried(p, i, field_get(p, p->value, i), &v);
 		if (n && !((n->accepted | n->changed) >> v & 1))
-			plan_set(p, i, snapshot_reg(p->snap, addr)->value[0] >> f->lsb & field_mask(f),
+			plan_set(p, i, snapshot_word(p->snap, addr)->value[0] >> f->lsb & field_mask(f),
 				 RULE_KVM_KEEPS);
 	}
 	return 0;
@@ -148,118 +167,6 @@ static uint64_t vcpu_word(const struct gcpu_plan *p, unsigned vcpu, unsigned wor
 	return value;
 }
 
-static void init_steps(struct gcpu_plan *p)
-{
-	uint32_t features = (uint32_t)p->value[ARM64_W_INIT_0];
-	bool sve = field_get(p, p->value, ARM64_F_SVE) != 0;
-	struct gcpu_step *s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_ARM_VCPU_INIT",
-					 "the same features on every vCPU: what is opted into");
-
-	recipe_arg(s, "target", p->snap->target, NULL);
-	recipe_arg(s, "features[0]", features, NULL);
-	if (!sve)
-		return;
-	s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_SET_ONE_REG",
-		       "vector lengths, before they are frozen by FINALIZE");
-	recipe_arg(s, "id", GK_REG_ARM64_SVE_VLS, "KVM_REG_ARM64_SVE_VLS");
-	recipe_arg(s, "value", p->value[ARM64_W_SVE_0], NULL);
-	s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_ARM_VCPU_FINALIZE",
-		       "SVE is usable only after this");
-	recipe_arg(s, "feature", p->facts->fields[ARM64_F_SVE].lsb, "sve");
-}
-
-/* With memory tagging on, its field is what the snapshot's VM, which had none, did
- * not show, and no other value is taken: KVM's own stays. */
-static bool tagging_unseen(const struct gcpu_plan *p, unsigned word)
-{
-	const struct field_fact *f = &p->facts->fields[ARM64_F_ID_AA64PFR1_EL1_MTE];
-
-	return f->word == word && p->props[ARM64_P_MTE] &&
-	       field_is_off(f, field_get(p, p->offer, ARM64_F_ID_AA64PFR1_EL1_MTE)) &&
-	       p->value[word] == snapshot_reg(p->snap, p->facts->words[word].addr)->value[0];
-}
-
-static void register_steps(struct gcpu_plan *p)
-{
-	for (unsigned i = 0; i < p->facts->n_words; i++) {
-		const struct word_fact *w = &p->facts->words[i];
-		unsigned owners = 0;
-		struct gcpu_step *s;
-
-		for (unsigned k = 0; k < w->n; k++)
-			owners |= p->facts->fields[w->first + k].owner;
-		if (w->klass != CLASS_FIELDS || ADDR_SPACE(w->addr) != SPACE_REG ||
-		    !(owners & OWNER_CHOSEN) || !snapshot_reg(p->snap, w->addr) || tagging_unseen(p, i))
-			continue;
-		s = recipe_add(p, GCPU_PHASE_VM_ONCE, "vcpu", "KVM_SET_ONE_REG",
-			       "ID registers first, once for the VM: no later default moves them");
-		recipe_arg(s, "id", w->addr, w->name);
-		recipe_arg(s, "value", p->value[i], NULL);
-	}
-}
-
-static void pmu_steps(struct gcpu_plan *p)
-{
-	struct gcpu_step *s;
-
-	if (!field_get(p, p->value, ARM64_F_PMU))
-		return;
-	if (p->machine.gic != GCPU_GIC_NONE) {
-		s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_DEVICE_ATTR",
-			       "the PMU needs its interrupt, after the vGIC is initialised");
-		recipe_arg(s, "group", GK_ARM_VCPU_PMU_V3_CTRL, "KVM_ARM_VCPU_PMU_V3_CTRL");
-		recipe_arg(s, "attr", GK_ARM_VCPU_PMU_V3_IRQ, "KVM_ARM_VCPU_PMU_V3_IRQ");
-		recipe_arg(s, "value", p->machine.pmu_irq, NULL);
-	}
-	s = recipe_add(p, GCPU_PHASE_VCPU, "vcpu", "KVM_SET_DEVICE_ATTR",
-		       "a vCPU with a PMU does not run before the PMU is initialised");
-	recipe_arg(s, "group", GK_ARM_VCPU_PMU_V3_CTRL, "KVM_ARM_VCPU_PMU_V3_CTRL");
-	recipe_arg(s, "attr", GK_ARM_VCPU_PMU_V3_INIT, "KVM_ARM_VCPU_PMU_V3_INIT");
-}
-
-static const struct {
-	uint32_t type;
-	const char *name;
-} gics[] = { { 0, NULL },
-	     { GK_DEV_TYPE_ARM_VGIC_V2, "KVM_DEV_TYPE_ARM_VGIC_V2" },
-	     { GK_DEV_TYPE_ARM_VGIC_V3, "KVM_DEV_TYPE_ARM_VGIC_V3" } };
-
-bool gcpu_snapshot_has_gic(const struct gcpu_snapshot *s, enum gcpu_gic gic)
-{
-	if (!s || (unsigned)gic > GCPU_GIC_V3)
-		return false;
-	if (gic == GCPU_GIC_NONE || !s->devices.n)
-		return true;
-	for (size_t i = 0; i < s->devices.n; i++) {
-		const struct snap_device *d = LIST_AT(&s->devices, struct snap_device, i);
-
-		if (d->type == gics[gic].type)
-			return !d->error;
-	}
-	return false;
-}
-
-static int recipe(struct gcpu_plan *p)
-{
-	struct gcpu_step *s;
-
-	if (!gcpu_snapshot_has_gic(p->snap, p->machine.gic)) {
-		plan_find(p, ARM64_R_GIC_MISSING, -1, SEVERITY_ERROR, NULL);
-		p->refused = true;
-	}
-	if (p->machine.gic != GCPU_GIC_NONE) {
-		s = recipe_add(p, GCPU_PHASE_VM, "vm", "KVM_CREATE_DEVICE",
-			       "the vGIC decides what ID_AA64PFR0_EL1.GIC reads");
-		recipe_arg(s, "type", gics[p->machine.gic].type, gics[p->machine.gic].name);
-	}
-	if (p->props[ARM64_P_MTE] && gcpu_snapshot_capability(p->snap, CAP_ARM_MTE) > 0)
-		recipe_cap(p, GCPU_PHASE_VM, CAP_ARM_MTE, 0, "memory tagging is opted into per VM");
-	init_steps(p);
-	register_steps(p);
-	pmu_steps(p);
-	return 0;
-}
-
 const struct arch gcpu_arch_arm64 = {
 	.id = GCPU_ARCH_ARM64,
 	.facts = &gcpu_facts_arm64,
@@ -270,5 +177,5 @@ const struct arch gcpu_arch_arm64 = {
 	.trial = trial,
 	.derive = derive,
 	.vcpu_word = vcpu_word,
-	.recipe = recipe,
+	.recipe = arm64_recipe,
 };
