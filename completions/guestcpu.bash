@@ -5,7 +5,7 @@ _guestcpu_commands='probe features plan explain verify'
 
 _guestcpu_options()
 {
-	local machine='--arch --cpu -c --disable-exits --gic --handles --host --irqchip --json -j
+	local machine='--arch --cpu -c --disable-exits --gic --handles --host --ipa-bits --irqchip --json -j
 		--kvm --kvm-leaf --no-trial --smp --vcpus --x2apic-ids --help -h'
 
 	case $1 in

@@ -18,6 +18,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_HELP] = { "--help", 'h', NULL, "show help" },
 	[OPT_HOST] = { "--host", 0, "kvm|NAME|FILE", "this KVM (default), a bundled snapshot, or a file (with / or .)" },
 	[OPT_HOSTS] = { "--hosts", 0, NULL, "list the bundled snapshots" },
+	[OPT_IPA_BITS] = { "--ipa-bits", 0, "N", "bits of a guest physical address of arm64 (default: not said)" },
 	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
 	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
 	[OPT_KIND] = { "--kind", 0, "hw|emulated|synth|pass|vendor|alias|pv|vmm|runtime|none", "only what KVM comes to offer that way" },
@@ -256,6 +257,13 @@ int tool_machine(struct tool *t)
 		if (!number(s, strlen(s), UINT32_MAX, &v))
 			return tool_usage(t, "--kvm-leaf: '%.40s' is not a leaf number", s);
 		m->kvm_leaf = (uint32_t)v;
+	}
+	if (t->value[OPT_IPA_BITS]) {
+		const char *s = t->value[OPT_IPA_BITS];
+
+		if (!number(s, strlen(s), UINT32_MAX, &v) || !v)
+			return tool_usage(t, "--ipa-bits: '%.40s' is not a number of bits", s);
+		m->ipa_bits = (unsigned)v;
 	}
 	m->accept_x2apic_ids = t->value[OPT_X2APIC_IDS] != NULL;
 	status = parse_smp(t);

@@ -22,6 +22,7 @@ enum option {
 	OPT_HELP,
 	OPT_HOST,
 	OPT_HOSTS,
+	OPT_IPA_BITS,
 	OPT_IRQCHIP,
 	OPT_JSON,
 	OPT_KIND,
@@ -76,7 +77,8 @@ extern const struct command *const commands[];
 /* Options that describe a machine and what to plan on it. */
 #define MACHINE_OPTIONS                                                                            \
 	(TAKES(OPT_ARCH) | TAKES(OPT_CPU) | TAKES(OPT_DISABLE_EXITS) | TAKES(OPT_GIC) |            \
-	 TAKES(OPT_HANDLES) | TAKES(OPT_HOST) | TAKES(OPT_IRQCHIP) | TAKES(OPT_JSON) |             \
+	 TAKES(OPT_HANDLES) | TAKES(OPT_HOST) | TAKES(OPT_IPA_BITS) | TAKES(OPT_IRQCHIP) |         \
+	 TAKES(OPT_JSON) |                                                                        \
 	 TAKES(OPT_KVM) | TAKES(OPT_KVM_LEAF) | TAKES(OPT_NO_TRIAL) | TAKES(OPT_SMP) |             \
 	 TAKES(OPT_VCPUS) | TAKES(OPT_X2APIC_IDS))
 

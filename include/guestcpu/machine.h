@@ -44,6 +44,9 @@ struct gcpu_machine {
 	unsigned pmu_irq;
 	/** Modules (clusters of cores) in a die; 0 means 1. The product above counts them too. */
 	unsigned modules;
+	/** Bits of a guest physical address (arm64), the type that KVM_CREATE_VM is given: 32 and
+	 *  up to what KVM_CAP_ARM_VM_IPA_SIZE says. 0: not said; KVM takes 40 for type 0. */
+	unsigned ipa_bits;
 };
 
 /** Defaults: in-kernel irqchip, GICv3, one vCPU. */

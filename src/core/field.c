@@ -34,7 +34,7 @@ static uint64_t rank(const struct field_fact *f, uint64_t value)
 }
 
 /* All bits up to the highest one of VALUE. */
-static uint64_t prefix_mask(uint64_t value)
+uint64_t prefix_mask(uint64_t value)
 {
 	for (unsigned shift = 1; shift < 64; shift *= 2)
 		value |= value >> shift;
@@ -62,6 +62,13 @@ bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer)
 	default:
 		return value == offer;
 	}
+}
+
+uint64_t field_clamp(const struct field_fact *f, uint64_t value, uint64_t offer)
+{
+	if (f->order == ORDER_FLAG)
+		return 0;
+	return f->order == ORDER_PREFIX ? offer & prefix_mask(value) : offer;
 }
 
 bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least)

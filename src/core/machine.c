@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+/* Guest physical addresses of arm64, in bits: the least type of a VM, and the architecture's most. */
+#define IPA_LEAST 32
+#define IPA_MOST 56
+
 void gcpu_machine_init(struct gcpu_machine *m)
 {
 	if (!m)
@@ -82,6 +86,19 @@ static int check_leaf(const struct gcpu_machine *m, struct gcpu_error *err)
 	return GCPU_ERR_MACHINE;
 }
 
+static int check_ipa(const struct gcpu_snapshot *snap, const struct gcpu_machine *m, struct gcpu_error *err)
+{
+	int most = gcpu_snapshot_capability(snap, CAP_ARM_VM_IPA_SIZE);
+
+	if (most < IPA_LEAST || most > IPA_MOST)
+		most = IPA_MOST;
+	if (!m->ipa_bits || (m->ipa_bits >= IPA_LEAST && m->ipa_bits <= (unsigned)most))
+		return 0;
+	error_set(err, GCPU_ERR_MACHINE, "guest physical addresses cannot have %u bits", m->ipa_bits);
+	error_expected(err, "%d to %d", IPA_LEAST, most);
+	return GCPU_ERR_MACHINE;
+}
+
 int machine_check(const struct gcpu_snapshot *snap, struct gcpu_machine *m, struct gcpu_error *err)
 {
 	unsigned most = (unsigned)gcpu_snapshot_capability(snap, CAP_MAX_VCPUS);
@@ -110,6 +127,8 @@ int machine_check(const struct gcpu_snapshot *snap, struct gcpu_machine *m, stru
 		error_expected(err, "a PPI, 16 to 31");
 		return GCPU_ERR_MACHINE;
 	}
-	status = check_topology(m, err);
+	status = check_ipa(snap, m, err);
+	if (status == 0)
+		status = check_topology(m, err);
 	return status ? status : check_leaf(m, err);
 }

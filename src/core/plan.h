@@ -111,6 +111,8 @@ struct arch {
 	bool refuses_values;
 	/* Raw offer: what the snapshot says, into plan->offer. */
 	void (*offer)(struct gcpu_plan *p);
+	/* What the machine has no room for, after the rules. */
+	void (*limit)(struct gcpu_plan *p);
 	/* Bit pattern of FIELD in one of the snapshot's tables; false if not there. */
 	bool (*raw)(const struct gcpu_plan *p, enum snap_tables table, unsigned field, uint64_t *ret);
 	/* By trial: what would be in force if FIELD were VALUE. false: not known.
@@ -185,6 +187,16 @@ bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer);
 bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least);
 /* The largest value that does not include LEAST. */
 uint64_t field_below(const struct field_fact *f, uint64_t least);
+/* What is left of VALUE where only OFFER can be had. */
+uint64_t field_clamp(const struct field_fact *f, uint64_t value, uint64_t offer);
+/* All bits up to the highest one of VALUE. */
+uint64_t prefix_mask(uint64_t value);
+
+/* prefix.c: words about single members of a set that is only cut off at its top; OPS: their
+ * order of precedence. */
+bool prefix_member(const struct gcpu_plan *p, const struct target_fact *t);
+int prefix_collect(struct gcpu_plan *p, const struct gcpu_request *req, const char *ops,
+		   struct gcpu_error *err);
 
 /* The planned value of a word on one vCPU. */
 uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word);

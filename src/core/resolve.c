@@ -102,6 +102,8 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 		struct field_state *s = &p->fields[t->field];
 		uint64_t v = item_value(p, it, t);
 
+		if (prefix_member(p, t))
+			continue;
 		if (by[t->field] && contradicts(p, it, by[t->field], t->field, v, s->asked)) {
 			error_set(err, GCPU_ERR_VALUE, "'%.*s' and '%.*s' contradict each other in %s",
 				  (int)by[t->field]->length, p->request + by[t->field]->offset,
@@ -181,7 +183,7 @@ static int collect(struct gcpu_plan *p, const struct gcpu_request *req, bool las
 		}
 	}
 	free(by);
-	return status;
+	return status ? status : prefix_collect(p, req, item_ops, err);
 }
 
 static bool model_has(const struct gcpu_plan *p, unsigned field)
@@ -319,7 +321,7 @@ static void clamp(struct gcpu_plan *p)
 			plan_unavailable(p, i, why);
 			continue;
 		}
-		plan_set(p, i, f->width == 1 && f->order == ORDER_FLAG ? 0 : offer, why);
+		plan_set(p, i, field_clamp(f, value, offer), why);
 		p->fields[i].denied = true;
 		if (p->fields[i].said == SAID_VALUE || model_has(p, i))
 			plan_unavailable(p, i, why);
@@ -385,6 +387,8 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 	apply_words(p);
 	clamp(p);
 	plan_rules(p, STAGE_PLAN);
+	if (p->arch->limit)
+		p->arch->limit(p);
 	plan_refusals(p);
 	plan_parents(p);
 	/* parents that were brought or dropped may be refused too */

@@ -215,7 +215,7 @@ static bool about_asked_property(const struct gcpu_plan *p, const struct rule_fa
 	for (unsigned i = 0; r->severity >= SEVERITY_WARNING && i < r->n_atoms; i++) {
 		const struct atom_fact *a = &p->facts->atoms[r->first_atom + i];
 
-		if (a->op == ATOM_PROP && !a->negate && p->props_said[a->value].said)
+		if (a->op == ATOM_PROP && p->props_said[a->value].said)
 			return true;
 	}
 	return false;

@@ -288,6 +288,11 @@ static void write_machine(struct json *j, const struct gcpu_machine *m)
 	jw_close(j, ']');
 	jw_key_bool(j, "x2apic_ids", m->accept_x2apic_ids != 0);
 	jw_key_hex(j, "kvm_leaf", m->kvm_leaf ? m->kvm_leaf : KVM_LEAF_BASE);
+	jw_key(j, "ipa_bits");
+	if (m->ipa_bits)
+		jw_int(j, m->ipa_bits);
+	else
+		jw_string(j, NULL);
 	jw_close(j, '}');
 }
 

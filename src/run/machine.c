@@ -33,13 +33,23 @@ static int create_vcpus(struct run_machine *m, unsigned from, unsigned to, struc
 	return 0;
 }
 
+/* Of the recipe's steps that are the caller's own, the one about KVM_CREATE_VM. */
+static int take_type(void *ctx, const struct gcpu_step *s)
+{
+	if (s->phase == GCPU_PHASE_RUN && strcmp(s->call, "KVM_CREATE_VM") == 0)
+		*(unsigned long *)ctx = (unsigned long)s->args[0].value;
+	return 0;
+}
+
 static int create_vm(struct run_machine *m, struct gcpu_error *err)
 {
 	int status = gcpu_plan_apply(m->plan, GCPU_PHASE_PROCESS, m->kvm, &m->fds, err);
+	unsigned long type = 0;
 
 	if (status)
 		return status;
-	m->fds.vm = m->kvm->ops->ioctl(m->kvm->ctx, m->kvm_fd, GK_CREATE_VM, 0);
+	gcpu_plan_recipe(m->plan, take_type, &type);
+	m->fds.vm = m->kvm->ops->ioctl(m->kvm->ctx, m->kvm_fd, GK_CREATE_VM, type);
 	if (m->fds.vm < 0)
 		return error_os(err, -m->fds.vm, "KVM_CREATE_VM");
 	return 0;

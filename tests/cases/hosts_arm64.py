@@ -82,6 +82,31 @@ def takes(rules, name, limit, value):
     return 0
 
 
+# Registers of the firmware, hypercalls.c: id, value at first, bits that are taken.
+PSCI, WORKAROUND, BMAP = 0x6030000000140000, 0x6030000000140001, 0x6030000000160000
+
+
+def firmware(kernel):
+    old = kernel == '6.1' or kernel == '6.12'
+    yield PSCI, 0x10001 if old else 0x10003, 0
+    for number, level in enumerate((2, 3, 2)):
+        yield WORKAROUND + number, level, 0
+    for number, bits in enumerate((1, 1, 3)):
+        yield BMAP + number, bits, bits
+    if not old:
+        yield BMAP + 3, 0, 3
+
+
+def firmware_nibbles(kernel):
+    for reg, value, bits in firmware(kernel):
+        if reg < BMAP:
+            continue
+        for lsb in range(0, 64, 4):
+            taken = sum(1 << v for v in range(16) if (value & ~(15 << lsb) | v << lsb) & ~bits == 0)
+            yield {'id': hex(reg), 'lsb': lsb, 'accepted': hex(taken), 'changed': '0x0',
+                   'errno': 0 if taken == 0xffff else EINVAL}
+
+
 def nibbles(rules, values):
     out = []
     for name in sorted(values, key=register_id):
@@ -159,6 +184,7 @@ def arm64(name, kernel, rules, values, refused=(), vls=0xf, caps=None, also=(), 
         if caps and dict(caps).get(230):
             entry['mask'] = hex(writable_mask(rules, reg))
         registers.append(entry)
+    registers += [{'id': hex(reg), 'value': [hex(value)]} for reg, value, _ in firmware(kernel)]
     if SVE not in refused:
         registers.append({'id': hex(SVE_VLS), 'value': [hex(vls)] + ['0x0'] * 7})
     doc = {'schema': 'guestcpu.snapshot', 'version': 1, 'arch': 'arm64', 'name': name,
@@ -169,7 +195,7 @@ def arm64(name, kernel, rules, values, refused=(), vls=0xf, caps=None, also=(), 
            'vcpu_init': {'target': 5, 'features': hex(full), 'tried': inits},
            'registers': registers}
     if tried:
-        doc['trial'] = {'nibbles': nibbles(rules, values)}
+        doc['trial'] = {'nibbles': nibbles(rules, values) + list(firmware_nibbles(kernel))}
     return doc
 
 

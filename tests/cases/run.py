@@ -44,6 +44,11 @@ SOURCES = {
     'vgic': 'Linux arch/arm64/kvm/vgic',
     'SDM': 'Intel Software Developer\'s Manual',
     'APM': 'AMD64 Architecture Programmer\'s Manual',
+    'hypercalls.c': 'Linux arch/arm64/kvm/hypercalls.c',
+    'psci.c': 'Linux arch/arm64/kvm/psci.c',
+    'fw-pseudo-registers.rst': 'Linux Documentation/virt/kvm/arm/fw-pseudo-registers.rst',
+    'ptp_kvm.rst': 'Linux Documentation/virt/kvm/arm/ptp_kvm.rst',
+    'arm-cpu-features.rst': 'QEMU docs/system/arm/cpu-features.rst',
     'Arm ARM': 'Arm Architecture Reference Manual',
     'guestcpu': 'our own promise: README.md, data/README.md, docs/',
 }

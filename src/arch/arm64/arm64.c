@@ -174,6 +174,7 @@ const struct arch gcpu_arch_arm64 = {
 	.refuses_values = true,
 	.offer = offer,
 	.raw = raw,
+	.limit = arm64_limit,
 	.trial = trial,
 	.derive = derive,
 	.vcpu_word = vcpu_word,

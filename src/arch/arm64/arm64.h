@@ -8,4 +8,9 @@
 /* recipe.c */
 int arm64_recipe(struct gcpu_plan *p);
 
+/* vmm.c */
+void arm64_vmm_steps(struct gcpu_plan *p);
+/* What the guest reads as its widest address is not above what its VM has. */
+void arm64_limit(struct gcpu_plan *p);
+
 #endif

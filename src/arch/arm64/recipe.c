@@ -137,6 +137,7 @@ int arm64_recipe(struct gcpu_plan *p)
 	register_steps(p, SPACE_FW, "what KVM's firmware answers: a newer kernel would begin with more");
 	vcpu_register_steps(p);
 	pmu_steps(p);
+	arm64_vmm_steps(p);
 	return 0;
 }
 

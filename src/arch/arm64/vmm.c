@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* What a VMM has to do itself: the size of its VM, memory for what a guest is told, its exits. */
+#include "arm64.h"
+#include "kvm/abi_arm64.h"
+
+#include <string.h>
+
+/* Bits of an address by the value of ID_AA64MMFR0_EL1.PARange. */
+static const unsigned parange_bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
+
+/* The widest one that is no wider than the VM's; what the plan has, where nobody said how wide that is. */
+static uint64_t parange_most(const struct gcpu_plan *p)
+{
+	uint64_t value = field_get(p, p->value, ARM64_F_ID_AA64MMFR0_EL1_PARANGE), most = 0;
+
+	while (most + 1 < sizeof(parange_bits) / sizeof(parange_bits[0]) &&
+	       parange_bits[most + 1] <= p->machine.ipa_bits)
+		most++;
+	return p->machine.ipa_bits && most < value ? most : value;
+}
+
+void arm64_limit(struct gcpu_plan *p)
+{
+	unsigned field = ARM64_F_ID_AA64MMFR0_EL1_PARANGE;
+	uint64_t most = parange_most(p);
+
+	if (most == field_get(p, p->value, field))
+		return;
+	plan_set(p, field, most, ARM64_R_PARANGE_IPA);
+	if (p->fields[field].said == SAID_VALUE)
+		plan_unavailable(p, field, ARM64_R_PARANGE_IPA);
+}
+
+static struct gcpu_step *run_step(struct gcpu_plan *p, const char *call, const char *why)
+{
+	return recipe_add(p, GCPU_PHASE_RUN, "vmm", call, why);
+}
+
+static void answered_by_user_space(struct gcpu_plan *p, const struct pv_fact *pv)
+{
+	struct gcpu_step *s = run_step(p, "KVM_EXIT_HYPERCALL",
+				       "the guest asks on which CPUs it may come to run: answer in x0 to x3");
+
+	recipe_arg(s, "nr", pv->call[0], p->facts->fields[pv->field].name);
+}
+
+void arm64_vmm_steps(struct gcpu_plan *p)
+{
+	struct gcpu_step *s;
+
+	if (parange_most(p) != field_get(p, p->value, ARM64_F_ID_AA64MMFR0_EL1_PARANGE))
+		plan_find(p, ARM64_R_PARANGE_KEPT, ARM64_F_ID_AA64MMFR0_EL1_PARANGE, SEVERITY_WARNING, NULL);
+	if (p->machine.ipa_bits) {
+		s = run_step(p, "KVM_CREATE_VM", "the type of the VM is the size of its addresses: KVM takes "
+						 "40 bits for 0");
+		recipe_arg(s, "type", p->machine.ipa_bits, NULL);
+	}
+	for (unsigned i = 0; i < p->facts->n_pv; i++) {
+		const struct pv_fact *pv = &p->facts->pv[i];
+
+		if (!field_get(p, p->value, pv->field))
+			continue;
+		if (strcmp(pv->vmm, "discover-impl") == 0)
+			answered_by_user_space(p, pv);
+		if (strcmp(pv->vmm, "pv-time") != 0)
+			continue;
+		s = run_step(p, "KVM_SET_DEVICE_ATTR",
+			     "on each vCPU, before it runs: the guest's address of 64 bytes of its memory, a "
+			     "multiple of 64; else the guest is told that there is no stolen time");
+		recipe_arg(s, "group", GK_ARM_VCPU_PVTIME_CTRL, "KVM_ARM_VCPU_PVTIME_CTRL");
+		recipe_arg(s, "attr", GK_ARM_VCPU_PVTIME_IPA, "KVM_ARM_VCPU_PVTIME_IPA");
+	}
+}
