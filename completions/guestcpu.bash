@@ -77,7 +77,7 @@ _guestcpu_value()
 	# "=" parts words: what stands before it is the request so far
 	*,pv) mapfile -t COMPREPLY < <(compgen -W 'none safe migratable latency all' -- "$cur") ;;
 	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
+	--ipa-bits | --kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }

@@ -153,6 +153,9 @@ def emit_arch(a, lists):
         items = [f"{{ {c_str(m)}, {c_str(n)}, {c_str(w)} }}" for m, n, w in lists["params"]]
         text += "\n" + table("const struct param_fact gcpu_params[]", items)
         text += f"const unsigned gcpu_n_params = {len(items)};\n"
+        items = [f"{{ {c_str(c)}, {c_str(e)}, {c_str(m)} }}" for c, e, m in lists["errors"]]
+        text += "\n" + table("const struct error_fact gcpu_errors[]", items)
+        text += f"const unsigned gcpu_n_errors = {len(items)};\n"
     return text
 
 

@@ -7,7 +7,7 @@ import sys
 
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
-from links import (read_caches, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
+from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from tables import Refused, normal, read_fields, read_parts, read_words, refuse
 
@@ -49,7 +49,8 @@ def main(data, out):
     lists = {"cap": read_numbers(f"{data}/kvm/caps.txt", 65535),
              "exits": read_numbers(f"{data}/kvm/exits.txt"),
              "handles": read_numbers(f"{data}/kvm/handles.txt"),
-             "params": read_params(f"{data}/kvm/params.txt")}
+             "params": read_params(f"{data}/kvm/params.txt"),
+             "errors": read_errors(f"{data}/kvm/errors.txt")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
     written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
                "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD)}

@@ -422,6 +422,18 @@ def read_params(path):
     return out
 
 
+def read_errors(path):
+    """What an errno of a call means: (call, errno, meaning)."""
+    out = []
+    for where, c in rows(path, 3):
+        if not re.fullmatch("[A-Z0-9_]+", c[0]) or not re.fullmatch("E[A-Z0-9]+", c[1]):
+            refuse(where, f"'{c[0]} {c[1]}' is not a call and an errno")
+        if c[:2] in [o[:2] for o in out]:
+            refuse(where, f"{c[0]} {c[1]} twice")
+        out.append(c)
+    return out
+
+
 def read_runtime(folder, fields):
     """Attach to every run-time field the reason why it moves."""
     path = f"{folder}/runtime.txt"

@@ -314,6 +314,13 @@ struct param_fact {
 extern const struct param_fact gcpu_params[];
 extern const unsigned gcpu_n_params;
 
+/* What an errno of a call of a recipe means. */
+struct error_fact {
+	const char *call, *name, *meaning;
+};
+extern const struct error_fact gcpu_errors[];
+extern const unsigned gcpu_n_errors;
+
 /* A bundled snapshot, as reading its document would make it. */
 struct gcpu_snapshot;
 struct host_fact {

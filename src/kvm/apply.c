@@ -7,6 +7,7 @@
 #include "core/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,26 @@ static const struct {
 	{ "KVM_SET_DEVICE_ATTR", do_device_attr },
 };
 
+/* Which call failed on which descriptor, what its errno means there, and why the step is there. */
+static int step_failed(const struct target *t, const struct gcpu_step *s, int error, struct gcpu_error *err)
+{
+	const char *name = errno_name(error), *meaning = NULL, *what = s->n_args ? s->args[0].text : NULL;
+	char vcpu[32] = "";
+
+	for (unsigned i = 0; name && i < gcpu_n_errors; i++)
+		if (strcmp(gcpu_errors[i].call, s->call) == 0 && strcmp(gcpu_errors[i].name, name) == 0)
+			meaning = gcpu_errors[i].meaning;
+	if (s->phase == GCPU_PHASE_VCPU || s->phase == GCPU_PHASE_ALL_VCPUS)
+		snprintf(vcpu, sizeof(vcpu), "vCPU %u: ", t->vcpu);
+	error_os(err, error, "%s%s%s%s (%s)", vcpu, s->call, what ? " " : "", what ? what : "", s->why);
+	if (err && meaning) {
+		size_t n = strlen(err->text);
+
+		snprintf(err->text + n, sizeof(err->text) - n, ", %s", meaning);
+	}
+	return error == ENOMEM ? GCPU_ERR_MEMORY : GCPU_ERR_KVM;
+}
+
 static int carry_out(const struct target *t, const struct gcpu_step *s, struct gcpu_error *err)
 {
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
@@ -167,15 +188,7 @@ static int carry_out(const struct target *t, const struct gcpu_step *s, struct g
 		if (strcmp(calls[i].call, s->call) != 0)
 			continue;
 		status = calls[i].carry_out(t, s);
-		if (status >= 0)
-			return 0;
-		if (s->phase == GCPU_PHASE_VCPU || s->phase == GCPU_PHASE_ALL_VCPUS)
-			return error_os(err, -status, "vCPU %u: %s%s%s (%s)", t->vcpu, s->call,
-					s->n_args && s->args[0].text ? " " : "",
-					s->n_args && s->args[0].text ? s->args[0].text : "", s->why);
-		return error_os(err, -status, "%s%s%s (%s)", s->call,
-				s->n_args && s->args[0].text ? " " : "",
-				s->n_args && s->args[0].text ? s->args[0].text : "", s->why);
+		return status >= 0 ? 0 : step_failed(t, s, -status, err);
 	}
 	return error_set(err, GCPU_ERR_INTERNAL, "no such call '%s'", s->call);
 }

@@ -104,6 +104,8 @@ CASES = [
     (K + "caps.txt", add("9999 | MAX_VCPUS | check | Meaning"), "MAX_VCPUS or 9999 twice"),
     (K + "caps.txt", add("66 | NEW | check | Meaning"), "NEW or 66 twice"),
     (K + "params.txt", add("kvm | ignore_msrs | Meaning"), "kvm ignore_msrs twice"),
+    (K + "errors.txt", add("KVM_SET_MSRS | EINVAL | Meaning"), "KVM_SET_MSRS EINVAL twice"),
+    (K + "errors.txt", add("KVM_SET_MSRS | 22 | Meaning"), "is not a call and an errno"),
     # words
     (X + "words.txt", add("CPUID.0x7f.0x0.eax | none | New"), "no such class 'none'"),
     (X + "words.txt", add("CPUID.0x7f.*.* | structure | New"), "a structure, and nothing else, names its kind"),

@@ -149,9 +149,17 @@ static int capability(unsigned n)
 	return n == CAP_MAX_VCPUS ? 8 : n == CAP_ARM_SUPPORTED_REG_MASK_RANGES || n == CAP_ARM_MTE;
 }
 
+/* What fails, whatever it is asked. */
+static struct {
+	unsigned long request;
+	int error;
+} broken;
+
 static int fake_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
 {
 	(void)ctx;
+	if (broken.error && request == broken.request)
+		return -broken.error;
 	if (fd <= 100 || fd > fake.fds)
 		return -EBADF;
 	switch (request) {
@@ -294,6 +302,45 @@ static int run_here(const struct gcpu_kvm *kvm, int kvm_fd, const struct gcpu_pl
 	return status;
 }
 
+/* KVM's errno are irregular on arm64: the error says by name what each of them means. */
+static void test_meanings(const struct gcpu_plan *plan)
+{
+	static const struct {
+		unsigned long request;
+		int error;
+		const char *name, *says;
+	} rows[] = {
+		{ GK_ARM_VCPU_INIT, ENOENT, "ENOENT", "does not know" },
+		{ GK_ARM_VCPU_INIT, EINVAL, "EINVAL", "cannot give" },
+		{ GK_ARM_VCPU_FINALIZE, EPERM, "EPERM", "finalised already" },
+		{ GK_ARM_VCPU_FINALIZE, ENOEXEC, "ENOEXEC", "KVM_ARM_VCPU_INIT comes first" },
+		{ GK_SET_ONE_REG, ENOEXEC, "ENOEXEC", "KVM_ARM_VCPU_INIT comes first" },
+		{ GK_SET_ONE_REG, ENOENT, "ENOENT", "does not have the register" },
+		{ GK_SET_ONE_REG, EINVAL, "EINVAL", "does not take the value" },
+		{ GK_SET_ONE_REG, EPERM, "EPERM", "FINALIZE came before" },
+		{ GK_SET_ONE_REG, EBUSY, "EBUSY", "the VM has run: its registers are frozen" },
+		{ GK_SET_DEVICE_ATTR, ENXIO, "ENXIO", "does not know the attribute" },
+		{ GK_CREATE_DEVICE, ENODEV, "ENODEV", "cannot give it" },
+	};
+	const struct gcpu_kvm kvm = { &fake_ops, NULL };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gcpu_error err = { 0 };
+		int fd, status;
+
+		forget(NULL);
+		fd = fake_open(NULL, "/dev/kvm", 0);
+		broken.request = rows[i].request;
+		broken.error = rows[i].error;
+		status = configure_here(&kvm, fd, plan, &err);
+		broken.error = 0;
+		CHECK(status == GCPU_ERR_KVM && err.os_error == rows[i].error, "%s: status %d, errno %d",
+		      rows[i].name, status, err.os_error);
+		CHECK(strstr(err.text, rows[i].name) && strstr(err.text, rows[i].says), "%s: '%s'", rows[i].says,
+		      err.text);
+	}
+}
+
 static const struct subject_calls calls = { probe_here, configure_here, run_here };
 
 int main(void)
@@ -325,6 +372,8 @@ int main(void)
 			gcpu_plan_make(snap, req, &m, &plan, &err);
 		CHECK(plan, "%s: %s", requests[i], err.text);
 		s.faults = 0;
+		if (plan && i == 0)
+			test_meanings(plan);
 		if (plan)
 			subject_apply_faults(&s, requests[i], plan);
 		printf("%s: %u faults, %d wrong in all\n", requests[i], s.faults, s.failures);
