@@ -254,11 +254,8 @@ int gcpu_verify(const struct gcpu_plan *plan, struct gcpu_view *const *views, un
 	struct tally t = { plan, views, n_views, visit, ctx, { 0 } };
 	int status = 0;
 
-	if (!plan || !views || !n_views)
+	if (!views_fit(plan, views, n_views))
 		return GCPU_ERR_ARGUMENT;
-	for (unsigned i = 0; i < n_views; i++)
-		if (!views[i] || views[i]->plan != plan)
-			return GCPU_ERR_ARGUMENT;
 	for (unsigned i = 0; i < plan->facts->n_words && status == 0; i++)
 		status = compare_word(&t, i);
 	for (unsigned i = 0; i < n_views && status == 0; i++)

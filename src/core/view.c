@@ -129,6 +129,16 @@ void gcpu_view_free(struct gcpu_view *v)
 	free(v);
 }
 
+bool views_fit(const struct gcpu_plan *plan, struct gcpu_view *const *views, unsigned n_views)
+{
+	if (!plan || !views || !n_views)
+		return false;
+	for (unsigned i = 0; i < n_views; i++)
+		if (!views[i] || views[i]->plan != plan)
+			return false;
+	return true;
+}
+
 void view_kvm_done(struct gcpu_view *v)
 {
 	for (size_t i = 0; i < v->words.n; i++) {

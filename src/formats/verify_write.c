@@ -118,10 +118,11 @@ int gcpu_verify_write_alive_json(const struct gcpu_plan *plan, struct gcpu_view 
 	struct json j;
 	int status;
 
-	if (!plan || !write || (n_exercises && !exercises))
+	/* before the first byte: half a document is none */
+	if (!views_fit(plan, views, n_views) || !write || (n_exercises && !exercises))
 		return GCPU_ERR_ARGUMENT;
 	for (size_t i = 0; i < n_exercises; i++)
-		if (exercises[i].size != sizeof(*exercises))
+		if (exercises[i].size != sizeof(*exercises) || !exercises[i].name)
 			return GCPU_ERR_ARGUMENT;
 	w.j = &j;
 	jw_start(&j, write, ctx);

@@ -238,7 +238,7 @@ int gcpu_plan_apply(const struct gcpu_plan *plan, enum gcpu_phase phase, const s
 {
 	struct target t = { plan, kvm, fds, -1, 0 };
 
-	if (!plan || !kvm || !kvm->ops || !fds)
+	if (!plan || !kvm || !kvm->ops || kvm->ops->size < sizeof(*kvm->ops) || !fds)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or descriptors");
 	if (fds->size != sizeof(*fds))
 		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_fds has a wrong size");

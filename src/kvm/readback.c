@@ -61,7 +61,7 @@ int gcpu_plan_readback(const struct gcpu_plan *plan, const struct gcpu_kvm *kvm,
 {
 	int status = 0;
 
-	if (!plan || !kvm || !kvm->ops || !view || view->plan != plan)
+	if (!plan || !kvm || !kvm->ops || kvm->ops->size < sizeof(*kvm->ops) || !view || view->plan != plan)
 		return error_set(err, GCPU_ERR_ARGUMENT, "no plan, backend or view");
 	if (plan->entries.n)
 		status = read_table(kvm, vcpu_fd, view);

@@ -80,6 +80,50 @@ static void numbers(const struct gcpu_snapshot *snap)
 	gcpu_plan_free(plan);
 }
 
+static int count(void *ctx, const char *data, size_t length)
+{
+	(void)data;
+	*(size_t *)ctx += length;
+	return 0;
+}
+
+/* What cannot be a whole document does not begin. */
+static void documents(const struct gcpu_snapshot *x86)
+{
+	struct gcpu_plan *a = plan_for(x86, "host"), *b = plan_for(x86, "base");
+	struct gcpu_exercise e = { .size = sizeof(e), .witness = "of nothing" };
+	struct gcpu_view *v = NULL, *none = NULL;
+	size_t n = 0;
+
+	CHECK(gcpu_view_new(a, 0, &v) == 0, "view");
+	CHECK(gcpu_verify_write_json(a, NULL, 0, NULL, count, &n) == GCPU_ERR_ARGUMENT && !n, "no views: %zu", n);
+	CHECK(gcpu_verify_write_json(a, &none, 1, NULL, count, &n) == GCPU_ERR_ARGUMENT && !n, "no view: %zu", n);
+	CHECK(gcpu_verify_write_json(b, &v, 1, NULL, count, &n) == GCPU_ERR_ARGUMENT && !n, "another plan: %zu", n);
+	CHECK(gcpu_verify_write_alive_json(a, &v, 1, NULL, &e, 1, count, &n) == GCPU_ERR_ARGUMENT && !n,
+	      "an exercise without a name: %zu", n);
+	gcpu_view_free(v);
+	gcpu_plan_free(a);
+	gcpu_plan_free(b);
+}
+
+/* Operations that say that they are fewer are not called, by nobody. */
+static void operations(const struct gcpu_snapshot *x86)
+{
+	static const struct gcpu_kvm_ops few = { .size = sizeof(few) - 1 };
+	const struct gcpu_kvm kvm = { &few, NULL };
+	struct gcpu_plan *plan = plan_for(x86, "host");
+	struct gcpu_fds fds = { .size = sizeof(fds), .vm = 3, .gic = -1 };
+	struct gcpu_snapshot *snap = NULL;
+	struct gcpu_view *v = NULL;
+
+	CHECK(gcpu_view_new(plan, 0, &v) == 0, "view");
+	CHECK(gcpu_snapshot_probe(&kvm, 3, NULL, &snap, NULL) == GCPU_ERR_ARGUMENT, "probe");
+	CHECK(gcpu_plan_apply(plan, GCPU_PHASE_VM, &kvm, &fds, NULL) == GCPU_ERR_ARGUMENT, "apply");
+	CHECK(gcpu_plan_readback(plan, &kvm, 3, v, NULL) == GCPU_ERR_ARGUMENT, "read back");
+	gcpu_view_free(v);
+	gcpu_plan_free(plan);
+}
+
 static void strangers(const struct gcpu_snapshot *x86, const struct gcpu_snapshot *arm64)
 {
 	struct gcpu_plan *a = plan_for(x86, "host"), *b = plan_for(x86, "base"), *c = plan_for(arm64, "host");
@@ -112,6 +156,8 @@ int main(void)
 	nothing();
 	numbers(x86);
 	numbers(arm64);
+	documents(x86);
+	operations(x86);
 	strangers(x86, arm64);
 	gcpu_snapshot_free(x86);
 	gcpu_snapshot_free(arm64);
