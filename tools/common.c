@@ -163,7 +163,9 @@ int tool_fail(const struct tool *t, const struct gcpu_error *err, const char *te
 	}
 	if (t->json) {
 		error_json(err, name);
-		return exit_code;
+		/* what standard output does not take is said all the same */
+		if (!fflush(stdout) && !ferror(stdout))
+			return exit_code;
 	}
 	fprintf(stderr, "guestcpu%s%s: ", t->command ? " " : "", t->command ? t->command->name : "");
 	tool_print(stderr, err->text);
@@ -437,6 +439,11 @@ FILE *tool_output(const struct tool *t, int *ret_exit)
 
 	if (!tool_to_file(t))
 		return stdout;
+	if (!*t->value[OPT_OUTPUT]) {
+		set(&err, GCPU_ERR_KVM, ENOENT, "''", strerror(ENOENT), "a writable file");
+		*ret_exit = tool_fail(t, &err, NULL);
+		return NULL;
+	}
 	f = replaces_file(t) ? open_beside(t) : fopen(t->value[OPT_OUTPUT], "w");
 	if (!f) {
 		set(&err, GCPU_ERR_KVM, errno, t->value[OPT_OUTPUT], strerror(errno), "a writable file");

@@ -447,6 +447,17 @@ class Output(cli.Test):
                 self.assertEqual(ran.code, 3, str(ran))
                 self.assertIn("standard output", ran.err)
 
+    def test_error_that_standard_output_does_not_take(self):
+        for args in (["plan", "--json", "--nosuch"], ["explain", "--json", "--host", self.host, "nosuchfeature"]):
+            with self.subTest(args=args), open("/dev/full", "wb") as full:
+                ran = cli.guestcpu(*args, stdout=full)
+                self.assertEqual(ran.code, 2, str(ran))
+                self.assertIn("nosuch", ran.err)
+
+    def test_file_without_a_name(self):
+        ran = self.exits(3, "plan", "--host", self.host, "-o", "")
+        self.assertIn("'': No such file or directory", ran.err)
+
     def test_files_hold_the_document(self):
         path = os.path.join(SCRATCH, "out")
         for args in (["plan", "--json"], ["plan", "-f", "cpuid-raw"], ["probe"]):
