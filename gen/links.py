@@ -20,6 +20,8 @@ ATOMS = {
     "accepts": "accepts", "vendor": "text", "leaf": "number", "on": None, "cpu": "cpu", "offers": "field",
     "about": "prop",
 }
+# what they say of the target of a rule, a rule without one cannot say
+OF_TARGET = ["offered", "supported", "native", "emulated", "asked", "asked-on", "asked-off", "on"]
 ENUMS = {
     "irqchip": ["kernel", "split", "user", "none"],
     "gic": ["none", "v2", "v3"],
@@ -218,6 +220,9 @@ def read_rules(path, fields, lists, common):
         if c[2] in NEED_FIELDS and not targets and c[1] != "builtin":
             refuse(where, f"a rule that does '{c[2]}' names the fields")
         atoms = [] if c[4] == "-" else [parse_atom(where, a, fields, lists) for a in c[4].split()]
+        about_target = [w for w in (a.lstrip("!") for a in c[4].split()) if w in OF_TARGET]
+        if about_target and not targets:
+            refuse(where, f"condition '{about_target[0]}' is about the field, and the rule names none")
         if len(c[6]) > 200:
             refuse(where, "the sentence is longer than 200 characters")
         out.append(dict(id=c[0], stage=STAGES.index(c[1]), effect=EFFECTS.index(c[2]),

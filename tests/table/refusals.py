@@ -268,6 +268,8 @@ CASES = [
     (X + "rules.txt", rule(severity="fatal"), "no such word 'fatal'"),
     (X + "rules.txt", rule(targets="zz-field"), "no field 'zz-field'"),
     (X + "rules.txt", rule(effect="clear", targets="-"), "a rule that does 'clear' names the fields"),
+    (X + "rules.txt", rule(effect="warn", targets="-", when="lapic !asked-on"),
+     "condition 'asked-on' is about the field, and the rule names none"),
     (X + "rules.txt", rule(when="sunny"), "no such condition 'sunny'"),
     (X + "rules.txt", rule(when="!sunny"), "no such condition 'sunny'"),
     (X + "rules.txt", rule(when="on:1"), "condition 'on' takes no argument"),
