@@ -67,6 +67,13 @@ void lab_stats_close(int stats)
 		close(stats);
 }
 
+int lab_no_stat(struct outcome *out, int stats, const char *name)
+{
+	if (stats >= 0 || stats == -ENOTTY)
+		return say(out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no %s", name);
+	return say(out, GCPU_ALIVE_INCONCLUSIVE, "%s cannot be read: KVM_GET_STATS_FD: %s", name, strerror(-stats));
+}
+
 static bool read_at(int fd, void *buf, size_t n, uint64_t offset)
 {
 	ssize_t got;

@@ -95,11 +95,13 @@ struct competitor;
 struct competitor *competitor_start(int cpu);
 void competitor_stop(struct competitor *c);
 
-/* KVM's own statistics of a vCPU or VM descriptor. Open them before the vCPU runs.
- * lab_stat(): the value, or -1 if this kernel has none of that name. */
+/* KVM's own statistics of a vCPU or VM descriptor, or -errno. Open them before the vCPU runs.
+ * lab_stat(): the value, or -1 if this kernel has none of that name, or STATS is none. */
 int lab_stats_open(const struct lab *lab, int fd);
 int64_t lab_stat(int stats, const char *name);
 void lab_stats_close(int stats);
+/* Says why there is no NAME: this kernel has none, or its statistics were not to be had. 1, always. */
+int lab_no_stat(struct outcome *out, int stats, const char *name);
 
 /* Facts about a paravirtual feature: MSR or hypercall number I of it. */
 uint32_t pv_msr(const struct alive *a, unsigned field, unsigned i);

@@ -304,6 +304,45 @@ static void break_one(struct bench *b, const struct exercise *e, bool *hypercall
 	printf("%-24s %s; %u failures so far in %u runs\n", e->name, shown(&usual), b->struck, b->runs);
 }
 
+static const struct exercise *by_name(const char *name)
+{
+	for (unsigned i = 0; i < alive_n_exercises; i++)
+		if (strcmp(alive_exercises[i]->name, name) == 0)
+			return alive_exercises[i];
+	return NULL;
+}
+
+/* What was not to be had is not said to be missing in this kernel, or to have been there. */
+static void true_words(struct bench *b)
+{
+	static const char *const counted[] = { "kvm-poll-control", "kvm-pv-tlb-flush", "disable-exits-hlt" };
+	const struct exercise *steal = by_name("kvm-steal-time");
+	struct result r;
+
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+		const struct exercise *e = by_name(counted[i]);
+
+		if (!e)
+			continue;
+		fault_arm(b->fault, 1U << WRAP_IOCTL, GK_GET_STATS_FD, 1, EMFILE);
+		run(b, e, "statistics", 1, &r);
+		if (!fault_what(b->fault))
+			continue;
+		CHECK(r.alive == GCPU_ALIVE_INCONCLUSIVE && strstr(r.witness, "KVM_GET_STATS_FD"), "%s: %s (%s)", e->name,
+		      shown(&r), r.witness);
+	}
+	fault_arm(b->fault, FAULT_ALL, 0, 0, 0);
+	if (!steal)
+		return;
+	/* the first is the vCPU's */
+	threads = (struct counter){ .on = 1, .at = 2, .from_there = 1 };
+	run(b, steal, "competitors", 2, &r);
+	threads = (struct counter){ .on = 0 };
+	/* others on this host may have stolen enough; then its control has no vCPU */
+	CHECK(r.alive == GCPU_ALIVE_INCONCLUSIVE && !strstr(r.witness, "with 3 competitors"), "%s: %s (%s)", steal->name,
+	      shown(&r), r.witness);
+}
+
 /* Every exercise; REFUSED: of features that the request has not. */
 static void break_all(const struct gcpu_snapshot *snap, int kvm_fd, const char *request, bool refused)
 {
@@ -331,6 +370,8 @@ static void break_all(const struct gcpu_snapshot *snap, int kvm_fd, const char *
 	b.o.machine = &b.machine;
 	b.fds = entries("/proc/self/fd");
 	b.tasks = entries("/proc/self/task");
+	if (status == 0 && !refused)
+		true_words(&b);
 	for (unsigned i = 0; status == 0 && i < alive_n_exercises; i++) {
 		const struct exercise *e = alive_exercises[i];
 		struct gcpu_standing s = { .size = sizeof(s) };

@@ -61,7 +61,7 @@ static int64_t halt_exits(struct lab *lab)
 		after = lab_stat(stats, "halt_exits");
 	lab_stats_close(stats);
 	if (r == 0 && (before < 0 || after < 0))
-		say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no halt_exits");
+		lab_no_stat(lab->out, stats, "halt_exits");
 	return r || before < 0 || after < 0 ? -1 : after - before;
 }
 

@@ -32,7 +32,7 @@ static int64_t halts(struct lab *lab, int stats)
 		return -1;
 	after = lab_stat(stats, "halt_attempted_poll");
 	if (before < 0 || after < 0)
-		return -say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no halt_attempted_poll");
+		return -lab_no_stat(lab->out, stats, "halt_attempted_poll");
 	return after - before;
 }
 

@@ -74,7 +74,7 @@ static int set_up(struct flush *f, struct lab *lab, bool *ret_refused)
 		return -say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "no steal time: MSR 0x%x: exception %llu", msr,
 			    (unsigned long long)op.fault);
 	if (flushes(f) < 0)
-		return -say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no tlb_flush");
+		return -lab_no_stat(lab->out, f->stats, "tlb_flush");
 	/* What is new to KVM in the first round may make it flush for reasons of its own. */
 	got = one_round(f, PREEMPTED);
 	f->seen = got == 1;

@@ -5,6 +5,7 @@
  * guest sees nothing of it, so KVM's own counts are looked at: both vCPUs on
  * one CPU of the host, where the other has to wait.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "facts_gen.h"
@@ -63,7 +64,7 @@ static int yield_to(struct lab *lab, int stats, uint64_t id, struct yields *ret)
 	return 0;
 }
 
-/* The statistics, opened before a vCPU runs, or -1. */
+/* The statistics, opened before a vCPU runs, or -errno. */
 static int prepare(struct lab *lab)
 {
 	int cpus[2];
@@ -85,6 +86,8 @@ static void use_counted(struct lab *lab, int stats, struct outcome *out)
 	if (right.answered[0] != TIMES)
 		say(out, GCPU_ALIVE_FAILS, "%u of %d hypercalls give 0, %u give -1000", right.answered[0], TIMES,
 		    right.answered[1]);
+	else if (stats < 0 && stats != -ENOTTY)
+		lab_no_stat(out, stats, "directed_yield_successful");
 	else if (right.attempted < 0 || right.successful < 0)
 		say(out, GCPU_ALIVE_UNTESTABLE, "the hypercall gives 0, which says nothing, and this KVM does not count yields");
 	else if (right.attempted < TIMES || !right.successful)

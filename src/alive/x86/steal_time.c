@@ -53,19 +53,21 @@ static int spin(struct lab *lab, const struct steal *s, unsigned ms, struct spel
 	return 0;
 }
 
-/* Alone, with competitors, and with competitors but turned off. */
+/* Alone, with competitors, and with competitors but turned off. How many of these there were, or -1. */
 static int three_times(struct lab *lab, const struct steal *s, int cpu, struct spell ret[3])
 {
 	struct guest_op off = OP_WRMSR(pv_msr(lab->alive, X86_F_KVM_STEAL_TIME, 0), 0);
 	struct competitor *others[COMPETITORS];
 	uint64_t at;
-	int r;
+	int r, n = 0;
 
 	run_guest_pin(lab->guest, 0, cpu);
 	if (spin(lab, s, ALONE_MS, &ret[0]))
 		return -1;
-	for (int i = 0; i < COMPETITORS; i++)
+	for (int i = 0; i < COMPETITORS; i++) {
 		others[i] = competitor_start(cpu);
+		n += others[i] != NULL;
+	}
 	r = spin(lab, s, TOGETHER_MS, &ret[1]);
 	lab_memory(lab, 0, &at);
 	off.arg[1] = lab_wrong(lab, 0, at | ENABLE);
@@ -75,11 +77,11 @@ static int three_times(struct lab *lab, const struct steal *s, int cpu, struct s
 		r = spin(lab, s, OFF_MS, &ret[2]);
 	for (int i = 0; i < COMPETITORS; i++)
 		competitor_stop(others[i]);
-	return r;
+	return r ? -1 : n;
 }
 
 /* What is told as stolen is what the host's scheduler counts; without that count, more than without competitors. */
-static void judge(struct outcome *out, const struct spell s[3])
+static void judge(struct outcome *out, const struct spell s[3], int competitors)
 {
 	int64_t stolen = s[1].stolen, wait = s[1].waited, off = stolen > wait ? stolen - wait : wait - stolen;
 	bool more = stolen / TOGETHER_MS > s[0].stolen / ALONE_MS + s[0].stolen / ALONE_MS / 5;
@@ -93,7 +95,7 @@ static void judge(struct outcome *out, const struct spell s[3])
 	else if (stolen < SHARE_MS * 1000000LL || (wait >= 0 ? off > stolen / 5 + 30000000LL : !more))
 		alive = GCPU_ALIVE_INCONCLUSIVE;
 	say(out, alive, "%lld ms stolen of %lld with %d competitors%s; %lld of %lld without", (long long)stolen / 1000000,
-	    (long long)s[1].took / 1000000, COMPETITORS, host, (long long)s[0].stolen / 1000000,
+	    (long long)s[1].took / 1000000, competitors, host, (long long)s[0].stolen / 1000000,
 	    (long long)s[0].took / 1000000);
 }
 
@@ -104,7 +106,7 @@ static void use(struct lab *lab, struct outcome *out)
 	uint64_t at;
 	const struct steal *s = lab_memory(lab, 0, &at);
 	struct guest_op ops[] = { OP_WRMSR(msr, at | RESERVED | ENABLE), OP_WRMSR(msr, at | ENABLE), OP_RDMSR(msr) };
-	int cpus[2];
+	int cpus[2], n;
 
 	lab_cpus(cpus);
 	if (lab_run(lab, 0, ops, COUNT(ops)))
@@ -114,14 +116,15 @@ static void use(struct lab *lab, struct outcome *out)
 		    op_gp(&ops[0]) ? "is refused" : "is taken", op_done(&ops[1]) ? "is taken" : "is refused");
 		return;
 	}
-	if (three_times(lab, s, cpus[0], spells))
+	n = three_times(lab, s, cpus[0], spells);
+	if (n < 0)
 		return;
 	if (spells[2].stolen)
 		say(out, GCPU_ALIVE_FAILS, "its control failed: turned off, and it goes on");
 	else if (s->version & 1 || !s->version)
 		say(out, GCPU_ALIVE_FAILS, "version %u is that of an unfinished write", s->version);
 	else
-		judge(out, spells);
+		judge(out, spells, n);
 }
 
 const struct exercise exercise_steal_time = {
