@@ -37,7 +37,7 @@ def emit_fields(a):
             f'{{ {f["id"]}, {f["word"]["index"]}, {f["lsb"]}, {f["width"]}, {f["owner"]}, '
             f'{f["order"]}, {f["migrate"]}, {f["kind"]}, {f["default"]}, '
             f'{"true" if f["signed"] else "false"}, {f["absent"]:#x}U, {f["min"]:#x}U, '
-            f'{f["safe"] or 0:#x}U, {f["vendors"]}, {c_str(f["name"])}, {c_str(f["since"])}, '
+            f'{f["safe"] or 0:#x}U, {f["none"]:#x}U, {f["skip"][0]:#x}U, {f["skip"][1]:#x}U, {f["vendors"]}, {c_str(f["name"])}, {c_str(f["since"])}, '
             f'{c_str(f["meaning"])}, {c_str(f.get("runtime"))} }}')
     return table("static const struct field_fact fields[]", out)
 

@@ -9,7 +9,7 @@ from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
 from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
-from tables import Refused, normal, read_fields, read_parts, read_words, refuse
+from tables import Refused, normal, read_fields, read_parts, read_reserved, read_words, refuse
 
 
 def read_arch(data, arch, lists):
@@ -37,6 +37,7 @@ def read_arch(data, arch, lists):
             refuse(r["where"], f"rule {r['id']} is at {seen[normal(r['id'])]} already")
         seen[normal(r["id"])] = r["where"]
     parts = read_parts(folder, words, ranges, names)
+    read_reserved(folder, words, parts)
     requires, pv = read_requires(folder, fields), read_pv(folder, fields)
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
                 names=names, rules=rules, props=own["props"], requires=requires, models=read_models(folder, fields),

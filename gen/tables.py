@@ -159,7 +159,11 @@ def read_words(folder):
 
 
 def parse_order(where, text):
-    spec, _, low = text.partition(",min=")
+    """The order itself, then what it says of single values: ,min= ,skip= ,none= in this order, each at most once."""
+    m = re.fullmatch(r"([^,]*)(?:,min=([^,]*))?(?:,skip=([^,.]*)\.\.([^,.]*))?(?:,none=([^,]*))?", text)
+    if not m:
+        refuse(where, f"no such order '{text}'")
+    spec, low, skip, to, none = m.groups()
     spec, _, absent = spec.partition("=")
     safe = None
     if spec.startswith("safe:"):
@@ -171,7 +175,8 @@ def parse_order(where, text):
         refuse(where, f"no such order '{text}'")
     return dict(order=ORDERS.index(spec), signed=signed, safe=safe,
                 absent=number(where, absent) if absent else (1 if spec == "absence" else 0),
-                min=number(where, low) if low else 0)
+                min=number(where, low) if low else 0, none=number(where, none, 1) if none else 0,
+                skip=(number(where, skip, 1), number(where, to, 1)) if skip else (0, 0))
 
 
 def choose(where, text, known, what):
@@ -241,7 +246,9 @@ def read_fields(folder, words):
         field.update(parse_order(where, c[5]))
         if ORDERS[field["order"]] in ("flag", "absence") and field["width"] != 1:
             refuse(where, "a flag is one bit wide")
-        for value in (field["absent"], field["min"], field["safe"] or 0):
+        if field["skip"][0] > field["skip"][1]:
+            refuse(where, "a gap in the values ends before it begins")
+        for value in (field["absent"], field["min"], field["safe"] or 0, field["none"], field["skip"][1]):
             if value >> field["width"]:
                 refuse(where, f"{value:#x} does not fit into {field['width']} bits")
         word["fields"].append(field)
@@ -290,6 +297,35 @@ def read_parts(folder, words, ranges, names):
     return sorted(parts, key=lambda p: (p["addr"], p["every"], p["lsb"]))
 
 
+RESERVED = ["RES0", "RES1", "RAZ", "IMPDEF"]
+
+
+def read_reserved(folder, words, parts):
+    """Bits that are nobody's: with them every word of a folder that has this table is without a gap."""
+    if not os.path.exists(f"{folder}/reserved.txt"):
+        return
+    used = {w["addr"]: w["known"] for w in words}
+    for p in parts:
+        used[p["addr"]] |= ((1 << p["width"]) - 1) << p["lsb"]
+    for where, (word, bits, kind, _) in rows(f"{folder}/reserved.txt", 4):
+        form, value = parse_word(where, field_word(word, words))
+        if form != "words" or len(value) != 1 or value[0][0] not in used:
+            refuse(where, f"word {word} is not in words.txt, or not one word")
+        if kind not in RESERVED:
+            refuse(where, f"no such kind '{kind}', expected one of {' '.join(RESERVED)}")
+        msb, _, lsb = bits.rpartition(":")
+        lsb = number(where, lsb, 0, 63)
+        msb = number(where, msb, lsb, 63) if msb else lsb
+        mask = ((1 << msb - lsb + 1) - 1) << lsb
+        if used[value[0][0]] & mask:
+            refuse(where, f"bits {bits} of {word} overlap a field, a part or another row")
+        used[value[0][0]] |= mask
+    for w in words:
+        gap = ((1 << WIDTH[w["space"]]) - 1) ^ used[w["addr"]]
+        if gap and w["klass"] not in ("zero", "copy"):
+            refuse(w["where"], f"bit {(gap & -gap).bit_length() - 1} of {w['name']} is in no field, part or row of reserved.txt")
+
+
 def says_something(where, name, meaning):
     """A meaning is no second spelling of the name."""
     if c_name(meaning) == c_name(name.rpartition(".")[2] if name[:1].isupper() else name):
@@ -314,7 +350,8 @@ def field_word(text, words):
 def check_fields(words, fields):
     last = 0
     for f in sorted(fields, key=lambda f: f["id"]):
-        if f["id"] != last + 1:
+        # a row must not go away; but work that is done side by side may begin at its own hundred
+        if f["id"] != last + 1 and f["id"] % 100:
             refuse(f["where"], f"gap in the ids at {last + 1}")
         last = f["id"]
     for w in words:

@@ -106,6 +106,8 @@ struct field_fact {
 	uint64_t absent; /* value that means "not there" */
 	uint64_t min;    /* least legal value */
 	uint64_t safe;   /* ORDER_SAFE: the one other legal value */
+	uint64_t none;   /* another value for "not there", which KVM makes `absent` of; 0: there is none */
+	uint64_t skip, skip_to; /* values that are not legal, though less than some that are; 0: none */
 	uint8_t vendors; /* VENDOR_*: only their CPUs have it; 0: any */
 	const char *name, *since, *meaning;
 	const char *runtime; /* why it moves while the guest runs, or NULL */

@@ -27,9 +27,18 @@ uint32_t part_put(const struct part_fact *part, uint32_t reg_value, uint32_t val
 	return (reg_value & ~(mask << part->lsb)) | (value & mask) << part->lsb;
 }
 
+bool field_legal(const struct field_fact *f, uint64_t value)
+{
+	if (f->skip && value >= f->skip && value <= f->skip_to)
+		return false;
+	return f->is_signed || value >= f->min;
+}
+
 /* Where VALUE stands among all values of the field, from the least. */
 static uint64_t rank(const struct field_fact *f, uint64_t value)
 {
+	if (f->none && value == f->none)
+		value = f->absent;
 	return f->is_signed ? value ^ 1ULL << (f->width - 1) : value;
 }
 
@@ -89,6 +98,8 @@ uint64_t field_below(const struct field_fact *f, uint64_t least)
 	/* Level 0 of an unsigned field has nothing below it. */
 	if (!f->is_signed && least == 0)
 		return field_off(f);
+	if (f->skip && below >= f->skip && below <= f->skip_to)
+		below = f->skip - 1;
 	if (rank(f, below) < rank(f, f->absent))
 		return f->absent;
 	return below < f->min && !f->is_signed ? f->absent : below;

@@ -178,9 +178,12 @@ static inline uint64_t field_off(const struct field_fact *f)
 
 static inline bool field_is_off(const struct field_fact *f, uint64_t value)
 {
-	return value == field_off(f) || value == (f->order == ORDER_ABSENCE ? 0 : f->absent);
+	return value == field_off(f) || value == (f->order == ORDER_ABSENCE ? 0 : f->absent) ||
+	       (f->none && value == f->none);
 }
 
+/* Does the architecture, or KVM, let VALUE be at all? */
+bool field_legal(const struct field_fact *f, uint64_t value);
 /* May a guest have VALUE where the host gives OFFER? */
 bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer);
 /* Does VALUE include the level LEAST (FEAT_X is field >= least)? */

@@ -142,16 +142,22 @@ static const struct field_fact *item_field(const struct facts *f, const struct r
 	return ff && ff->n == 1 && ff->id < 4096 ? &f->fields[f->targets[ff->first].field] : NULL;
 }
 
-/* Off, or a number, may be below what the architecture allows. */
-static int check_least(struct gcpu_request *r, const struct request_item *it, struct span at,
+/* Off, or a number, may be what the architecture does not allow. */
+static int check_legal(struct gcpu_request *r, const struct request_item *it, struct span at,
 		       struct gcpu_error *err)
 {
 	const struct field_fact *ff = item_field(r->arch->facts, it);
 	bool off = it->is_switch && !it->value;
+	uint64_t value = ff && off ? field_off(ff) : it->value;
 
-	if (!ff || ff->is_signed || (it->is_switch && !off) ||
-	    (off ? field_off(ff) : it->value) >= ff->min)
+	if (!ff || (it->is_switch && !off) || field_legal(ff, value))
 		return 0;
+	if (value >= ff->min) {
+		fail_at(err, r->text, at, GCPU_ERR_VALUE, "no legal value:", "");
+		error_expected(err, "less than 0x%llx, or more than 0x%llx", (unsigned long long)ff->skip,
+			       (unsigned long long)ff->skip_to);
+		return GCPU_ERR_VALUE;
+	}
 	fail_at(err, r->text, at, GCPU_ERR_VALUE, "below the least legal value:", "");
 	error_expected(err, "0x%llx or more", (unsigned long long)ff->min);
 	return GCPU_ERR_VALUE;
@@ -312,6 +318,9 @@ static int parse_value(struct gcpu_request *r, struct request_item *it, struct s
 			       ff->width);
 		return GCPU_ERR_VALUE;
 	}
+	/* as KVM does */
+	if (ff->none && it->value == ff->none)
+		it->value = ff->absent;
 	return 0;
 }
 
@@ -402,7 +411,7 @@ static int parse_item(struct gcpu_request *r, struct span item, struct gcpu_erro
 	else if (status == 0 && eq)
 		status = parse_value(r, &it, value, err);
 	if (status == 0)
-		status = check_least(r, &it, item, err);
+		status = check_legal(r, &it, item, err);
 	if (status)
 		return status;
 	slot = list_add(&r->items, sizeof(it));

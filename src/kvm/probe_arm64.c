@@ -162,11 +162,14 @@ static const struct word_fact *word_of(uint64_t id)
 	return NULL;
 }
 
-static bool is_tried(uint64_t id)
+/* ID registers and those of the firmware; of those that are not allocated, one that shows something
+ * all the same. */
+static bool is_tried(const struct snap_reg *r)
 {
-	const struct word_fact *w = word_of(id);
+	const struct word_fact *w = word_of(r->id);
 
-	return w && (w->klass == CLASS_FIELDS || w->klass == CLASS_COPY);
+	return w && (w->klass == CLASS_FIELDS || w->klass == CLASS_COPY ||
+		     (w->klass == CLASS_ZERO && r->value[0]));
 }
 
 /* Values that KVM keeps moving say nothing about the host: only that they exist. */
@@ -274,7 +277,7 @@ static int try_values(struct probe *p, int vcpu)
 	for (size_t i = 0; i < p->snap->regs.n; i++) {
 		const struct snap_reg *r = LIST_AT(&p->snap->regs, struct snap_reg, i);
 
-		if (!is_tried(r->id) || r->n_words != 1)
+		if (r->n_words != 1 || !is_tried(r))
 			continue;
 		for (unsigned lsb = 0; lsb < 64; lsb += 4) {
 			int status = try_nibble(p, vcpu, r, lsb);

@@ -7,6 +7,8 @@ SVE_VLS = 0x606000000015ffff
 
 REGISTERS = {  # name: (op1, CRm, op2)
     'MIDR_EL1': (0, 0, 0), 'MPIDR_EL1': (0, 0, 5), 'REVIDR_EL1': (0, 0, 6),
+    'ID_DFR0_EL1': (0, 1, 2), 'ID_MMFR0_EL1': (0, 1, 4), 'ID_ISAR5_EL1': (0, 2, 5), 'S3_0_C0_C4_3': (0, 4, 3),
+    'ID_AA64FPFR0_EL1': (0, 4, 7),
     'ID_AA64PFR0_EL1': (0, 4, 0), 'ID_AA64PFR1_EL1': (0, 4, 1), 'ID_AA64ZFR0_EL1': (0, 4, 4),
     'ID_AA64DFR0_EL1': (0, 5, 0), 'ID_AA64ISAR0_EL1': (0, 6, 0), 'ID_AA64ISAR1_EL1': (0, 6, 1),
     'ID_AA64MMFR0_EL1': (0, 7, 0), 'ID_AA64MMFR1_EL1': (0, 7, 1), 'ID_AA64MMFR2_EL1': (0, 7, 2),
@@ -22,7 +24,7 @@ def register_id(name):
 # What 6.12 lets user space write (arch/arm64/kvm/sys_regs.c, cpufeature.c): field, lowest bit,
 # width, rule. LOWER and HIGHER compare with the limit, SIGNED is LOWER with 0xf below 0. What
 # is not here must stay as it is.
-LOWER, HIGHER, SIGNED = 'lower', 'higher', 'signed'
+LOWER, HIGHER, SIGNED, EXACT = 'lower', 'higher', 'signed', 'exact'
 WRITABLE_612 = {
     'ID_AA64PFR0_EL1': [('CSV3', 60, LOWER), ('CSV2', 56, LOWER), ('DIT', 48, LOWER),
                         ('SEL2', 36, LOWER), ('GIC', 24, LOWER), ('EL3', 12, LOWER),
@@ -52,9 +54,13 @@ WRITABLE_612 = {
         ('IESB', 12), ('LSM', 8), ('UAO', 4), ('CnP', 0))],
     'CTR_EL0': [('DIC', 29, LOWER), ('IDC', 28, LOWER), ('DminLine', 16, LOWER),
                 ('IminLine', 0, LOWER)],
+    'ID_DFR0_EL1': [('PerfMon', 24, LOWER), ('CopDbg', 0, LOWER)],
+    'ID_MMFR0_EL1': [('InnerShr', 28, SIGNED), ('VMSA', 0, LOWER)],
+    'ID_ISAR5_EL1': [('SHA2', 12, LOWER), ('SHA1', 8, LOWER), ('AES', 4, LOWER)],
+    'ID_AA64FPFR0_EL1': [('F8CVT', 31, EXACT), ('F8FMA', 30, EXACT)],
 }
-WIDTH = {'DIC': 1, 'IDC': 1}
-LEAST = {('ID_AA64DFR0_EL1', 'DebugVer'): 6, ('ID_AA64PFR0_EL1', 'EL0'): 1,
+WIDTH = {'DIC': 1, 'IDC': 1, 'F8CVT': 1, 'F8FMA': 1}
+LEAST = {('ID_DFR0_EL1', 'CopDbg'): 6, ('ID_AA64DFR0_EL1', 'DebugVer'): 6, ('ID_AA64PFR0_EL1', 'EL0'): 1,
          ('ID_AA64PFR0_EL1', 'EL1'): 1}
 WRITABLE_61 = {'ID_AA64PFR0_EL1': [('CSV3', 60, LOWER), ('CSV2', 56, LOWER)]}
 
@@ -76,6 +82,10 @@ def takes(rules, name, limit, value):
         if rule == SIGNED:
             new, old = ((v ^ 8) - 8 for v in (new, old))
         if new != old and (new > old if rule != HIGHER else new < old):
+            return EINVAL
+        if rule == EXACT and new not in (old, 0):
+            return EINVAL
+        if (name, field) == ('ID_DFR0_EL1', 'PerfMon') and new in (1, 2):
             return EINVAL
         if new < LEAST.get((name, field), new):
             return EINVAL
@@ -116,8 +126,8 @@ def nibbles(rules, values):
             accepted = changed = error = 0
             for v in range(16):
                 want = values[name] & ~(15 << lsb) | v << lsb
-                # PMUVer 0xf is taken and turned into 0
-                turned = (name, lsb, v) == ('ID_AA64DFR0_EL1', 8, 15) and rules is WRITABLE_612
+                # PMUVer and PerfMon 0xf are taken and turned into 0
+                turned = (name, lsb, v) in (('ID_AA64DFR0_EL1', 8, 15), ('ID_DFR0_EL1', 24, 15)) and rules is WRITABLE_612
                 status = 0 if turned else takes(rules, name, values[name], want)
                 accepted |= (not status and not turned) << v
                 changed |= turned << v
@@ -161,6 +171,9 @@ FULL = {
     # lines 4, PIPT, ERG and CWG 4, IDC, DIC, RES1
     'CTR_EL0': word(a0=4, a14=3, a16=4, a20=4, a24=4, a28=1, a29=1, a31=1),
 }
+# With AArch32: PMUv3p5, debug 9, VMSAv7 with long descriptors, InnerShr 1, AES 2, SHA; and FP8.
+AARCH32 = {**FULL, 'ID_DFR0_EL1': word(a0=9, a24=6), 'ID_MMFR0_EL1': word(a0=5, a28=1),
+           'ID_ISAR5_EL1': word(a4=2, a8=1, a12=1), 'ID_AA64FPFR0_EL1': word(a30=1, a31=1), 'S3_0_C0_C4_3': 0}
 ARM_CAPS = {66: 512, 70: 1, 87: 1, 102: 1, 126: 1, 165: 48, 170: 1, 171: 1, 172: 1, 230: 1}
 
 
@@ -223,6 +236,10 @@ def arm64_hosts():
                 devices=((5, 0), (7, ENODEV)))
     yield arm64('arm-all', '7.1', WRITABLE_612, FULL, also=(1, HAS_EL2),
                 caps={93: 1, 205: 1, 240: 1})
+    yield arm64('arm-aarch32', '6.12', WRITABLE_612, AARCH32)
+    yield arm64('arm-aarch32-untried', '6.12', WRITABLE_612, AARCH32, tried=False)
+    # a register that nobody has described yet
+    yield arm64('arm-newer', '99.0', WRITABLE_612, {**AARCH32, 'S3_0_C0_C4_3': 0x21})
     # a probe that saw tagging: PFR1.MTE 2
     yield arm64('arm-mte', '6.12', WRITABLE_612, changed('ID_AA64PFR1_EL1', 0, 2 << 8),
                 caps={205: 1})

@@ -3,7 +3,8 @@
 """Compares data/arm64 with a kernel's arch/arm64/tools/sysreg: check_arm64_facts.py SYSREG [DATA].
 
 Cross-check only, nothing is taken from that file. Every register of words.txt that the file knows must have the same
-encoding; every field of a register that fields.txt describes must have the same name and bits there, and the reverse.
+encoding, and every ID register of the file must be in words.txt; every field of a register that fields.txt describes must
+have the same name and bits there, and the reverse.
 What differs for a reason stands in arm64_differences.txt; a row there that is not needed any more is an error too.
 Exit status: 0 they agree, 1 they do not, 77 there is no such file.
 """
@@ -114,6 +115,21 @@ def read_differences(path, ours, theirs, messages):
     return excused
 
 
+def unknown_here(ours, theirs, messages):
+    """ID registers that only that file has: op0 3, op1 0, CRn 0, CRm 1 to 7, and by name some more."""
+    encodings = {tuple(r["enc"]): n for n, r in ours.items()}
+    for name, reg in theirs.items():
+        enc = tuple(reg["enc"])
+        if enc[:3] != (3, 0, 0) or not 1 <= enc[3] <= 7:
+            continue
+        if encodings.get(enc) != name:
+            messages.append(f"{name}: there at {enc}, here {encodings.get(enc, 'nothing')}")
+    for crm in range(1, 8):
+        for op2 in range(8):
+            if (3, 0, 0, crm, op2) not in encodings:
+                messages.append(f"op1 0, CRm {crm}, op2 {op2} is not in words.txt")
+
+
 def main(path, data):
     if not os.path.exists(path):
         print(f"SKIP: arm64-facts: {path} is not there")
@@ -140,6 +156,7 @@ def main(path, data):
         if reg["fields"]:
             compare_fields(name, reg, theirs[name], say)
             fields += len(reg["fields"])
+    unknown_here(ours, theirs, messages)
     messages += [f"arm64_differences.txt: '{k}' is not needed" for k, used in excused.items() if not used]
     for m in messages:
         print(m)

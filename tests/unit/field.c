@@ -71,6 +71,24 @@ static const struct {
 	/* TGran16 is not signed: 0 none, 1 yes */
 	{ GCPU_ARCH_ARM64, "ID_AA64MMFR0_EL1.TGran16", 0, 1, true },
 	{ GCPU_ARCH_ARM64, "ID_AA64MMFR0_EL1.TGran16", 1, 0, false },
+	/* PMUVer: 0xf is no Arm PMU, less than any version, and KVM makes 0 of it */
+	{ GCPU_ARCH_ARM64, "ID_AA64DFR0_EL1.PMUVer", 0xf, 1, true },
+	{ GCPU_ARCH_ARM64, "ID_AA64DFR0_EL1.PMUVer", 0xf, 0, true },
+	{ GCPU_ARCH_ARM64, "ID_AA64DFR0_EL1.PMUVer", 1, 0xf, false },
+	{ GCPU_ARCH_ARM64, "ID_DFR0_EL1.PerfMon", 3, 6, true },
+	{ GCPU_ARCH_ARM64, "ID_DFR0_EL1.PerfMon", 7, 6, false },
+	{ GCPU_ARCH_ARM64, "ID_DFR0_EL1.PerfMon", 3, 0xf, false },
+	/* AArch32's shareability is signed (6.12 took 0, 1 and 8 to 0xf where it had 1) */
+	{ GCPU_ARCH_ARM64, "ID_MMFR0_EL1.InnerShr", 0xf, 1, true },
+	{ GCPU_ARCH_ARM64, "ID_MMFR0_EL1.InnerShr", 0, 1, true },
+	{ GCPU_ARCH_ARM64, "ID_MMFR0_EL1.InnerShr", 2, 1, false },
+	{ GCPU_ARCH_ARM64, "ID_MMFR0_EL1.OuterShr", 0, 0xf, false },
+	{ GCPU_ARCH_ARM64, "ID_MMFR4_EL1.SpecSEI", 1, 0, true },
+	{ GCPU_ARCH_ARM64, "ID_MMFR4_EL1.SpecSEI", 0, 1, false },
+	/* FP8: KVM takes the host's own or 0 */
+	{ GCPU_ARCH_ARM64, "ID_AA64FPFR0_EL1.F8CVT", 0, 1, true },
+	{ GCPU_ARCH_ARM64, "ID_AA64FPFR0_EL1.F8CVT", 1, 1, true },
+	{ GCPU_ARCH_ARM64, "ID_AA64FPFR0_EL1.F8CVT", 1, 0, false },
 	/* higher: an SError from speculation may happen, so 1 promises less */
 	{ GCPU_ARCH_ARM64, "ID_AA64MMFR1_EL1.SpecSEI", 1, 0, true },
 	{ GCPU_ARCH_ARM64, "ID_AA64MMFR1_EL1.SpecSEI", 0, 1, false },
@@ -148,7 +166,25 @@ static const struct {
 	/* Armv8 has no less than version 6 of the debug architecture */
 	{ "ID_AA64DFR0_EL1.DebugVer", 7, 6 },
 	{ "ID_AA64ISAR1_EL1.APA", 1, 0 },
+	/* 1 and 2 are PMUs of AArch32's own that Armv8 does not have */
+	{ "ID_DFR0_EL1.PerfMon", 3, 0 },
+	{ "ID_DFR0_EL1.PerfMon", 4, 3 },
+	{ "ID_DFR0_EL1.CopDbg", 7, 6 },
 };
+
+static void test_legal(void)
+{
+	const struct field_fact *perfmon = field(&gcpu_facts_arm64, "ID_DFR0_EL1.PerfMon");
+	const struct field_fact *debug = field(&gcpu_facts_arm64, "ID_AA64DFR0_EL1.DebugVer");
+	const struct field_fact *pmu = field(&gcpu_facts_arm64, "ID_AA64DFR0_EL1.PMUVer");
+
+	for (unsigned v = 0; v < 16; v++) {
+		CHECK(field_legal(perfmon, v) == (v != 1 && v != 2), "PerfMon %u", v);
+		CHECK(field_legal(debug, v) == (v >= 6), "DebugVer %u", v);
+		CHECK(field_reaches(pmu, v, 1) == (v != 0 && v != 15), "PMUVer %u", v);
+		CHECK(field_is_off(pmu, v) == (v == 0 || v == 15), "PMUVer %u", v);
+	}
+}
 
 static void test_tables(void)
 {
@@ -337,6 +373,7 @@ static void test_parts(void)
 int main(void)
 {
 	test_tables();
+	test_legal();
 	test_off();
 	test_widths();
 	test_laws(&gcpu_facts_x86);
