@@ -18,18 +18,38 @@ _guestcpu_options()
 	esac
 }
 
+# Value of option $1 where it stands on the line.
+_guestcpu_said()
+{
+	local said= i
+
+	for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+		if [[ ${COMP_WORDS[i]} == "$1" ]]; then
+			said=${COMP_WORDS[i + 1]}
+			[[ $said == = ]] && said=${COMP_WORDS[i + 2]-}
+		fi
+	done
+	echo "$said"
+}
+
 # Names of the catalogue, of the architecture that stands on the line if any.
 _guestcpu_names()
 {
-	local arch= i
+	local arch
 
-	for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
-		if [[ ${COMP_WORDS[i]} == --arch ]]; then
-			arch=${COMP_WORDS[i + 1]}
-			[[ $arch == = ]] && arch=${COMP_WORDS[i + 2]-}
-		fi
-	done
+	arch=$(_guestcpu_said --arch)
 	"${COMP_WORDS[0]}" features ${arch:+--arch "$arch"} 2>/dev/null | sed -n '2,$s/ .*//p'
+}
+
+# Models, of the architecture or the host that stands on the line if any.
+_guestcpu_models()
+{
+	local arch host
+
+	arch=$(_guestcpu_said --arch)
+	host=$(_guestcpu_said --host)
+	"${COMP_WORDS[0]}" features -c help ${arch:+--arch "$arch"} ${host:+--host "$host"} 2>/dev/null |
+		sed 's/ .*//'
 }
 
 # Words for the last item of a list: what stands before it is kept.
@@ -59,7 +79,7 @@ _guestcpu_value()
 		if [[ $cur == *,* ]]; then
 			_guestcpu_list "$cur" "$(_guestcpu_names)" signed
 		else
-			mapfile -t COMPREPLY < <(compgen -W 'host max' -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "$(_guestcpu_models)" -- "$cur")
 		fi
 		;;
 	--disable-exits) _guestcpu_list "$cur" 'mwait hlt pause cstate aperfmperf' ;;

@@ -95,8 +95,8 @@ def emit_rest(a):
     for m in a["models"]:
         nums = ", ".join(f"{n:#x}U" for n in m["nums"])
         models.append(f'{{ {c_str(m["name"])}, {c_str(m["vendor"])}, {c_str(m["model_id"])}, '
-                      f'{nums}, {len(mf)}, {len(m["features"])} }}')
-        mf += m["features"]
+                      f'{nums}, {len(mf)}, {len(m["features"])}, {"true" if m["rest"] else "false"} }}')
+        mf += [f'{{ {i}, {"false" if v is None else "true"}, {v or 0:#x}U }}' for i, v in sorted(m["features"])]
     pv = []
     for p in a["pv"]:
         pv.append(f'{{ {p["field"]}, {len(p["msrs"])}, {len(p["calls"])}, '
@@ -106,7 +106,7 @@ def emit_rest(a):
     return (table("static const struct require_fact requires[]", req)
             + table("static const struct property_fact props[]", props)
             + table("static const struct model_fact models[]", models)
-            + table("static const uint16_t model_fields[]", [str(x) for x in mf] or ["0"])
+            + table("static const struct target_fact model_fields[]", mf)
             + table("static const struct pv_fact pv[]", pv)
             + table("static const struct call_fact calls[]",
                     [f'{{ {c["number"]}, {c_str(c["name"])}, {c_str(c["note"])} }}' for c in a["calls"]])

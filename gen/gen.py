@@ -9,6 +9,7 @@ from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
 from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
+from models import read_based_models
 from tables import Refused, normal, read_fields, read_parts, read_reserved, read_words, refuse
 
 
@@ -39,8 +40,10 @@ def read_arch(data, arch, lists):
     parts = read_parts(folder, words, ranges, names)
     read_reserved(folder, words, parts)
     requires, pv = read_requires(folder, fields), read_pv(folder, fields)
+    models = read_models(folder, fields) if arch == "x86" else \
+        read_based_models(folder, fields, features, names, words)
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
-                names=names, rules=rules, props=own["props"], requires=requires, models=read_models(folder, fields),
+                names=names, rules=rules, props=own["props"], requires=requires, models=models,
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=read_hypercalls(folder, pv), gates=read_gates(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))

@@ -308,7 +308,8 @@ def read_models(folder, fields):
             refuse(where, "a feature twice")
         if normal(named(where, c[0])) in ENUMS["model"] + [normal(m["name"]) for m in out]:
             refuse(where, f"model {c[0]} twice")
-        out.append(dict(name=c[0], vendor=c[1], nums=nums, model_id=c[7], features=feats))
+        out.append(dict(name=c[0], vendor=c[1], nums=nums, model_id=c[7], rest=False,
+                        features=[(f, None) for f in feats]))
     return out
 
 

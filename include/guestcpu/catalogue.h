@@ -76,7 +76,7 @@ int gcpu_presets(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_
 /** A model: what a request begins with. Strings are static. */
 struct gcpu_model_info {
 	const char *name;
-	const char *meaning; /**< of a named model: its brand string */
+	const char *meaning; /**< of a named model: its brand string, or what it stands for */
 };
 /** Visit the models of ARCH; non-zero from VISIT stops and is returned. */
 int gcpu_models(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_model_info *), void *ctx);

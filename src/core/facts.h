@@ -230,10 +230,12 @@ struct member_fact {
 	const char *reason, *sentence; /* the sentence names the preset */
 };
 
+/* Where a value is not known, a field that the model has is as much as is offered. */
 struct model_fact {
 	const char *name, *vendor, *model_id;
 	uint32_t family, model, stepping, level, xlevel;
-	uint16_t first, n; /* in model_fields */
+	uint16_t first, n; /* in model_fields, by field */
+	bool rest;	   /* fields that it does not name stay the host's own; else it lacks them */
 };
 
 struct pv_fact {
@@ -288,7 +290,7 @@ struct facts {
 	const struct atom_fact *atoms;
 	const struct property_fact *props;
 	const struct model_fact *models;
-	const uint16_t *model_fields;
+	const struct target_fact *model_fields;
 	const struct pv_fact *pv;
 	const struct call_fact *calls;
 	const struct gate_fact *gates;

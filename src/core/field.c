@@ -73,11 +73,16 @@ bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer)
 	}
 }
 
-uint64_t field_clamp(const struct field_fact *f, uint64_t value, uint64_t offer)
+uint64_t field_nearest(const struct field_fact *f, uint64_t value, uint64_t offer)
 {
-	if (f->order == ORDER_FLAG)
+	uint64_t differ = value ^ offer, least = differ & (~differ + 1);
+
+	if (f->order == ORDER_FLAG && f->width == 1)
 		return 0;
-	return f->order == ORDER_PREFIX ? offer & prefix_mask(value) : offer;
+	/* as far as both are the same */
+	if (f->order == ORDER_PREFIX && (offer & (least - 1)))
+		return offer & (least - 1);
+	return offer;
 }
 
 bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least)

@@ -155,6 +155,16 @@ void name_nearest_host(const char *name, struct gcpu_error *err)
 		strncpy(err->near[i], near.name[i], GCPU_ERROR_NAME - 1);
 }
 
+void name_nearest_model(const struct facts *f, const char *name, size_t length, struct gcpu_error *err)
+{
+	struct near near = { { 0 }, { NULL } };
+
+	for (unsigned i = 0; i < f->n_models; i++)
+		near_try(&near, name, length, f->models[i].name);
+	for (int i = 0; i < GCPU_ERROR_NEAR && near.name[i]; i++)
+		strncpy(err->near[i], near.name[i], GCPU_ERROR_NAME - 1);
+}
+
 void name_nearest_preset(const struct facts *f, const char *name, size_t length, struct gcpu_error *err)
 {
 	struct near near = { { 0 }, { NULL } };

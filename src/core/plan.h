@@ -186,12 +186,12 @@ static inline bool field_is_off(const struct field_fact *f, uint64_t value)
 bool field_legal(const struct field_fact *f, uint64_t value);
 /* May a guest have VALUE where the host gives OFFER? */
 bool field_within(const struct field_fact *f, uint64_t value, uint64_t offer);
+/* What a guest may have instead of VALUE, which it may not, where the host gives OFFER. */
+uint64_t field_nearest(const struct field_fact *f, uint64_t value, uint64_t offer);
 /* Does VALUE include the level LEAST (FEAT_X is field >= least)? */
 bool field_reaches(const struct field_fact *f, uint64_t value, uint64_t least);
 /* The largest value that does not include LEAST. */
 uint64_t field_below(const struct field_fact *f, uint64_t least);
-/* What is left of VALUE where only OFFER can be had. */
-uint64_t field_clamp(const struct field_fact *f, uint64_t value, uint64_t offer);
 /* All bits up to the highest one of VALUE. */
 uint64_t prefix_mask(uint64_t value);
 
@@ -214,6 +214,8 @@ void name_nearest(const struct arch *a, const char *name, size_t length, bool al
 		  struct gcpu_error *err);
 /* The same with the names of bundled snapshots. */
 void name_nearest_host(const char *name, struct gcpu_error *err);
+/* The same with the names of named models. */
+void name_nearest_model(const struct facts *f, const char *name, size_t length, struct gcpu_error *err);
 /* The same with the names of presets. */
 void name_nearest_preset(const struct facts *f, const char *name, size_t length, struct gcpu_error *err);
 /* The feature that has FIELD for its own. */
@@ -238,6 +240,20 @@ const struct feature_fact *plan_feature(const struct gcpu_plan *p, const char *n
 
 /* The name under which the user knows a field: as he said it, else its own. */
 const char *field_known_as(const struct gcpu_plan *p, unsigned field);
+
+/* What the plan's model says of a field; NULL if it says nothing, or is none that does. */
+const struct target_fact *model_field(const struct gcpu_plan *p, unsigned field);
+/* What the model would give of a field if the user did not speak of it. */
+uint64_t model_value(const struct gcpu_plan *p, unsigned field);
+/* What a named model has of FIELD, in the words of the architecture, or the field's name. */
+const char *model_word(const struct gcpu_plan *p, unsigned field);
+/* What a named model has and KVM fixes otherwise, and what KVM keeps beside it. */
+void plan_model_lacks(struct gcpu_plan *p);
+/* The model of that name, as it is in a request. */
+bool model_find(const struct arch *a, const char *name, size_t length, enum model_kind *ret_kind,
+		const struct model_fact **ret_named);
+/* The names of all models, into err->expected and the nearest ones into err->near. */
+void model_names(const struct arch *a, const char *name, size_t length, struct gcpu_error *err);
 
 /* The property that takes presets, or -1. */
 int preset_property(const struct facts *f);

@@ -11,32 +11,6 @@ struct span {
 	size_t n;
 };
 
-static const struct {
-	const char *name;
-	enum model_kind kind;
-	const char *meaning;
-} model_kinds[] = {
-	{ "host", MODEL_HOST, "all that this KVM can give and that need not be asked for" },
-	{ "max", MODEL_MAX, "the same as host" },
-	{ "base", MODEL_BASE, "nothing but what is asked for" },
-};
-
-int gcpu_models(enum gcpu_arch arch, int (*visit)(void *ctx, const struct gcpu_model_info *), void *ctx)
-{
-	const struct arch *a = arch_of(arch);
-	int status = 0;
-
-	if (!a || !visit)
-		return GCPU_ERR_ARGUMENT;
-	for (size_t i = 0; i < sizeof(model_kinds) / sizeof(model_kinds[0]) && !status; i++)
-		if (model_kinds[i].kind != MODEL_BASE || a->has_base)
-			status = visit(ctx, &(struct gcpu_model_info){ model_kinds[i].name, model_kinds[i].meaning });
-	for (unsigned i = 0; i < a->facts->n_models && !status; i++)
-		status = visit(ctx, &(struct gcpu_model_info){ a->facts->models[i].name,
-							       a->facts->models[i].model_id });
-	return status;
-}
-
 static int fail_at(struct gcpu_error *err, const char *text, struct span at, int code,
 		   const char *what, const char *expected)
 {
@@ -48,53 +22,13 @@ static int fail_at(struct gcpu_error *err, const char *text, struct span at, int
 	return code;
 }
 
-static void model_names(const struct arch *a, struct gcpu_error *err)
-{
-	const struct facts *f = a->facts;
-	char *out;
-	size_t room = sizeof(err->expected);
-
-	if (!err)
-		return;
-	out = err->expected;
-	strcpy(out, a->has_base ? "a model: host, max, base" : "a model: host, max");
-	for (unsigned i = 0; i < f->n_models; i++) {
-		const char *name = f->models[i].name;
-
-		if (strlen(out) + strlen(name) + 3 > room)
-			return;
-		strcat(out, ", ");
-		strcat(out, name);
-	}
-}
-
 static int parse_model(struct gcpu_request *r, struct span m, struct gcpu_error *err)
 {
-	const struct facts *f = r->arch->facts;
-
-	for (size_t i = 0; i < sizeof(model_kinds) / sizeof(model_kinds[0]); i++) {
-		if (model_kinds[i].kind == MODEL_BASE && !r->arch->has_base)
-			continue;
-		if (name_same(m.s, m.n, model_kinds[i].name)) {
-			r->model = model_kinds[i].kind;
-			return 0;
-		}
-	}
-	for (unsigned i = 0; i < f->n_models; i++) {
-		size_t n = strlen(f->models[i].name);
-
-		/* "-v1" is the only version there is of these */
-		if (name_same(m.s, m.n, f->models[i].name) ||
-		    (m.n == n + 3 && name_same(m.s, n, f->models[i].name) &&
-		     name_same(m.s + n, 3, "-v1"))) {
-			r->model = MODEL_NAMED;
-			r->named = &f->models[i];
-			return 0;
-		}
-	}
+	if (model_find(r->arch, m.s, m.n, &r->model, &r->named))
+		return 0;
 	fail_at(err, r->text, m, m.n ? GCPU_ERR_NAME : GCPU_ERR_SYNTAX,
 		m.n ? "no such model" : "no model", "");
-	model_names(r->arch, err);
+	model_names(r->arch, m.s, m.n, err);
 	return m.n ? GCPU_ERR_NAME : GCPU_ERR_SYNTAX;
 }
 

@@ -36,22 +36,20 @@ static uint64_t item_value(const struct gcpu_plan *p, const struct request_item 
 {
 	const struct field_fact *f = &p->facts->fields[t->field];
 	uint64_t offer = field_get(p, p->offer, t->field);
-	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+	uint64_t from = model_value(p, t->field);
 
 	if (!it->is_switch)
 		return it->value;
 	if (f->width == 1)
 		return it->value;
 	if (it->value == 0) {
-		uint64_t from = generous ? offer : field_off(f);
-
 		if (!t->at_least)
 			return field_off(f);
 		return field_reaches(f, from, t->value) ? level_below(p, t->field, t->value) : from;
 	}
 	if (!t->at_least)
 		return offer;
-	return generous && field_reaches(f, offer, t->value) ? offer : t->value;
+	return field_reaches(f, from, t->value) ? from : t->value;
 }
 
 /* Two words of a request about one field: a feature of the architecture and
@@ -186,14 +184,6 @@ static int collect(struct gcpu_plan *p, const struct gcpu_request *req, bool las
 	return status ? status : prefix_collect(p, req, item_ops, err);
 }
 
-static bool model_has(const struct gcpu_plan *p, unsigned field)
-{
-	for (unsigned i = 0; p->named && i < p->named->n; i++)
-		if (p->facts->model_fields[p->named->first + i] == field)
-			return true;
-	return false;
-}
-
 /* Why is FIELD not offered? The last rule that withdrew it, else the plain truth. */
 static unsigned why_not(const struct gcpu_plan *p, unsigned field)
 {
@@ -230,30 +220,34 @@ static void left_out(struct gcpu_plan *p, unsigned field)
 		return;
 	if (field_get(p, p->offer, field) == off)
 		why = why_not(p, field);
-	else if (p->model == MODEL_HOST || p->model == MODEL_MAX)
+	else if (p->model == MODEL_HOST || p->model == MODEL_MAX ||
+		 (p->named && p->named->rest && !model_field(p, field)))
 		why = RULE_ASKED_ONLY;
 	plan_record(p, field, why, off, off);
 }
 
 static void start(struct gcpu_plan *p)
 {
+	bool generous = p->model == MODEL_HOST || p->model == MODEL_MAX;
+
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
 		const struct field_fact *f = &p->facts->fields[i];
+		const struct target_fact *m = model_field(p, i);
 		uint64_t offer = field_get(p, p->offer, i);
-		bool wide = f->width > 1;
 
 		/* what is not chosen is KVM's, until derive() says otherwise */
 		field_put(p, p->value, i, f->owner & OWNER_CHOSEN ? field_off(f) : offer);
 		if (!(f->owner & OWNER_CHOSEN))
 			continue;
-		if (p->model == MODEL_HOST || p->model == MODEL_MAX) {
+		if (generous || (p->named && p->named->rest && !m)) {
 			if (f->deflt != DEFAULT_ASKED && offer != field_off(f))
 				plan_set(p, i, offer, RULE_MODEL_TAKES);
 			else
 				left_out(p, i);
-		} else if (p->model == MODEL_NAMED &&
-			   (model_has(p, i) || f->deflt == DEFAULT_ANY)) {
-			plan_set(p, i, wide ? offer : 1, RULE_MODEL_HAS);
+		} else if (m && m->at_least && m->value == field_off(f)) {
+			left_out(p, i);
+		} else if (m || (p->named && f->deflt == DEFAULT_ANY)) {
+			plan_set(p, i, m && m->at_least ? m->value : f->width > 1 ? offer : 1, RULE_MODEL_HAS);
 		} else {
 			left_out(p, i);
 		}
@@ -316,14 +310,14 @@ static void clamp(struct gcpu_plan *p)
 			continue;
 		why = why_not(p, i);
 		/* not what every model has where it can be had */
-		if (force && (p->fields[i].said == SAID_VALUE || model_has(p, i))) {
+		if (force && (p->fields[i].said == SAID_VALUE || model_field(p, i))) {
 			plan_record(p, i, RULE_FORCED_BY_USER, value, value);
 			plan_unavailable(p, i, why);
 			continue;
 		}
-		plan_set(p, i, field_clamp(f, value, offer), why);
+		plan_set(p, i, field_nearest(f, value, offer), why);
 		p->fields[i].denied = true;
-		if (p->fields[i].said == SAID_VALUE || model_has(p, i))
+		if (p->fields[i].said == SAID_VALUE || model_field(p, i))
 			plan_unavailable(p, i, why);
 	}
 }
@@ -339,7 +333,7 @@ static void report_unavailable(struct gcpu_plan *p)
 
 		if (s->unavailable && check)
 			plan_find(p, s->why, (int)i, SEVERITY_WARNING, "%s: %s",
-				  field_known_as(p, i), r->sentence);
+				  s->said ? field_known_as(p, i) : model_word(p, i), r->sentence);
 	}
 }
 
@@ -394,6 +388,7 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 	/* parents that were brought or dropped may be refused too */
 	plan_refusals(p);
 	plan_trial(p);
+	plan_model_lacks(p);
 	report_unavailable(p);
 	if (p->arch->derive)
 		status = p->arch->derive(p, err);

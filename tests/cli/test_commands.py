@@ -264,19 +264,26 @@ class Forms(cli.Test):
 
     def test_models(self):
         """Each that is listed can be planned, and what is not listed cannot."""
-        with open(os.path.join(cli.ROOT, "data/x86/models.txt"), encoding="utf-8") as f:
-            named = [line.split("|")[0].strip() for line in f if "|" in line and line[0] != "#"]
-        for args, want in ((["--arch", "x86"], ["host", "max", "base", *named]), (["--arch", "arm64"], ["host", "max"]),
-                           (["--host", self.arm_host()], ["host", "max"])):
-            for word in ("help", "?"):
-                for command in ("plan", "features"):
-                    ran = self.exits(0, command, "-c", word, *args)
-                    self.assertEqual([line.split()[0] for line in ran.out.splitlines()], want)
-            doc = self.exits(0, "plan", "-c", "help", "--json", *args).json()
-            self.assertEqual([m["name"] for m in doc["models"]], want)
-        for model in ["host", "max", "base", *named]:
-            self.exits(0, "plan", "--host", "x86-amd-rome-6-12", "-c", model)
-        self.exits(2, "plan", "--host", "x86-amd-rome-6-12", "-c", "help,+avx2")
+        want, host = {}, {"x86": "x86-amd-rome-6-12", "arm64": self.arm_host()}
+        for arch, kinds in (("x86", ["host", "max", "base"]), ("arm64", ["host", "max"])):
+            with open(os.path.join(cli.ROOT, f"data/{arch}/models.txt"), encoding="utf-8") as f:
+                rows = [[c.strip() for c in line.split("|")] for line in f if "|" in line and line[0] != "#"]
+            # a row without a meaning is only a base of others
+            want[arch] = kinds + [row[0] for row in rows if row[-1] != "-"]
+            self.assertGreater(len(want[arch]), len(kinds))
+            for args in (["--arch", arch], ["--host", host[arch]]):
+                for word in ("help", "?"):
+                    for command in ("plan", "features"):
+                        ran = self.exits(0, command, "-c", word, *args)
+                        self.assertEqual([line.split()[0] for line in ran.out.splitlines()], want[arch])
+                doc = self.exits(0, "plan", "-c", "help", "--json", *args).json()
+                self.assertEqual([m["name"] for m in doc["models"]], want[arch])
+            for model in want[arch]:
+                self.exits(0, "plan", "--host", host[arch], "-c", model)
+            self.exits(2, "plan", "--host", host[arch], "-c", "help,+pmu")
+        for row in rows:
+            if row[-1] == "-":
+                self.exits(2, "plan", "--host", host["arm64"], "-c", row[0])
 
     def arm_host(self):
         return cli.a_host("arm64")

@@ -256,6 +256,11 @@ static void test_widths(void)
 	f = (struct field_fact){ .name = "set", .width = 8, .order = ORDER_SET };
 	CHECK(field_within(&f, 0x05, 0x0d) && !field_within(&f, 0x02, 0x0d) && field_within(&f, 0, 0), "set");
 	CHECK(field_reaches(&f, 0x0d, 0x05) && !field_reaches(&f, 0x0d, 0x02), "set");
+	/* a set of vector lengths may be cut off, and not have holes */
+	f.order = ORDER_PREFIX;
+	CHECK(field_nearest(&f, 0x0b, 0xff) == 0x03 && field_nearest(&f, 0x1f, 0x0f) == 0x0f &&
+		      field_nearest(&f, 0x02, 0x0f) == 0x0f && field_nearest(&f, 0x80, 0) == 0,
+	      "the lengths that both have");
 	f.order = ORDER_PAIR;
 	CHECK(field_within(&f, 3, 3) && !field_within(&f, 1, 3), "pair");
 	for (unsigned w = 1; w <= 64; w++) {
