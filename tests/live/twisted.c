@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alive/x86/x86.h"
 #include "alive/lab.h"
 #include "facts_gen.h"
 #include "kvm/abi_x86.h"
@@ -179,6 +180,22 @@ static int found(struct alive_options *o, const char *made_of, const char *want)
 	return !good;
 }
 
+/* On a busy host a spell is told of more than it took: that was seen, and is no fault of KVM's. */
+static int steal_on_a_busy_host(void)
+{
+	static const struct steal_spell s[3] = { { 659000000, 659000000, 383000000 },
+						 { 1310000000, 1290000000, 1297000000 } };
+	struct outcome busy = { .alive = GCPU_ALIVE_WORKS }, wrong = busy;
+
+	steal_time_judge(&busy, s, 3, false);
+	steal_time_judge(&wrong, s, 3, true);
+	if (busy.alive == GCPU_ALIVE_INCONCLUSIVE && wrong.alive == GCPU_ALIVE_FAILS)
+		return 0;
+	printf("FAIL steal time on a busy host: %s; more than there was time: %s\n", gcpu_alive_name(busy.alive),
+	       gcpu_alive_name(wrong.alive));
+	return 1;
+}
+
 int main(void)
 {
 	struct gcpu_kvm_ops ops = *gcpu_kvm_real()->ops;
@@ -210,7 +227,7 @@ int main(void)
 	failed = status ? 1 : found(&o, "host,kvm=off", "fails") || found(&o, "host", "works");
 	o.request = "host";
 	ops.ioctl = twisted_ioctl;
-	failed = failed || judge(&o);
+	failed = failed || steal_on_a_busy_host() || judge(&o);
 	gcpu_plan_free(plan);
 	gcpu_request_free(req);
 	gcpu_snapshot_free(snap);

@@ -20,13 +20,6 @@ struct steal {
 	uint8_t preempted, pad[47];
 };
 
-/* Of a while of spinning, ns. */
-struct spell {
-	int64_t stolen;
-	int64_t waited; /* the host's own count of what KVM tells on, or -1 */
-	int64_t took;
-};
-
 /* How long the vCPU's thread has waited for a CPU, by /proc's schedstat; -1: the host does not say. */
 static int64_t waited(struct lab *lab)
 {
@@ -40,7 +33,7 @@ static int64_t waited(struct lab *lab)
 	return n > 0 && sscanf(text, "%lld %lld", &ran, &delay) == 2 ? delay : -1;
 }
 
-static int spin(struct lab *lab, const struct steal *s, unsigned ms, struct spell *ret)
+static int spin(struct lab *lab, const struct steal *s, unsigned ms, struct steal_spell *ret)
 {
 	struct guest_op op = OP_SPIN(lab->khz * ms);
 	int64_t steal = (int64_t)s->steal, wait = waited(lab), start = host_ns(CLOCK_MONOTONIC);
@@ -54,7 +47,7 @@ static int spin(struct lab *lab, const struct steal *s, unsigned ms, struct spel
 }
 
 /* Alone, with competitors, and with competitors but turned off. How many of these there were, or -1. */
-static int three_times(struct lab *lab, const struct steal *s, int cpu, struct spell ret[3])
+static int three_times(struct lab *lab, const struct steal *s, int cpu, struct steal_spell ret[3])
 {
 	struct guest_op off = OP_WRMSR(pv_msr(lab->alive, X86_F_KVM_STEAL_TIME, 0), 0);
 	struct competitor *others[COMPETITORS];
@@ -80,8 +73,7 @@ static int three_times(struct lab *lab, const struct steal *s, int cpu, struct s
 	return r ? -1 : n;
 }
 
-/* What is told as stolen is what the host's scheduler counts; without that count, more than without competitors. */
-static void judge(struct outcome *out, const struct spell s[3], int competitors)
+void steal_time_judge(struct outcome *out, const struct steal_spell s[3], int competitors, bool impossible)
 {
 	int64_t stolen = s[1].stolen, wait = s[1].waited, off = stolen > wait ? stolen - wait : wait - stolen;
 	bool more = stolen / TOGETHER_MS > s[0].stolen / ALONE_MS + s[0].stolen / ALONE_MS / 5;
@@ -90,9 +82,9 @@ static void judge(struct outcome *out, const struct spell s[3], int competitors)
 
 	if (wait >= 0)
 		snprintf(host, sizeof(host), ", %lld by the host's schedstat", (long long)wait / 1000000);
-	if (stolen > s[1].took)
+	if (impossible)
 		alive = GCPU_ALIVE_FAILS;
-	else if (stolen < SHARE_MS * 1000000LL || (wait >= 0 ? off > stolen / 5 + 30000000LL : !more))
+	else if (stolen > s[1].took || stolen < SHARE_MS * 1000000LL || (wait >= 0 ? off > stolen / 5 + 30000000LL : !more))
 		alive = GCPU_ALIVE_INCONCLUSIVE;
 	say(out, alive, "%lld ms stolen of %lld with %d competitors%s; %lld of %lld without", (long long)stolen / 1000000,
 	    (long long)s[1].took / 1000000, competitors, host, (long long)s[0].stolen / 1000000,
@@ -102,10 +94,12 @@ static void judge(struct outcome *out, const struct spell s[3], int competitors)
 static void use(struct lab *lab, struct outcome *out)
 {
 	uint32_t msr = pv_msr(lab->alive, X86_F_KVM_STEAL_TIME, 0);
-	struct spell spells[3];
+	struct steal_spell spells[3];
 	uint64_t at;
 	const struct steal *s = lab_memory(lab, 0, &at);
 	struct guest_op ops[] = { OP_WRMSR(msr, at | RESERVED | ENABLE), OP_WRMSR(msr, at | ENABLE), OP_RDMSR(msr) };
+	int64_t start = host_ns(CLOCK_MONOTONIC);
+	uint64_t first;
 	int cpus[2], n;
 
 	lab_cpus(cpus);
@@ -116,6 +110,7 @@ static void use(struct lab *lab, struct outcome *out)
 		    op_gp(&ops[0]) ? "is refused" : "is taken", op_done(&ops[1]) ? "is taken" : "is refused");
 		return;
 	}
+	first = s->steal;
 	n = three_times(lab, s, cpus[0], spells);
 	if (n < 0)
 		return;
@@ -124,7 +119,7 @@ static void use(struct lab *lab, struct outcome *out)
 	else if (s->version & 1 || !s->version)
 		say(out, GCPU_ALIVE_FAILS, "version %u is that of an unfinished write", s->version);
 	else
-		judge(out, spells, n);
+		steal_time_judge(out, spells, n, (int64_t)(s->steal - first) > host_ns(CLOCK_MONOTONIC) - start);
 }
 
 const struct exercise exercise_steal_time = {

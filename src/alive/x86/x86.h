@@ -66,4 +66,18 @@ extern const struct exercise exercise_after_run_same;
 extern const struct exercise exercise_after_run_changed;
 extern const struct exercise exercise_get_cpuid_nent;
 
+/* Steal time of a while of spinning, ns. */
+struct steal_spell {
+	int64_t stolen;
+	int64_t waited; /* the host's own count of what KVM tells on, or -1 */
+	int64_t took;
+};
+/*
+ * Alone, and with competitors. What is told as stolen is what the host's scheduler counts; without
+ * that count, more than without competitors. A spell may be told of what its thread waited before
+ * it, when KVM comes to count that: more than it took is no proof. IMPOSSIBLE: more was told in
+ * all than there was time.
+ */
+void steal_time_judge(struct outcome *out, const struct steal_spell s[3], int competitors, bool impossible);
+
 #endif
