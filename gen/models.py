@@ -2,7 +2,7 @@
 """Models that are based on others: what each makes of every field that it decides."""
 
 from links import ENUMS
-from tables import ORDERS, named, normal, number, refuse, rows
+from tables import ORDERS, ORDERS, named, normal, number, refuse, rows
 
 FLAG = ORDERS.index("flag")
 LOWER = [ORDERS.index(o) for o in ("flag", "lower", "prefix")]
@@ -90,7 +90,9 @@ def decide(model, fields, described):
 
 def read_based_models(folder, fields, features, names, words):
     out, rows_by = [], {}
+    # one member of a set (sve256) describes no level of it
     described = {f["targets"][0][0] for f in features if f["id"] >= 4096}
+    described -= {i for i, f in enumerate(fields) if ORDERS[f["order"]] == "prefix"}
     for where, (name, based, text, meaning) in rows(f"{folder}/models.txt", 4):
         if normal(named(where, name)) in ENUMS["model"] or normal(name) in rows_by:
             refuse(where, f"model {name} twice")
