@@ -208,12 +208,24 @@ static int visit_cpus(struct probe *p)
 	return status;
 }
 
-/* What differs from CPU to CPU says nothing about the host: cleared in both tables. */
+static int by_leaf(const void *a, const void *b)
+{
+	const struct snap_cpuid *x = a, *y = b;
+
+	if (x->leaf != y->leaf)
+		return x->leaf < y->leaf ? -1 : 1;
+	return x->subleaf < y->subleaf ? -1 : x->subleaf > y->subleaf;
+}
+
+/* What differs from CPU to CPU says nothing about the host: cleared in both tables. In the order of
+ * leaves, whichever CPU was asked first. */
 static void clear_varying(struct gcpu_snapshot *s)
 {
 	static const enum snap_tables tables[] = { SNAP_NATIVE, SNAP_SUPPORTED };
 	struct list *mask = &s->cpuid[SNAP_VARIES];
 
+	if (mask->n)
+		qsort(mask->items, mask->n, sizeof(struct snap_cpuid), by_leaf);
 	for (size_t i = 0; i < mask->n; i++) {
 		const struct snap_cpuid *m = LIST_AT(mask, struct snap_cpuid, i);
 

@@ -181,7 +181,7 @@ CASES = [
     (A + "fields.txt", change("285 ", "skip=1..2,none=0xf", "none=0xf,skip=1..2"), "no such order 'lower,none=0xf,skip=1..2'"),
     (A + "fields.txt", change("285 ", "skip=1..2", "skip=1-2"), "no such order 'lower,skip=1-2,none=0xf'"),
     (A + "fields.txt", cut("285 "), "gap in the ids at 285", (A + "fields.txt", "286 ")),
-    (A + "fields.txt", cut("400 "), "gap in the ids at 287", (A + "fields.txt", "401 ")),
+    (A + "fields.txt", cut("400 "), "gap in the ids at 298", (A + "fields.txt", "401 ")),
     # names
     (A + "features.txt", add("4095 | FEAT_ZZ | ID_AA64ISAR0_EL1.RNDR | 1 | -"), "4095 is out of range 4096..65535"),
     (A + "features.txt", add("4096 | FEAT_ZZ | ID_AA64ISAR0_EL1.RNDR | 1 | -"), "id 4096 is at "),
