@@ -54,7 +54,8 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 			const struct gcpu_probe_options *options,
 			struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err);
 
-/** Read a snapshot document (JSON, docs/snapshot.md). TEXT need not end in 0. */
+/** Read a snapshot document (JSON, docs/snapshot.md), or a fingerprint of an arm64 guest as Firecracker's
+ *  cpu-template-helper writes it: a guest's view, see there. TEXT need not end in 0. */
 int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **ret_snapshot,
 			struct gcpu_error *err);
 

@@ -78,7 +78,7 @@ struct gcpu_snapshot {
 	bool borrowed; /* what it points to is constant: a bundled one */
 	char *name;
 	char hash[72];
-	bool foreign_keys; /* written by a newer version: the recorded hash is kept */
+	bool guest_view;   /* what one guest had, not what KVM offers; nothing was tried */
 
 	char *vendor, *brand, *kernel, *microcode, *module, *machine;
 	struct list params;			 /* snap_param */

@@ -2,6 +2,7 @@
 /* Snapshot documents in. Unknown keys are allowed: recordings outlive code. */
 #include "core/facts.h"
 #include "core/snapshot.h"
+#include "fingerprint.h"
 #include "read.h"
 
 #include <stdlib.h>
@@ -382,6 +383,18 @@ static void read_arm64(struct reader *r, const struct node *root, struct gcpu_sn
 	read_leave(r, mark);
 }
 
+/* Whose view it is: KVM's own, where the key is not there. */
+static void read_view(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
+{
+	const struct node *view = read_member(r, root, "view", false);
+	size_t mark = read_enter(r, "view");
+
+	if (view && (!doc_is(view, DOC_STRING) || view->n != 5 || memcmp(view->text, "guest", 5) != 0))
+		read_fail(r, "not a view that is known", "\"guest\", or no such key");
+	s->guest_view = view != NULL;
+	read_leave(r, mark);
+}
+
 static void read_head(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
 	char *text = read_string(r, root, "schema", true);
@@ -405,6 +418,7 @@ static void read_head(struct reader *r, const struct node *root, struct gcpu_sna
 	}
 	free(text);
 	s->name = read_string(r, root, "name", true);
+	read_view(r, root, s);
 }
 
 /* The hash tells an edited or damaged recording from a good one. */
@@ -469,7 +483,8 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
 	if (status)
 		return status;
 	s = snapshot_new(0);
-	status = s ? parse_root(d.root, s, err) : error_memory(err);
+	status = !s ? error_memory(err) :
+		 fingerprint_is(d.root) ? fingerprint_read(d.root, s, err) : parse_root(d.root, s, err);
 	document_free(&d);
 	if (status) {
 		gcpu_snapshot_free(s);

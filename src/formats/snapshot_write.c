@@ -250,6 +250,8 @@ static int write_document(const struct gcpu_snapshot *s, bool named, gcpu_write 
 		jw_key_string(&j, "name", s->name);
 		jw_key_string(&j, "hash", s->hash);
 	}
+	if (s->guest_view)
+		jw_key_string(&j, "view", "guest");
 	write_host(&j, s);
 	jw_key(&j, "capabilities");
 	jw_object(&j, true);

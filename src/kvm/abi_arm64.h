@@ -17,6 +17,9 @@
 #define GK_ARM_VCPU_INIT 0x4020AEAEUL
 #define GK_ARM_VCPU_FINALIZE 0x4004AEC2UL
 
+/* Any CPU: the only target that KVM still has a name for. */
+#define GK_ARM_TARGET_GENERIC_V8 5
+
 struct gk_arm_vcpu_init {
 	uint32_t target;
 	uint32_t features[7];

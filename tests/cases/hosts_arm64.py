@@ -218,6 +218,26 @@ def changed(name, clear, put=0, base=None):
     return values
 
 
+def fingerprint(name, kernel, values, features=()):
+    """What Firecracker's cpu-template-helper writes of a guest: registers as 128 binary digits."""
+    registers = {register_id(reg): values[reg] for reg in values}
+    # X0 and the virtual counter are no description of a CPU
+    registers.update({0x6030000000100000: 7, 0x603000000013df1a: 12345})
+    bits = [{'addr': hex(reg), 'bitmap': f'0b{registers[reg]:0128b}'} for reg in sorted(registers)]
+    return name, {'firecracker_version': '1.16.0-dev', 'kernel_version': kernel, 'microcode_version': '0x1',
+                  'bios_version': '1.0', 'bios_revision': '1.0',
+                  'guest_cpu_config': {'kvm_capabilities': [], 'vcpu_features': list(features),
+                                       'reg_modifiers': bits}}
+
+
+def fingerprints():
+    v = changed('ID_AA64PFR0_EL1', 0xf << 32)
+    v.update({'ID_AA64ZFR0_EL1': 0, 'ID_AA64DFR0_EL1': FULL['ID_AA64DFR0_EL1'] & ~0xf00})
+    yield fingerprint('arm-fingerprint', '6.1.172', {**v, 'ID_AA64ISAR1_EL1': v['ID_AA64ISAR1_EL1'] & ~0xf0000f0})
+    yield fingerprint('arm-fingerprint-pac', '6.18', {**v, 'ID_AA64PFR0_EL1': FULL['ID_AA64PFR0_EL1']},
+                      [{'index': 0, 'bitmap': '0b111xxxx'}])
+
+
 def arm64_hosts():
     yield arm64('arm-6.12', '6.12', WRITABLE_612, FULL)
     yield arm64('arm-6.12-untried', '6.12', WRITABLE_612, FULL, tried=False)

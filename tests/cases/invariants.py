@@ -216,7 +216,7 @@ def main(guestcpu, source, seed=None, count="400"):
     rng = random.Random(seed)
     hosts = sorted(glob.glob(os.path.join(source, "data/hosts/x86-*.json")) +
                    glob.glob(os.path.join(source, "tests/cases/hosts/*.json")))
-    hosts = [h for h in hosts if json.load(open(h, encoding="utf-8"))["arch"] == "x86" and not h.endswith(("small.json", "many-caches.json"))]
+    hosts = [h for h in hosts if json.load(open(h, encoding="utf-8")).get("arch") == "x86" and not h.endswith(("small.json", "many-caches.json"))]
     bad = refused = 0
     for _ in range(int(count)):
         m, vcpus = machine(rng)

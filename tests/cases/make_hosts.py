@@ -14,7 +14,7 @@ import json
 import pathlib
 import sys
 
-from hosts_arm64 import arm64_hosts
+from hosts_arm64 import arm64_hosts, fingerprints
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -416,6 +416,8 @@ def lines(value, depth=0):
 def documents():
     for doc in [*x86_hosts(), *odd_hosts(), *arm64_hosts()]:
         yield doc['name'] + '.json', lines(doc) + '\n'
+    for name, doc in fingerprints():
+        yield name + '.json', json.dumps(doc, indent=1) + '\n'
 
 
 def check():

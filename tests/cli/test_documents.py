@@ -20,7 +20,7 @@ REQUESTS = {
             "host,migratable=off,+invtsc,+svm,+vmx", "max,enforce=on,+mpx", "qemu64,+amx-tile,+xsave",
             "host,+kvm-hc-map-gpa-range,+kvm-migration-control", "base,pv=latency,+kvm-hint-dedicated"],
     "arm64": ["host", "max", "host,mte=on", "host,-FEAT_RNG", "host,ID_AA64ISAR0_EL1.AES=0",
-              "host,enforce=on,FEAT_SVE2p1=on", "host,migratable=off"],
+              "host,enforce=on,FEAT_SVE2p1=on", "host,migratable=off", "armv8.4-a,sve=on,FEAT_LSE=off", "neoverse-v1,enforce"],
 }
 MACHINES = {
     "x86": [["--vcpus", "3"], ["--smp", "8,sockets=2,cores=2,threads=2", "--irqchip", "split"],
@@ -87,6 +87,22 @@ class Documents(cli.Test):
                     f.write(ran.raw)
                 again = self.exits(0, "probe", "--host", path)
                 self.assertEqual(again.raw, ran.raw, "not canonical")
+
+    def test_fingerprint(self):
+        """Of a guest: it becomes a snapshot as any other, that says so."""
+        path = os.path.join(cli.ROOT, "tests/cases/hosts/arm-fingerprint.json")
+        ran = self.exits(0, "probe", "--host", path)
+        doc = self.valid("snapshot", ran)
+        self.assertEqual((doc["view"], doc["host"]["kernel"], "trial" in doc), ("guest", "6.1.172", False))
+        again = os.path.join(cli.scratch(), "fingerprint.json")
+        with open(again, "wb") as f:
+            f.write(ran.raw)
+        self.assertEqual(self.exits(0, "probe", "--host", again).raw, ran.raw, "not canonical")
+        for host in (path, again):
+            plan = self.valid("plan", self.exits(0, "plan", "--host", host, "--json", "-c", "armv8.1-a"))
+            self.check_plan(plan)
+            self.assertIn("guest-view", [f["id"] for f in plan["findings"]])
+            self.assertEqual(plan["host"]["hash"], doc["hash"])
 
     def test_bundled_snapshots_are_canonical(self):
         for name in cli.bundled():

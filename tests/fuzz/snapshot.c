@@ -15,6 +15,8 @@ static const struct {
 	{ GCPU_ARCH_X86, "base,+amx-tile", { 2, 3, 0xff, 0, 0 } },
 	{ GCPU_ARCH_ARM64, "host", { 8, 2, 0, 0, 0 } },
 	{ GCPU_ARCH_ARM64, "max,-sve,FEAT_RNG=off,+pmu", { 0, 0, 0, 0xff, 0 } },
+	{ GCPU_ARCH_ARM64, "armv9.2-a,FEAT_RNG,-FEAT_LSE", { 0, 0, 0, 0, 0 } },
+	{ GCPU_ARCH_ARM64, "neoverse-v1,sve=off,FEAT_SHA512=off,enforce", { 8, 3, 0, 0, 0 } },
 	{ GCPU_ARCH_ARM64, "host,ID_AA64ISAR0_EL1.AES=1,+FEAT_SHA256,mte=on,enforce", { 4, 1, 0, 0, 0 } },
 };
 
@@ -75,7 +77,7 @@ static void same(const struct gcpu_snapshot *a, const struct gcpu_snapshot *b)
 	MUST(a->has_xcomp == b->has_xcomp && a->xcomp_supported == b->xcomp_supported);
 	MUST(a->xcomp_permitted == b->xcomp_permitted && a->has_trial == b->has_trial);
 	MUST(a->enforce_pv_error == b->enforce_pv_error && a->target == b->target);
-	MUST(a->init_features == b->init_features);
+	MUST(a->init_features == b->init_features && a->guest_view == b->guest_view);
 	MUST(same_list(&a->inits, &b->inits, sizeof(struct snap_init)));
 	MUST(same_list(&a->regs, &b->regs, sizeof(struct snap_reg)));
 	MUST(same_list(&a->devices, &b->devices, sizeof(struct snap_device)));

@@ -381,6 +381,7 @@ _Static_assert(GK_ARCH_REQ_XCOMP_GUEST_PERM == ARCH_REQ_XCOMP_GUEST_PERM, "arch_
 	_Static_assert(((id)&0xffff) == offsetof(struct kvm_regs, f) / sizeof(__u32), #f)
 
 SAME_NUMBER(ARM_VCPU_INIT);
+SAME_NUMBER(ARM_TARGET_GENERIC_V8);
 SAME_NUMBER(ARM_PREFERRED_TARGET);
 SAME_NUMBER(ARM_VCPU_FINALIZE);
 SAME_SIZE(gk_arm_vcpu_init, kvm_vcpu_init);

@@ -155,6 +155,23 @@ static int parse_arm64(void)
 	return run_parse(&arm64_text, arm64);
 }
 
+static int parse_fingerprint(void)
+{
+	static const char text[] =
+		"{\"kernel_version\": \"6.1\", \"microcode_version\": \"0x1\", \"guest_cpu_config\": {\"reg_modifiers\":"
+		" [{\"addr\": \"0x603000000013c021\", \"bitmap\": \"0b1\"},"
+		" {\"addr\": \"0x603000000013c020\", \"bitmap\": \"0b10001\"},"
+		" {\"addr\": \"0x603000000013c000\", \"bitmap\": \"0b0\"}]}}";
+	struct gcpu_snapshot *s = NULL;
+	struct gcpu_error err = { 0 };
+	int status = check_error(gcpu_snapshot_parse(text, sizeof(text) - 1, &s, &err), &err);
+
+	CHECK(status == 0 || !s, "written on failure");
+	CHECK(!s || strcmp(gcpu_snapshot_name(s), "arm64-0x0-6.1-guest") == 0, "%s", gcpu_snapshot_name(s));
+	gcpu_snapshot_free(s);
+	return status;
+}
+
 /* More values than one block holds, more keys than are compared each with each, and escapes. */
 static int read_document(void)
 {
@@ -355,6 +372,7 @@ static int advise_arm64(void)
 static const struct body bodies[] = {
 	{ "gcpu_request_parse x86", request_x86 },   { "gcpu_request_parse arm64", request_arm64 },
 	{ "gcpu_snapshot_parse x86", parse_x86 },    { "gcpu_snapshot_parse arm64", parse_arm64 },
+	{ "gcpu_snapshot_parse of a fingerprint", parse_fingerprint },
 	{ "document_parse", read_document },	     { "gcpu_snapshot_write", write_snapshot },   { "gcpu_plan_make x86", plan_x86 },
 	{ "gcpu_plan_make arm64", plan_arm64 },	     { "gcpu_plan_write_json x86", write_x86 },
 	{ "gcpu_plan_write_json arm64", write_arm64 }, { "gcpu_plan_write_cpuid_raw", write_raw },

@@ -11,7 +11,8 @@ static void init_steps(struct gcpu_plan *p)
 	struct gcpu_step *s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_ARM_VCPU_INIT",
 					 "the same features on every vCPU: what is opted into");
 
-	recipe_arg(s, "target", p->snap->target, NULL);
+	/* a guest does not tell it, and there is one that is for any CPU */
+	recipe_arg(s, "target", p->snap->guest_view ? GK_ARM_TARGET_GENERIC_V8 : p->snap->target, NULL);
 	recipe_arg(s, "features[0]", features, NULL);
 	if (!sve)
 		return;
