@@ -49,9 +49,13 @@ def emit_parts(a):
 
 
 def emit_features_table(a):
-    targets, feats = [], []
+    targets, terms, feats = [], [], []
     for f in a["features"]:
-        feats.append(f'{{ {f["id"]}, {len(targets)}, {len(f["targets"])}, {c_str(f["name"])} }}')
+        feats.append(f'{{ {f["id"]}, {len(targets)}, {len(f["targets"])}, {len(terms)}, {len(f["terms"])}, '
+                     f'{"true" if f.get("fixed") else "false"}, {c_str(f["name"])}, {c_str(f.get("meaning"))} }}')
+        last = {t[0]: t for t in f["terms"]} if f.get("by_terms") else {}
+        terms += [f'{{ {t[1]}, {t[0]}, {"true" if t[2] else "false"}, {"true" if last.get(t[0]) is t else "false"}, {t[3]:#x}U }}'
+                  for t in f["terms"]]
         for field, value in f["targets"]:
             targets.append(f'{{ {field}, {"false" if value is None else "true"}, {value or 0:#x}U }}')
     names = []
@@ -60,6 +64,7 @@ def emit_features_table(a):
         names.append(f'{{ {c_str(key)}, {c_str(n["name"])}, {n["feature"]}, {n["tags"]}, '
                      f'{"true" if n["own"] else "false"} }}')
     return (table("static const struct target_fact targets[]", targets)
+            + table("static const struct term_fact terms[]", terms)
             + table("static const struct feature_fact features[]", feats)
             + table("static const struct name_fact names[]", names))
 
@@ -87,8 +92,11 @@ def emit_rules(a):
 
 
 def emit_rest(a):
-    req = [f'{{ {r["child"]}, {len(r["parents"])}, {{ {", ".join(map(str, r["parents"]))} }}, '
-           f'{c_str(r["source"])} }}' for r in a["requires"]]
+    def need(n):
+        field, feature, value = n
+        return f'{{ {field}, {feature}, {"false" if value is None else "true"}, {value or 0:#x}U }}'
+    req = [f'{{ {r["child"]}, {len(r["parents"])}, {{ {", ".join(map(str, r["parents"]))} }},\n\t  {need(r["from"])}, '
+           f'{{ {", ".join(map(need, r["to"]))} }},\n\t  {c_str(r["source"])} }}' for r in a["requires"]]
     props = [f'{{ {c_str(p["name"])}, {c_str(p["other"])}, {p["type"]}, {p["when"]}, {p["default"]}, '
              f'{p["min"]:#x}U, {p["max"]:#x}U, {c_str(p["choices"])}, {c_str(p["meaning"])} }}' for p in a["props"]]
     mf, models = [], []
@@ -136,7 +144,7 @@ def emit_arch(a, lists):
     text += emit_words(a) + emit_fields(a) + emit_parts(a) + emit_features_table(a)
     text += emit_rules(a) + emit_rest(a) + emit_presets(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
-    for n in ("words", "ranges", "fields", "parts", "targets", "features", "names", "requires", "rules",
+    for n in ("words", "ranges", "fields", "parts", "targets", "terms", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls",
               "gates", "caches", "values", "presets", "members"):
         text += f"\t.{n} = {n},\n"
@@ -171,7 +179,7 @@ def emit_features(arches):
             if name in seen:
                 refuse(f["where"], f"two features become {name}")
             seen.add(name)
-            meaning = a["fields"][f["targets"][0][0]]["meaning"]
+            meaning = f.get("meaning") or a["fields"][f["targets"][0][0]]["meaning"]
             text += f"\t{name} = {f['id']}, /**< {f['name']}: {meaning} */\n"
         text += "};\n\n"
     return text + "#endif\n"

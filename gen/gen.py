@@ -39,7 +39,7 @@ def read_arch(data, arch, lists):
         seen[normal(r["id"])] = r["where"]
     parts = read_parts(folder, words, ranges, names)
     read_reserved(folder, words, parts)
-    requires, pv = read_requires(folder, fields), read_pv(folder, fields)
+    requires, pv = read_requires(folder, fields, features, names), read_pv(folder, fields)
     models = read_models(folder, fields) if arch == "x86" else \
         read_based_models(folder, fields, features, names, words)
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,

@@ -62,6 +62,32 @@ def read_called(folder, names):
         entry["tags"] = tag_mask(where, tags, CALLERS)
 
 
+def read_condition(where, text, fields):
+    """Terms 'FIELD>=n' and 'FIELD=n' of alternatives: (alternative, field, exact, value)."""
+    out = []
+    for alt, part in enumerate(text.split(" or ")):
+        for term in part.split(" and "):
+            m = re.fullmatch(r"\s*([A-Za-z0-9_.-]+)(>?=)(\w+)\s*", term)
+            if not m:
+                refuse(where, f"'{term.strip():.40}' is not FIELD>=VALUE or FIELD=VALUE")
+            i = field_index(where, m[1], fields)
+            out.append((alt, i, m[2] == "=", number(where, m[3], 0, 2**fields[i]["width"] - 1)))
+    return out
+
+
+def told_targets(where, text, terms, fields):
+    """What a word about a feature sets: fields as they are named, else the last term of each alternative."""
+    last = {alt: (i, value) for alt, i, _, value in terms}
+    if text == "none":
+        return [(i, value) for i, value in last.values()]
+    if text == "-":
+        out = list(last.values())
+        # a field that two alternatives end with is set as the greater value says
+        return [t for k, t in enumerate(out) if all(o[0] != t[0] for o in out[k + 1:])]
+    return [(i, 1 if fields[i]["order"] <= 1 else 0)
+            for i in (field_index(where, t.strip(), fields) for t in text.split("+ "))]
+
+
 def read_names(folder, fields):
     """Features: what a user can name; each sets one or more fields."""
     features, names = [], {}
@@ -73,20 +99,28 @@ def read_names(folder, fields):
 
     for i, f in enumerate(fields):
         full = 1 if f["order"] <= 1 else None
-        features.append(dict(id=f["id"], name=f["name"], targets=[(i, full)], group=False, where=f["where"]))
+        features.append(dict(id=f["id"], name=f["name"], targets=[(i, full)], terms=[], where=f["where"]))
         add(f["where"], f["name"], i, None)
     seen = {}
-    for where, c in rows(f"{folder}/features.txt", 5, optional=True):
+
+    def add_feature(where, c, targets, terms, **more):
         ident = number(where, c[0], 4096, 65535)
         if ident in seen:
             refuse(where, f"id {ident} is at {seen[ident]} already")
         seen[ident] = where
-        i = field_index(where, c[2], fields)
-        least = number(where, c[3], 0, 2**fields[i]["width"] - 1)
-        features.append(dict(id=ident, name=c[1], targets=[(i, least)], group=False, where=where))
+        features.append(dict(id=ident, name=c[1], targets=targets, terms=terms, where=where, **more))
         add(where, c[1], len(features) - 1, None)
         for alias in [] if c[4] == "-" else c[4].split(","):
             add(where, alias.strip(), len(features) - 1, tag_mask(where, "linux", TAGS))
+
+    for where, c in rows(f"{folder}/features.txt", 5, optional=True):
+        i = field_index(where, c[2], fields)
+        least = number(where, c[3], 0, 2**fields[i]["width"] - 1)
+        add_feature(where, c, [(i, least)], [])
+    for where, c in rows(f"{folder}/told.txt", 6, optional=True):
+        terms = read_condition(where, c[2], fields)
+        add_feature(where, c, told_targets(where, c[3], terms, fields), terms, fixed=c[3] == "none", by_terms=c[3] == "-",
+                    meaning=c[5])
     for where, (alias, target, tag) in rows(f"{folder}/aliases.txt", 3):
         tags = tag_mask(where, tag, TAGS)
         parts = [field_index(where, t.strip(), fields) for t in target.split("+ ")] \
@@ -97,44 +131,69 @@ def read_names(folder, fields):
                 refuse(where, f"no field or feature '{target}'")
             add(where, alias, names[key]["feature"], tags)
             continue
-        features.append(dict(id=0, name=alias, group=True, where=where,
+        features.append(dict(id=0, name=alias, terms=[], where=where,
                              targets=[(p, features[p]["targets"][0][1]) for p in parts]))
         add(where, alias, len(features) - 1, tags)
     read_called(folder, names)
     return features, names
 
 
-def read_requires(folder, fields):
+def read_need(where, text, fields, features, names):
+    """One side of a requirement as (field, feature, least value or None); several of a feature that any of several fields tell."""
+    text, at, value = text.strip().partition(">=")
+    if at:
+        i = field_index(where, text, fields)
+        return [(i, i, number(where, value, 0, 2**fields[i]["width"] - 1))]
+    key = normal(text)
+    if key not in names:
+        refuse(where, f"no field or feature '{text}'")
+    index = names[key]["feature"]
+    f = features[index]
+    if f["id"] == 0:
+        refuse(where, f"'{text}' is a group: name its fields")
+    if not f["terms"]:
+        return [(i, index, value if f["id"] >= 4096 else None) for i, value in f["targets"]]
+    if any(t[2] for t in f["terms"]) or len({t[0] for t in f["terms"]}) != len(f["terms"]):
+        refuse(where, f"'{text}' is told by more than a choice of fields: name the fields")
+    return [(i, index, value) for _, i, _, value in f["terms"]]
+
+
+def read_requires(folder, fields, features, names):
     out = []
     for where, (child, parent, source) in rows(f"{folder}/requires.txt", 3):
-        c = field_index(where, child, fields)
-        parents = [field_index(where, p.strip(), fields) for p in parent.split(" + ")]
-        if len(parents) > 4:
+        to = [n for p in parent.split(" + ") for n in read_need(where, p, fields, features, names)]
+        if len(to) > 4:
             refuse(where, "at most four parents in one row")
-        if c in parents:
-            refuse(where, f"{child} cannot be its own parent")
-        if any(o["child"] == c and o["parents"] == parents for o in out):
-            refuse(where, f"{child} requires {parent} twice")
-        out.append(dict(child=c, parents=parents, source=source, where=where))
+        for n in read_need(where, child, fields, features, names):
+            if any(n[0] == t[0] for t in to):
+                refuse(where, f"{child} cannot be its own parent")
+            if any(o["from"] == n and o["to"] == to for o in out):
+                refuse(where, f"{child} requires {parent} twice")
+            out.append({"child": n[0], "parents": [t[0] for t in to], "from": n, "to": to, "source": source, "where": where})
     refuse_cycles(out, fields)
     return out
 
 
 def refuse_cycles(requires, fields):
-    """Nobody may need itself over other parents; but two may need each other, and go together."""
-    above = {}
+    """Nobody may need itself over other parents; but two may need each other, and go together. More of a field needs what
+    less of it needs."""
+    def level(need):
+        return need[0], need[2] if need[2] is not None else -1
+
+    def needs(node):
+        return {level(p) for r in requires for n in [level(r["from"])] if n[0] == node[0] and n[1] <= node[1] for p in r["to"]}
+
+    above = {n: needs(n) for r in requires for n in [level(r["from"]), *map(level, r["to"])]}
     for r in requires:
-        above.setdefault(r["child"], set()).update(r["parents"])
-    for r in requires:
-        child = r["child"]
-        seen, todo = set(), [p for p in r["parents"] if child not in above.get(p, ())]
+        child = level(r["from"])
+        seen, todo = set(), [p for p in map(level, r["to"]) if child not in above[p]]
         while todo:
             p = todo.pop()
-            if p == child:
-                refuse(r["where"], f"{fields[p]['name']} needs itself in the end")
+            if p[0] == child[0] and p[1] >= child[1]:
+                refuse(r["where"], f"{fields[p[0]]['name']} needs itself in the end")
             if p not in seen:
                 seen.add(p)
-                todo += above.get(p, ())
+                todo += above[p]
 
 
 VENDORS = ["intel", "amd", "centaur"]

@@ -524,13 +524,15 @@ static int allocate(struct search *s)
 /* In rounds: what is simpler, or nearer to what the user said, comes first. */
 static int search(struct search *s, int (*visit)(void *ctx, const struct gcpu_advice *), void *ctx)
 {
-	unsigned found = 0;
+	unsigned found = 0, lost = 0;
 	int status = 0;
 
 	near_all(s);
 	for (unsigned i = 0; i < s->feature->n; i++)
-		if (hopeless(s, s->near[i]))
-			return 0;
+		lost += hopeless(s, s->near[i]);
+	/* of fields that tell the same, one is enough */
+	if (lost && (!s->feature->n_terms || lost == s->feature->n))
+		return 0;
 	for (unsigned round = 0; round < 2 && status == 0 && !found; round++) {
 		if (round == 0)
 			word_moves(s);

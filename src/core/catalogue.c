@@ -82,7 +82,7 @@ static void describe(const struct facts *f, const struct feature_fact *ff,
 	out->kind = kinds[fl->kind];
 	out->since = fl->since;
 	out->deflt = defaults[fl->deflt];
-	out->meaning = fl->meaning;
+	out->meaning = ff->meaning ? ff->meaning : fl->meaning;
 	out->runtime = fl->runtime;
 	out->vendors = vendors[fl->vendors];
 	out->called = called_by(f, ff->name);
@@ -174,7 +174,7 @@ int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 	if (!ff || !visit)
 		return ff ? GCPU_ERR_ARGUMENT : GCPU_ERR_NAME;
 	for (unsigned i = 0; i < ff->n; i++) {
-		const struct feature_fact *one = ff->id ? ff :
+		const struct feature_fact *one = ff->id && ff->n == 1 ? ff :
 			feature_of_field(a->facts, a->facts->targets[ff->first + i].field);
 		struct gcpu_feature_info info;
 		int status;
@@ -212,11 +212,36 @@ int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 	return 0;
 }
 
-static bool has_target(const struct facts *f, const struct feature_fact *ff, unsigned field)
+/* Is a need of the table one of the feature: of a field that it sets, and no more of it? */
+static bool is_need_of(const struct facts *f, const struct feature_fact *ff, const struct need_fact *need)
 {
-	for (unsigned i = 0; i < ff->n; i++)
-		if (f->targets[ff->first + i].field == field)
+	for (unsigned i = 0; i < ff->n; i++) {
+		const struct target_fact *t = &f->targets[ff->first + i];
+
+		if (t->field == need->field &&
+		    (!need->at_least || !t->at_least || field_reaches(&f->fields[t->field], t->value, need->value)))
 			return true;
+	}
+	return false;
+}
+
+/* Would somebody who needs that miss the feature? */
+static bool is_needed(const struct facts *f, const struct feature_fact *ff, const struct need_fact *need)
+{
+	for (unsigned i = 0; i < ff->n_terms; i++) {
+		const struct term_fact *t = &f->terms[ff->first_term + i];
+
+		if (t->field == need->field &&
+		    (!need->at_least || field_reaches(&f->fields[t->field], need->value, t->value)))
+			return true;
+	}
+	for (unsigned i = 0; i < ff->n; i++) {
+		const struct target_fact *t = &f->targets[ff->first + i];
+
+		if (t->field == need->field &&
+		    (!need->at_least || !t->at_least || field_reaches(&f->fields[t->field], need->value, t->value)))
+			return true;
+	}
 	return false;
 }
 
@@ -224,7 +249,7 @@ static bool has_parent(const struct facts *f, const struct feature_fact *ff,
 		       const struct require_fact *r)
 {
 	for (unsigned i = 0; i < r->n; i++)
-		if (has_target(f, ff, r->parent[i]))
+		if (is_needed(f, ff, &r->to[i]))
 			return true;
 	return false;
 }
@@ -242,13 +267,13 @@ static int requirements(enum gcpu_arch arch, const char *name, bool parent,
 	for (unsigned i = 0; i < f->n_requires; i++) {
 		const struct require_fact *r = &f->requires[i];
 		const struct feature_fact *ff = &f->features[n->feature];
-		struct gcpu_requirement out = { f->fields[r->child].name, r->n, { NULL }, r->source };
+		struct gcpu_requirement out = { f->features[r->from.feature].name, r->n, { NULL }, r->source };
 		int status;
 
-		if (parent ? !has_parent(f, ff, r) : !has_target(f, ff, r->child))
+		if (parent ? !has_parent(f, ff, r) : !is_need_of(f, ff, &r->from))
 			continue;
 		for (unsigned k = 0; k < r->n; k++)
-			out.parents[k] = f->fields[r->parent[k]].name;
+			out.parents[k] = f->features[r->to[k].feature].name;
 		status = visit(ctx, &out);
 		if (status)
 			return status;

@@ -127,11 +127,23 @@ struct target_fact {
 	uint64_t value; /* what "on" means; else: as much as is offered */
 };
 
+/* One term of what tells a feature; those of one alternative stand together. */
+struct term_fact {
+	uint16_t field;
+	uint8_t alternative;
+	bool exact; /* the value itself, else at least that */
+	bool sets;  /* the one that a word about the feature changes */
+	uint64_t value;
+};
+
 /* What a user can name. */
 struct feature_fact {
 	uint16_t id; /* 0: a group, without a number of its own */
-	uint16_t first, n; /* targets */
+	uint16_t first, n; /* targets: what a word about it sets */
+	uint16_t first_term, n_terms; /* what tells that it is there; none: its targets, all of them */
+	bool fixed; /* there is no word about it */
 	const char *name;
+	const char *meaning; /* where it is more than that of the first field it sets, else NULL */
 };
 
 /* Sorted by key, the lower-case form with '-'. */
@@ -144,10 +156,18 @@ struct name_fact {
 
 enum name_tag { TAG_QEMU, TAG_LINUX, TAG_LIBVIRT, TAG_ARM, TAG_DB, TAG_END };
 
+/* A side of a requirement: a field that is not off, or at least a value. */
+struct need_fact {
+	uint16_t field, feature; /* the feature: as the table says it */
+	bool at_least;
+	uint64_t value;
+};
+
 struct require_fact {
-	uint16_t child;
+	uint16_t child; /* field */
 	uint8_t n;
-	uint16_t parent[4]; /* any one of them */
+	uint16_t parent[4]; /* fields; any one of them */
+	struct need_fact from, to[4]; /* the same with values */
 	const char *source;
 };
 
@@ -280,6 +300,7 @@ struct facts {
 	const struct field_fact *fields;
 	const struct part_fact *parts;
 	const struct target_fact *targets;
+	const struct term_fact *terms;
 	const struct feature_fact *features;
 	const struct name_fact *names;
 	const struct require_fact *requires;

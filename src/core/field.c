@@ -6,8 +6,12 @@ const char *field_known_as(const struct gcpu_plan *p, unsigned field)
 {
 	const struct field_state *s = &p->fields[field];
 	const struct feature_fact *said = &p->facts->features[s->said_as];
+	bool same = said->n == 1;
 
-	return s->said == SAID_VALUE && said->n == 1 ? said->name : p->facts->fields[field].name;
+	/* a group says several things, but what any of several fields tells is one */
+	for (unsigned i = 0; i < said->n_terms; i++)
+		same = same || p->facts->terms[said->first_term + i].sets;
+	return s->said == SAID_VALUE && same ? said->name : p->facts->fields[field].name;
 }
 
 static uint32_t part_mask(const struct part_fact *part)

@@ -30,13 +30,8 @@ void plan_features(struct gcpu_plan *p)
 {
 	for (unsigned i = 0; i < p->facts->n_features; i++) {
 		const struct feature_fact *ff = &p->facts->features[i];
-		const struct target_fact *t = &p->facts->targets[ff->first];
-		const struct field_fact *f = &p->facts->fields[t->field];
-		uint64_t v = field_get(p, p->value, t->field);
-		bool on = t->at_least && ff->id >= 4096 ? field_reaches(f, v, t->value) :
-							  !field_is_off(f, v);
 
-		if (ff->id && on)
+		if (ff->id && feature_on(p, ff, p->value))
 			p->has[ff->id / 64] |= 1ULL << ff->id % 64;
 	}
 }

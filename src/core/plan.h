@@ -201,6 +201,16 @@ bool prefix_member(const struct gcpu_plan *p, const struct target_fact *t);
 int prefix_collect(struct gcpu_plan *p, const struct gcpu_request *req, const char *ops,
 		   struct gcpu_error *err);
 
+/* Does VALUE of one of the fields that a feature is set by speak for the feature? */
+bool feature_reached(const struct facts *f, const struct feature_fact *ff, const struct target_fact *target,
+		     uint64_t value);
+/* Is the feature there where the words are WORDS? */
+bool feature_on(const struct gcpu_plan *p, const struct feature_fact *ff, const uint64_t *words);
+/* Of a feature that terms tell and that is not offered: the first field that stands against it. */
+unsigned feature_missing(const struct gcpu_plan *p, const struct feature_fact *ff);
+/* Does a word that turns the feature on set this field? Of several that tell the same: those that the host has. */
+bool feature_takes(const struct gcpu_plan *p, const struct feature_fact *ff, const struct target_fact *target);
+
 /* The planned value of a word on one vCPU. */
 uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word);
 
@@ -270,6 +280,8 @@ void plan_reason(const struct gcpu_plan *p, unsigned field, unsigned rule, const
 		 const char **ret_source);
 
 /* resolving */
+/* The highest value of FIELD that lacks the level LEAST and that the architecture defines. */
+uint64_t plan_level_below(const struct gcpu_plan *p, unsigned field, uint64_t least);
 void plan_record(struct gcpu_plan *p, unsigned field, unsigned rule, uint64_t before, uint64_t after);
 /* Change a field of plan->value and record why. */
 void plan_set(struct gcpu_plan *p, unsigned field, uint64_t value, unsigned rule);

@@ -297,7 +297,7 @@ static int find_name(struct gcpu_request *r, struct request_item *it, struct spa
 		for (unsigned i = 0; i < ff->n; i++) {
 			const struct field_fact *fl = &f->fields[f->targets[ff->first + i].field];
 
-			if (!(fl->owner & OWNER_CHOSEN))
+			if (ff->fixed || !(fl->owner & OWNER_CHOSEN))
 				return not_chosen(r, f->targets[ff->first + i].field, name, err);
 		}
 		return 0;

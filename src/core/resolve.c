@@ -7,20 +7,30 @@
 
 static bool is_level(const struct gcpu_plan *p, unsigned field, uint64_t value)
 {
+	const struct field_fact *f = &p->facts->fields[field];
+
 	for (unsigned i = 0; i < p->facts->n_features; i++) {
 		const struct feature_fact *ff = &p->facts->features[i];
-		const struct target_fact *t = &p->facts->targets[ff->first];
 
-		if (ff->n == 1 && ff->id >= 4096 && t->field == field && t->value == value)
+		for (unsigned k = 0; ff->id >= 4096 && k < ff->n; k++) {
+			const struct target_fact *t = &p->facts->targets[ff->first + k];
+
+			if (t->field == field && t->at_least && t->value == value)
+				return true;
+		}
+	}
+	for (unsigned i = 0; i < p->facts->n_requires; i++) {
+		const struct require_fact *r = &p->facts->requires[i];
+
+		if (r->child == field && r->from.at_least && r->from.value == value)
 			return true;
 	}
-	return value == p->facts->fields[field].absent ||
-	       (value && value == p->facts->fields[field].min);
+	return value == f->absent || value == field_off(f) || (value && value == f->min);
 }
 
 /* The highest value that lacks the level LEAST and that the architecture defines:
  * what lies between two levels is reserved. */
-static uint64_t level_below(const struct gcpu_plan *p, unsigned field, uint64_t least)
+uint64_t plan_level_below(const struct gcpu_plan *p, unsigned field, uint64_t least)
 {
 	const struct field_fact *f = &p->facts->fields[field];
 	uint64_t value = field_below(f, least);
@@ -30,10 +40,30 @@ static uint64_t level_below(const struct gcpu_plan *p, unsigned field, uint64_t 
 	return value;
 }
 
+/* FROM, lowered until no term that sets the feature by this field holds. */
+static uint64_t untold(const struct gcpu_plan *p, const struct feature_fact *ff, const struct target_fact *target,
+		       uint64_t from)
+{
+	const struct field_fact *f = &p->facts->fields[target->field];
+
+	for (unsigned i = 0; i < ff->n_terms; i++) {
+		const struct term_fact *t = &p->facts->terms[ff->first_term + i];
+
+		if (!t->sets || t->field != target->field)
+			continue;
+		if (t->exact && from == t->value)
+			from = field_off(f);
+		else if (!t->exact && field_reaches(f, from, t->value))
+			from = plan_level_below(p, t->field, t->value);
+	}
+	return from;
+}
+
 /* What an item makes of one field that it names. */
 static uint64_t item_value(const struct gcpu_plan *p, const struct request_item *it,
 			   const struct target_fact *t)
 {
+	const struct feature_fact *ff = &p->facts->features[it->feature];
 	const struct field_fact *f = &p->facts->fields[t->field];
 	uint64_t offer = field_get(p, p->offer, t->field);
 	uint64_t from = model_value(p, t->field);
@@ -45,11 +75,25 @@ static uint64_t item_value(const struct gcpu_plan *p, const struct request_item 
 	if (it->value == 0) {
 		if (!t->at_least)
 			return field_off(f);
-		return field_reaches(f, from, t->value) ? level_below(p, t->field, t->value) : from;
+		if (ff->n_terms)
+			return untold(p, ff, t, from);
+		return field_reaches(f, from, t->value) ? plan_level_below(p, t->field, t->value) : from;
 	}
 	if (!t->at_least)
 		return offer;
-	return field_reaches(f, from, t->value) ? from : t->value;
+	if (feature_reached(p->facts, ff, t, from))
+		return from;
+	return ff->n_terms && feature_on(p, ff, p->offer) && !field_within(f, t->value, offer) ? offer : t->value;
+}
+
+/* The place of FIELD among what a feature sets. */
+static const struct target_fact *target_of(const struct gcpu_plan *p, const struct feature_fact *ff, unsigned field)
+{
+	const struct target_fact *t = p->facts->targets + ff->first;
+
+	while (t->field != field)
+		t++;
+	return t;
 }
 
 /* Two words of a request about one field: a feature of the architecture and
@@ -65,16 +109,16 @@ static bool contradicts(const struct gcpu_plan *p, const struct request_item *a,
 		return false;
 	if (fa->id < 4096)
 		return contradicts(p, b, a, field, vb, va);
-	t = &p->facts->targets[fa->first];
+	t = target_of(p, fa, field);
 	if (fb->id < 4096)
 		return field_reaches(&p->facts->fields[field], vb, t->value) != (a->value != 0);
 	/* two features of one field: one at least at its level, the other below its own */
-	on = a->value ? t : &p->facts->targets[fb->first];
-	off = a->value ? &p->facts->targets[fb->first] : t;
+	on = a->value ? t : target_of(p, fb, field);
+	off = a->value ? target_of(p, fb, field) : t;
 	if ((a->value != 0) == (b->value != 0))
 		return false;
 	return !field_reaches(&p->facts->fields[field],
-			      level_below(p, field, off->value), on->value);
+			      plan_level_below(p, field, off->value), on->value);
 }
 
 /* The same thing said in two ways: the later one counts, which may surprise. */
@@ -98,10 +142,13 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 	for (unsigned i = 0; i < ff->n; i++) {
 		const struct target_fact *t = &p->facts->targets[ff->first + i];
 		struct field_state *s = &p->fields[t->field];
-		uint64_t v = item_value(p, it, t);
+		uint64_t v;
 
 		if (prefix_member(p, t))
 			continue;
+		if (it->value && !feature_takes(p, ff, t))
+			continue;
+		v = item_value(p, it, t);
 		if (by[t->field] && contradicts(p, it, by[t->field], t->field, v, s->asked)) {
 			error_set(err, GCPU_ERR_VALUE, "'%.*s' and '%.*s' contradict each other in %s",
 				  (int)by[t->field]->length, p->request + by[t->field]->offset,

@@ -253,28 +253,49 @@ void plan_rules(struct gcpu_plan *p, enum rule_stage stage)
 			run_rule(p, i);
 }
 
+/* Is there as much of a field as one side of a requirement says? */
+static bool meets(const struct gcpu_plan *p, const uint64_t *words, const struct need_fact *need)
+{
+	const struct field_fact *f = &p->facts->fields[need->field];
+	uint64_t value = field_get(p, words, need->field);
+
+	return need->at_least ? field_reaches(f, value, need->value) : !field_is_off(f, value);
+}
+
 static const struct require_fact *missing_parent(const struct gcpu_plan *p,
 						 const struct require_fact *r)
 {
 	for (unsigned i = 0; i < r->n; i++)
-		if (is_on(p, p->value, r->parent[i]))
+		if (meets(p, p->value, &r->to[i]))
 			return NULL;
 	return r;
+}
+
+/* Did the user say less of it than is needed? */
+static bool said_less(const struct gcpu_plan *p, const struct need_fact *need)
+{
+	const struct field_state *s = &p->fields[need->field];
+	const struct field_fact *f = &p->facts->fields[need->field];
+
+	if (s->said != SAID_VALUE)
+		return false;
+	return need->at_least ? !field_reaches(f, s->asked, need->value) : field_is_off(f, s->asked);
 }
 
 /* A parent that may be brought along for a child that was asked for. */
 static int bring(struct gcpu_plan *p, const struct require_fact *r)
 {
 	for (unsigned i = 0; i < r->n; i++) {
-		unsigned f = r->parent[i];
+		const struct need_fact *need = &r->to[i];
+		unsigned f = need->field;
 
 		if (!(p->facts->fields[f].owner & OWNER_CHOSEN) || p->fields[f].denied ||
-		    said(p, (int)f, 0) || !is_on(p, p->offer, (int)f))
+		    said_less(p, need) || !meets(p, p->offer, need))
 			continue;
 		plan_set(p, f, field_get(p, p->offer, f), RULE_PARENT_ON);
 		p->fields[f].said = SAID_BROUGHT;
 		plan_find(p, RULE_PARENT_ON, (int)f, SEVERITY_NOTE, "%s: brought along, %s needs it",
-			  p->facts->fields[f].name, p->facts->fields[r->child].name);
+			  p->facts->features[need->feature].name, p->facts->features[r->from.feature].name);
 		return 1;
 	}
 	return 0;
@@ -283,28 +304,29 @@ static int bring(struct gcpu_plan *p, const struct require_fact *r)
 static void drop_child(struct gcpu_plan *p, const struct require_fact *r)
 {
 	const struct field_fact *child = &p->facts->fields[r->child];
-	const char *parent = p->facts->fields[r->parent[0]].name;
-	const struct field_state *above = &p->fields[r->parent[0]];
+	const struct need_fact *need = &r->to[0];
+	const struct field_state *above = &p->fields[need->field];
 	/* a parent that was itself dropped passes its reason on */
-	bool offered = is_on(p, p->offer, r->parent[0]) &&
+	bool offered = meets(p, p->offer, need) &&
 		       !(above->denied && above->why == RULE_PARENT_MISSING);
 	unsigned rule = offered ? RULE_PARENT_OFF : RULE_PARENT_MISSING;
+	const struct field_state *own = &p->fields[r->child];
 
-	plan_set(p, r->child, field_off(child), rule);
+	plan_set(p, r->child, r->from.at_least ? plan_level_below(p, r->child, r->from.value) : field_off(child), rule);
 	p->fields[r->child].denied = true;
 	p->fields[r->child].why = (uint16_t)rule;
 	if (!(child->owner & OWNER_CHOSEN))
 		return;
-	if (said(p, r->child, 1)) {
+	if (own->said == SAID_VALUE && !said_less(p, &r->from)) {
 		plan_unavailable(p, r->child, rule);
 		return;
 	}
 	/* a parent that is off unless it is asked for is no news */
-	if (offered && p->facts->fields[r->parent[0]].deflt == DEFAULT_ASKED)
+	if (offered && p->facts->fields[need->field].deflt == DEFAULT_ASKED)
 		return;
 	plan_find(p, rule, r->child, SEVERITY_NOTE,
 		  offered ? "%s: off, because %s is off" : "%s: off, because %s is not offered",
-		  child->name, parent);
+		  p->facts->features[r->from.feature].name, p->facts->features[need->feature].name);
 }
 
 /* Rows whose child is on and has no parent: bring one along, or drop the child. */
@@ -315,7 +337,7 @@ static bool pass_parents(struct gcpu_plan *p, bool dropping)
 	for (unsigned i = 0; i < p->facts->n_requires; i++) {
 		const struct require_fact *r = &p->facts->requires[i];
 
-		if (!is_on(p, p->value, r->child) || !missing_parent(p, r))
+		if (!meets(p, p->value, &r->from) || !missing_parent(p, r))
 			continue;
 		if (!dropping) {
 			did |= p->fields[r->child].said != SAID_NOTHING && bring(p, r);

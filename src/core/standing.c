@@ -16,25 +16,19 @@ static const struct plan_step *forced(const struct gcpu_plan *p, unsigned field)
 	return NULL;
 }
 
-static bool reached(const struct gcpu_plan *p, const struct feature_fact *ff,
-		    const struct target_fact *t, uint64_t value)
-{
-	const struct field_fact *f = &p->facts->fields[t->field];
-
-	return t->at_least && ff->id >= 4096 ? field_reaches(f, value, t->value) :
-					       !field_is_off(f, value);
-}
-
 bool plan_target_on(const struct gcpu_plan *p, const struct feature_fact *ff,
 		    const struct target_fact *t, bool in_force)
 {
 	const struct plan_step *s = in_force ? forced(p, t->field) : NULL;
 
-	return reached(p, ff, t, s ? s->after : field_get(p, p->value, t->field));
+	return feature_reached(p->facts, ff, t, s ? s->after : field_get(p, p->value, t->field));
 }
 
 bool plan_stands(const struct gcpu_plan *p, const struct feature_fact *ff, bool on)
 {
+	/* KVM overrules nothing that more than one field tells (arm64) */
+	if (ff->n_terms)
+		return feature_on(p, ff, p->value) == on;
 	for (unsigned i = 0; i < ff->n; i++) {
 		const struct target_fact *t = &p->facts->targets[ff->first + i];
 
@@ -149,7 +143,7 @@ static bool kept_on(const struct gcpu_plan *p, const struct feature_fact *ff, co
 
 	if (!p->arch->trial || !(f->owner & OWNER_CHOSEN) || !p->arch->trial(p, t->field, off, &force, &error))
 		return false;
-	return error || reached(p, ff, t, force);
+	return error || feature_reached(p->facts, ff, t, force);
 }
 
 int gcpu_plan_standing(const struct gcpu_plan *p, const char *name, struct gcpu_standing *ret,
@@ -179,11 +173,17 @@ int gcpu_plan_standing(const struct gcpu_plan *p, const char *name, struct gcpu_
 		s.forced_off = s.forced_off || (on && !force);
 		s.in_force = s.in_force && force;
 		s.always_on = s.always_on || kept_on(p, ff, t);
-		if (reached(p, ff, t, field_get(p, p->offer, t->field)))
+		if (feature_reached(p->facts, ff, t, field_get(p, p->offer, t->field)))
 			continue;
 		s.offered = false;
 		if (!on)
 			s.lack = lacks(p, t->field);
+	}
+	if (ff->n_terms) {
+		s.on = s.some = s.in_force = feature_on(p, ff, p->value);
+		s.offered = feature_on(p, ff, p->offer);
+		s.chosen = s.chosen && !ff->fixed;
+		s.lack = s.on || s.offered ? GCPU_LACK_NOTHING : lacks(p, feature_missing(p, ff));
 	}
 	s.size = ret->size;
 	memset(ret, 0, s.size);

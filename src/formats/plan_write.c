@@ -210,13 +210,10 @@ static bool listed(const struct gcpu_plan *p, const struct feature_fact *ff, boo
 {
 	const struct target_fact *t = &p->facts->targets[ff->first];
 	const struct field_fact *f = &p->facts->fields[t->field];
-	uint64_t offer = field_get(p, p->offer, t->field);
-	bool level = t->at_least && f->width > 1;
-	bool offered = level ? field_reaches(f, offer, t->value) : !field_is_off(f, offer);
 
 	if (!(f->owner & OWNER_CHOSEN) || gcpu_plan_has(p, ff->id) != on)
 		return false;
-	return on || offered || p->fields[t->field].said == SAID_VALUE;
+	return on || feature_on(p, ff, p->offer) || p->fields[t->field].said == SAID_VALUE;
 }
 
 static void write_features(struct json *j, const struct gcpu_plan *p)

@@ -10,6 +10,7 @@ REGISTERS = {  # name: (op1, CRm, op2)
     'ID_DFR0_EL1': (0, 1, 2), 'ID_MMFR0_EL1': (0, 1, 4), 'ID_ISAR5_EL1': (0, 2, 5), 'S3_0_C0_C4_3': (0, 4, 3),
     'ID_AA64FPFR0_EL1': (0, 4, 7),
     'ID_AA64PFR0_EL1': (0, 4, 0), 'ID_AA64PFR1_EL1': (0, 4, 1), 'ID_AA64ZFR0_EL1': (0, 4, 4),
+    'ID_AA64PFR2_EL1': (0, 4, 2), 'ID_AA64ISAR2_EL1': (0, 6, 2), 'ID_AA64ISAR3_EL1': (0, 6, 3),
     'ID_AA64DFR0_EL1': (0, 5, 0), 'ID_AA64ISAR0_EL1': (0, 6, 0), 'ID_AA64ISAR1_EL1': (0, 6, 1),
     'ID_AA64MMFR0_EL1': (0, 7, 0), 'ID_AA64MMFR1_EL1': (0, 7, 1), 'ID_AA64MMFR2_EL1': (0, 7, 2),
     'CTR_EL0': (3, 0, 1),
@@ -57,9 +58,9 @@ WRITABLE_612 = {
     'ID_DFR0_EL1': [('PerfMon', 24, LOWER), ('CopDbg', 0, LOWER)],
     'ID_MMFR0_EL1': [('InnerShr', 28, SIGNED), ('VMSA', 0, LOWER)],
     'ID_ISAR5_EL1': [('SHA2', 12, LOWER), ('SHA1', 8, LOWER), ('AES', 4, LOWER)],
-    'ID_AA64FPFR0_EL1': [('F8CVT', 31, EXACT), ('F8FMA', 30, EXACT)],
+    'ID_AA64FPFR0_EL1': [('F8E4M3', 1, EXACT), ('F8E5M2', 0, EXACT)],
 }
-WIDTH = {'DIC': 1, 'IDC': 1, 'F8CVT': 1, 'F8FMA': 1}
+WIDTH = {'DIC': 1, 'IDC': 1, 'F8E4M3': 1, 'F8E5M2': 1}
 LEAST = {('ID_DFR0_EL1', 'CopDbg'): 6, ('ID_AA64DFR0_EL1', 'DebugVer'): 6, ('ID_AA64PFR0_EL1', 'EL0'): 1,
          ('ID_AA64PFR0_EL1', 'EL1'): 1}
 WRITABLE_61 = {'ID_AA64PFR0_EL1': [('CSV3', 60, LOWER), ('CSV2', 56, LOWER)]}
@@ -171,9 +172,9 @@ FULL = {
     # lines 4, PIPT, ERG and CWG 4, IDC, DIC, RES1
     'CTR_EL0': word(a0=4, a14=3, a16=4, a20=4, a24=4, a28=1, a29=1, a31=1),
 }
-# With AArch32: PMUv3p5, debug 9, VMSAv7 with long descriptors, InnerShr 1, AES 2, SHA; and FP8.
+# With AArch32: PMUv3p5, debug 9, VMSAv7 with long descriptors, InnerShr 1, AES 2, SHA; and FP8's formats.
 AARCH32 = {**FULL, 'ID_DFR0_EL1': word(a0=9, a24=6), 'ID_MMFR0_EL1': word(a0=5, a28=1),
-           'ID_ISAR5_EL1': word(a4=2, a8=1, a12=1), 'ID_AA64FPFR0_EL1': word(a30=1, a31=1), 'S3_0_C0_C4_3': 0}
+           'ID_ISAR5_EL1': word(a4=2, a8=1, a12=1), 'ID_AA64FPFR0_EL1': word(a0=1, a1=1), 'S3_0_C0_C4_3': 0}
 ARM_CAPS = {66: 512, 70: 1, 87: 1, 102: 1, 126: 1, 165: 48, 170: 1, 171: 1, 172: 1, 230: 1}
 
 
@@ -258,6 +259,23 @@ def arm64_hosts():
                 caps={93: 1, 205: 1, 240: 1})
     yield arm64('arm-aarch32', '6.12', WRITABLE_612, AARCH32)
     yield arm64('arm-aarch32-untried', '6.12', WRITABLE_612, AARCH32, tried=False)
+    # what more than one field tells; untried, as a kernel that lets all of it be written
+    v = dict(FULL)
+    # TGran4 1 and 16 2 have 52 bits, and at stage 2 3 and 3; 64 KiB there is as at stage 1
+    v['ID_AA64MMFR0_EL1'] = word(a0=6, a4=2, a8=1, a12=1, a20=2, a28=1, a32=3, a40=3)
+    v['ID_AA64MMFR1_EL1'] &= ~(0xf << 24)
+    v['ID_AA64MMFR2_EL1'] |= 1 << 16
+    yield arm64('arm-lpa2', '7.1', WRITABLE_612, v, tried=False)
+    v = dict(v, ID_AA64MMFR0_EL1=word(a0=6, a4=2, a8=1, a12=1, a20=1, a28=1, a40=3))
+    yield arm64('arm-lpa2-4k', '7.1', WRITABLE_612, v, tried=False)
+    v = changed('ID_AA64PFR1_EL1', 0, 1 << 12)
+    v['ID_AA64PFR0_EL1'] |= 1 << 28
+    yield arm64('arm-ras-frac', '7.1', WRITABLE_612, v, tried=False)
+    yield arm64('arm-ras', '7.1', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0, 2 << 28), tried=False)
+    yield arm64('arm-el1-32', '6.12', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0xf0, 0x20))
+    # all of FP8, by itself
+    yield arm64('arm-fp8', '7.1', WRITABLE_612, {**AARCH32, 'ID_AA64FPFR0_EL1': word(a0=1, a1=1, a29=1, a30=1, a31=1),
+                'ID_AA64PFR2_EL1': word(a32=1), 'ID_AA64ISAR2_EL1': word(a56=1), 'ID_AA64ISAR3_EL1': word(a4=1)}, tried=False)
     # a register that nobody has described yet
     yield arm64('arm-newer', '99.0', WRITABLE_612, {**AARCH32, 'S3_0_C0_C4_3': 0x21})
     # a probe that saw tagging: PFR1.MTE 2

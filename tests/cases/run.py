@@ -42,6 +42,7 @@ SOURCES = {
     'guest.c': 'Linux arch/arm64/kvm/guest.c',
     'reset.c': 'Linux arch/arm64/kvm/reset.c',
     'vgic': 'Linux arch/arm64/kvm/vgic',
+    'Features.json': 'Arm AARCHMRS Features.json, build 445',
     'SDM': 'Intel Software Developer\'s Manual',
     'APM': 'AMD64 Architecture Programmer\'s Manual',
     'hypercalls.c': 'Linux arch/arm64/kvm/hypercalls.c',
@@ -330,7 +331,8 @@ WORDS = {name[7:]: f for name, f in list(globals().items()) if name.startswith('
 def read_cases(data, problems):
     fields = {arch: {row[1] for row in table(data / arch / 'fields.txt')}
               for arch in ('x86', 'arm64')}
-    fields['arm64'] |= {row[1] for row in table(data / 'arm64/features.txt')}
+    for name in ('features.txt', 'told.txt'):
+        fields['arm64'] |= {row[1] for row in table(data / 'arm64' / name)}
     rows, seen = [], set()
     for line in table(HERE / 'cases.txt'):
         if len(line) != 6:

@@ -312,7 +312,8 @@ static void test_features(const struct facts *facts)
 		CHECK(field_reaches(f, t->value, t->value), "%s is not there at its own value", ff->name);
 		CHECK(!field_reaches(f, below, t->value), "%s is still there at 0x%llx", ff->name,
 		      (unsigned long long)below);
-		CHECK(field_within(f, below, t->value), "%s: 0x%llx is more", ff->name,
+		/* what warns of something promises more without it */
+		CHECK(f->order == ORDER_HIGHER || field_within(f, below, t->value), "%s: 0x%llx is more", ff->name,
 		      (unsigned long long)below);
 		/* a member of a set that hangs on another field goes with that */
 		CHECK(f->is_signed || f->order == ORDER_PREFIX || below >= f->min, "%s: 0x%llx is no legal value of %s", ff->name,
