@@ -150,6 +150,17 @@ def cases_arm64(series):
         lowered("ID_MMFR0_EL1.InnerShr", 1, 0xf),
         lowered("ID_MMFR3_EL1.PAN", 2, 0),
         Case(f"-c host,enforce,{isar0}.AES=1", status=1 if old else 0),
+        # Models: what is opted out of on every kernel, what 6.1 does not let go.
+        Case("-c armv8.2-a,enforce", runtime=untrapped,
+             guest={f"{isar0}.Atomic": 2, f"{isar0}.DP": int(old), f"{isar0}.AES": 2 if old else 0, f"{pfr0}.SVE": 0,
+                    "ID_AA64ISAR1_EL1.DPB": 2 if old else 1, "ID_AA64MMFR1_EL1.ETS": int(old),
+                    "ID_AA64ISAR1_EL1.APA": 0, "ID_AA64ISAR1_EL1.API": 0, f"{dfr0}.PMUVer": 5 if old else 6}),
+        Case("-c armv9.0-a", runtime=untrapped,
+             guest={f"{pfr0}.SVE": 1, "ID_AA64ZFR0_EL1.SVEver": 1, "ID_AA64ZFR0_EL1.AES": 2 if old else 0,
+                    f"{isar0}.TS": 2, f"{isar0}.RNDR": int(old), "ID_AA64ISAR1_EL1.FCMA": 1}),
+        Case("-c neoverse-n1,FEAT_RNG=on --vcpus 2", runtime=untrapped,
+             guest={f"{isar0}.RNDR": 1, f"{isar0}.AES": 2, f"{isar0}.TS": 2 if old else 0, f"{isar0}.DP": 1,
+                    f"{mmfr0}.PARange": 6 if old else 5, f"{pfr0}.SVE": 0, "ID_AA64PFR1_EL1.BT": int(old)}),
         # KVM has no EL2 for guests before 6.16.
         *([Case("-c host,nested=on", lacks=["nested"])] if series in GATE else []),
     ]
