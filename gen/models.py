@@ -2,9 +2,8 @@
 """Models that are based on others: what each makes of every field that it decides."""
 
 from links import ENUMS
-from tables import ORDERS, ORDERS, named, normal, number, refuse, rows
+from tables import ORDERS, named, normal, number, refuse, rows
 
-FLAG = ORDERS.index("flag")
 LOWER = [ORDERS.index(o) for o in ("flag", "lower", "prefix")]
 HOST = "host"
 
