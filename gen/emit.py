@@ -129,6 +129,20 @@ def emit_rest(a):
                      for c in a["caches"]]))
 
 
+def emit_exceptions(a):
+    out = []
+    for e in a["exceptions"]:
+        spans = ", ".join(f"{n:#x}ULL" for n in (*e["values"], *e["limit"]))
+        to = e["to"] if isinstance(e["to"], str) else f"{e['to']:#x}"
+        out.append(f'{{ {e["word"]}, {e["field"]}, {e["effect"]}, {e["need"]:#x}, {e["never"]:#x}, '
+                   f'{e["crm"][0]}, {e["crm"][1]}, {spans}, {to},\n'
+                   f'\t  {c_str(e["since"])}, {c_str(e["until"])}, {c_str(e["sentence"])}, {c_str(e["source"])} }}')
+    inits = [f'{{ {i["bit"]}, {"true" if i["no_mte"] else "false"}, {i["cap"]}, '
+             f'{", ".join(map(hex, i["masks"]))} }}' for i in a["inits"]]
+    return (table("static const struct exception_fact exceptions[]", out)
+            + table("static const struct init_fact inits[]", inits))
+
+
 def emit_presets(a):
     presets, members = [], []
     for p in a["presets"]:
@@ -140,16 +154,16 @@ def emit_presets(a):
 
 
 def emit_arch(a, lists):
-    text = HEAD + '#include "facts.h"\n\n'
+    text = HEAD + '#include "facts.h"\n\n#include <errno.h>\n\n'
     text += emit_words(a) + emit_fields(a) + emit_parts(a) + emit_features_table(a)
-    text += emit_rules(a) + emit_rest(a) + emit_presets(a)
+    text += emit_rules(a) + emit_rest(a) + emit_presets(a) + emit_exceptions(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "parts", "targets", "terms", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls",
-              "gates", "caches", "values", "presets", "members"):
+              "gates", "caches", "values", "presets", "members", "exceptions", "inits"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "calls", "gates", "caches", "values", "presets"):
+              "models", "pv", "calls", "gates", "caches", "values", "presets", "exceptions", "inits"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":

@@ -10,6 +10,7 @@ from hosts import emit_hosts
 from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from models import read_based_models
+from predict import read_exceptions, read_init
 from tables import Refused, normal, read_fields, read_parts, read_reserved, read_words, refuse
 
 
@@ -45,7 +46,9 @@ def read_arch(data, arch, lists):
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
                 names=names, rules=rules, props=own["props"], requires=requires, models=models,
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
-                calls=read_hypercalls(folder, pv), gates=read_gates(folder, fields), caches=read_caches(folder),
+                calls=read_hypercalls(folder, pv), exceptions=read_exceptions(folder, fields, words),
+                inits=read_init(folder, fields, lists["cap"]),
+                gates=read_gates(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
 

@@ -293,6 +293,50 @@ struct cache_fact {
 	uint32_t leaf, subleaf, regs[4];
 };
 
+/* What a row of exceptions.txt makes of a value written to a register. */
+enum exception_effect {
+	EXCEPTION_FREE,	   /* any value */
+	EXCEPTION_CACHES,  /* CLIDR_EL1's own rule */
+	EXCEPTION_MASKED,  /* any value of the bits that KVM's mask has */
+	EXCEPTION_FIXED,   /* no other than it has */
+	EXCEPTION_ORDER,   /* as the field's order says, whatever the mask */
+	EXCEPTION_BECOMES, /* taken as another value of the field */
+	EXCEPTION_REFUSED,
+	EXCEPTION_IGNORED, /* taken, and the field stays */
+	EXCEPTION_ANY,	   /* as the field's order says, its least value apart */
+};
+
+/* When a row of exceptions.txt holds, of the VM. */
+enum exception_flag {
+	EXCEPTION_RAN = 1,
+	EXCEPTION_MASKS = 2,
+	EXCEPTION_IMP_IDS = 4,
+	EXCEPTION_AARCH32 = 8,
+	EXCEPTION_MTE = 16,
+	EXCEPTION_OTHER_VCPU = 32, /* of a VM whose features another vCPU settled */
+};
+
+struct exception_fact {
+	int16_t word, field; /* -1, both: any register */
+	uint8_t effect;	     /* enum exception_effect */
+	uint8_t need, never; /* enum exception_flag */
+	uint8_t crm_least, crm_most; /* CRm of the register's encoding */
+	uint64_t least, most, limit_least, limit_most; /* of the value, of the limit */
+	uint64_t to;	     /* a value or an errno */
+	const char *since, *until; /* kernels: from this, before that; NULL: all */
+	const char *sentence, *source;
+};
+
+/* A bit of KVM_ARM_VCPU_INIT. */
+struct init_fact {
+	uint8_t bit;
+	bool never_mte;
+	uint16_t cap;
+	uint32_t only;	  /* the capability is asked for with one of these; 0: always */
+	uint32_t without; /* bits without which KVM does not take it */
+	uint32_t never;	  /* bits with which it does not */
+};
+
 struct facts {
 	const char *name;
 	const struct word_fact *words;
@@ -319,8 +363,11 @@ struct facts {
 	const struct value_fact *values;
 	const struct preset_fact *presets;
 	const struct member_fact *members;
+	const struct exception_fact *exceptions;
+	const struct init_fact *inits;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_calls, n_gates, n_caches, n_values, n_presets;
+		n_props, n_models, n_pv, n_calls, n_gates, n_caches, n_values, n_presets,
+		n_exceptions, n_inits;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

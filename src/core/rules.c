@@ -359,9 +359,11 @@ void plan_parents(struct gcpu_plan *p)
 	} while (pass_parents(p, true));
 }
 
-/* Values that this KVM refused in trial fall back to its own. */
+/* Values that this KVM refused in trial, or without one would refuse, fall back to its own. */
 void plan_refusals(struct gcpu_plan *p)
 {
+	unsigned rule = p->snap->has_trial ? RULE_KVM_KEEPS : RULE_KVM_WOULD_KEEP;
+
 	for (unsigned i = 0; p->arch->refuses_values && i < p->facts->n_fields; i++) {
 		uint64_t force;
 		int error;
@@ -369,9 +371,9 @@ void plan_refusals(struct gcpu_plan *p)
 		if (!(p->facts->fields[i].owner & OWNER_CHOSEN) ||
 		    !p->arch->trial(p, i, field_get(p, p->value, i), &force, &error) || !error)
 			continue;
-		plan_set(p, i, field_get(p, p->offer, i), RULE_KVM_KEEPS);
+		plan_set(p, i, field_get(p, p->offer, i), rule);
 		if (p->fields[i].said == SAID_VALUE)
-			plan_unavailable(p, i, RULE_KVM_KEEPS);
+			plan_unavailable(p, i, rule);
 	}
 }
 

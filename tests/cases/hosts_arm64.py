@@ -63,6 +63,20 @@ WRITABLE_612 = {
 WIDTH = {'DIC': 1, 'IDC': 1, 'F8E4M3': 1, 'F8E5M2': 1}
 LEAST = {('ID_DFR0_EL1', 'CopDbg'): 6, ('ID_AA64DFR0_EL1', 'DebugVer'): 6, ('ID_AA64PFR0_EL1', 'EL0'): 1,
          ('ID_AA64PFR0_EL1', 'EL1'): 1}
+# 7.1.5 lets more be written; only its masks are of use here, its hosts are untried.
+WRITABLE_71 = {
+    **WRITABLE_612,
+    'ID_AA64PFR0_EL1': WRITABLE_612['ID_AA64PFR0_EL1'] + [('RAS', 28, LOWER)],
+    'ID_AA64PFR1_EL1': WRITABLE_612['ID_AA64PFR1_EL1'] + [('RAS_frac', 12, LOWER), ('DF2', 56, LOWER)],
+    'ID_AA64PFR2_EL1': [('FPMR', 32, LOWER)],
+    'ID_AA64FPFR0_EL1': [(n, lsb, LOWER) for n, lsb in (('F8CVT', 31), ('F8FMA', 30), ('F8DP4', 29), ('F8DP2', 28),
+                                                       ('F8MM8', 27), ('F8MM4', 26), ('F8E4M3', 1), ('F8E5M2', 0))],
+    'ID_AA64ISAR2_EL1': [(n, lsb, LOWER) for n, lsb in (('LUT', 56), ('CSSC', 52), ('RPRFM', 48), ('CLRBHB', 28),
+                                                        ('BC', 20), ('MOPS', 16), ('RPRES', 4), ('WFxT', 0))],
+    'ID_AA64ISAR3_EL1': [(n, lsb, LOWER) for n, lsb in (('FPRCVT', 28), ('LSUI', 24), ('LSFE', 16), ('FAMINMAX', 4))],
+    'ID_AA64MMFR0_EL1': WRITABLE_612['ID_AA64MMFR0_EL1'] + [('TGRAN4_2', 40, LOWER), ('TGRAN64_2', 36, LOWER),
+                                                            ('TGRAN16_2', 32, LOWER)],
+}
 WRITABLE_61 = {'ID_AA64PFR0_EL1': [('CSV3', 60, LOWER), ('CSV2', 56, LOWER)]}
 
 
@@ -265,16 +279,16 @@ def arm64_hosts():
     v['ID_AA64MMFR0_EL1'] = word(a0=6, a4=2, a8=1, a12=1, a20=2, a28=1, a32=3, a40=3)
     v['ID_AA64MMFR1_EL1'] &= ~(0xf << 24)
     v['ID_AA64MMFR2_EL1'] |= 1 << 16
-    yield arm64('arm-lpa2', '7.1', WRITABLE_612, v, tried=False)
+    yield arm64('arm-lpa2', '7.1', WRITABLE_71, v, tried=False)
     v = dict(v, ID_AA64MMFR0_EL1=word(a0=6, a4=2, a8=1, a12=1, a20=1, a28=1, a40=3))
-    yield arm64('arm-lpa2-4k', '7.1', WRITABLE_612, v, tried=False)
+    yield arm64('arm-lpa2-4k', '7.1', WRITABLE_71, v, tried=False)
     v = changed('ID_AA64PFR1_EL1', 0, 1 << 12)
     v['ID_AA64PFR0_EL1'] |= 1 << 28
-    yield arm64('arm-ras-frac', '7.1', WRITABLE_612, v, tried=False)
-    yield arm64('arm-ras', '7.1', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0, 2 << 28), tried=False)
+    yield arm64('arm-ras-frac', '7.1', WRITABLE_71, v, tried=False)
+    yield arm64('arm-ras', '7.1', WRITABLE_71, changed('ID_AA64PFR0_EL1', 0, 2 << 28), tried=False)
     yield arm64('arm-el1-32', '6.12', WRITABLE_612, changed('ID_AA64PFR0_EL1', 0xf0, 0x20))
     # all of FP8, by itself
-    yield arm64('arm-fp8', '7.1', WRITABLE_612, {**AARCH32, 'ID_AA64FPFR0_EL1': word(a0=1, a1=1, a29=1, a30=1, a31=1),
+    yield arm64('arm-fp8', '7.1', WRITABLE_71, {**AARCH32, 'ID_AA64FPFR0_EL1': word(a0=1, a1=1, a29=1, a30=1, a31=1),
                 'ID_AA64PFR2_EL1': word(a32=1), 'ID_AA64ISAR2_EL1': word(a56=1), 'ID_AA64ISAR3_EL1': word(a4=1)}, tried=False)
     # a register that nobody has described yet
     yield arm64('arm-newer', '99.0', WRITABLE_612, {**AARCH32, 'S3_0_C0_C4_3': 0x21})

@@ -3,6 +3,7 @@
 #include "arm64.h"
 #include "kvm/abi.h"
 #include "kvm/abi_arm64.h"
+#include "predict.h"
 
 #include <errno.h>
 
@@ -104,6 +105,22 @@ static const struct snap_nibble *tried(const struct gcpu_plan *p, unsigned field
 	return snapshot_nibble(p->snap, ADDR_ONE_REG(addr), lsb);
 }
 
+/* No trial: what the facts make of it. False if the value would be moved, or there is no register. */
+static bool foretold(const struct gcpu_plan *p, unsigned field, uint64_t value, int *ret_error)
+{
+	const struct field_fact *f = &p->facts->fields[field];
+	struct predict_vm vm = predict_vm_of(p->snap);
+	struct prediction is;
+	struct predict_reg r;
+
+	if (ADDR_SPACE(p->facts->words[f->word].addr) != SPACE_REG ||
+	    !predict_reg_of(p->snap, p->facts->words[f->word].addr, &r))
+		return false;
+	is = predict_field(&vm, &r, field, value);
+	*ret_error = is.error;
+	return is.error || (is.value >> f->lsb & field_mask(f)) == value;
+}
+
 static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uint64_t *ret_force,
 		  int *ret_error)
 {
@@ -114,6 +131,8 @@ static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uin
 	*ret_error = 0;
 	if (value == field_get(p, p->offer, field) || opted_out(p, field))
 		return false;
+	if (!p->snap->has_trial)
+		return foretold(p, field, value, ret_error);
 	n = tried(p, field, value, &v);
 	if (!n)
 		return false;
@@ -125,6 +144,18 @@ static bool trial(const struct gcpu_plan *p, unsigned field, uint64_t value, uin
 	return true;
 }
 
+static bool keeps(const struct gcpu_plan *p, unsigned field, uint64_t value)
+{
+	const struct snap_nibble *n;
+	unsigned v;
+	int error = 0;
+
+	if (!p->snap->has_trial)
+		return foretold(p, field, value, &error) && error;
+	n = tried(p, field, value, &v);
+	return n && !((n->accepted | n->changed) >> v & 1);
+}
+
 /* A rule may foretell what KVM settles at the first run (GIC); one that takes
  * nothing else before it, or never settles it, has the last word. */
 static int derive(struct gcpu_plan *p, struct gcpu_error *err)
@@ -133,15 +164,10 @@ static int derive(struct gcpu_plan *p, struct gcpu_error *err)
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
 		const struct field_fact *f = &p->facts->fields[i];
 		uint64_t addr = p->facts->words[f->word].addr;
-		const struct snap_nibble *n;
-		unsigned v;
 
-		if (!(f->owner & OWNER_RUNTIME))
-			continue;
-		n = tried(p, i, field_get(p, p->value, i), &v);
-		if (n && !((n->accepted | n->changed) >> v & 1))
+		if ((f->owner & OWNER_RUNTIME) && keeps(p, i, field_get(p, p->value, i)))
 			plan_set(p, i, snapshot_word(p->snap, addr)->value[0] >> f->lsb & field_mask(f),
-				 RULE_KVM_KEEPS);
+				 p->snap->has_trial ? RULE_KVM_KEEPS : RULE_KVM_WOULD_KEEP);
 	}
 	return 0;
 }

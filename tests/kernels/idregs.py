@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What KVM on arm64 takes, foretold and promised, on real KVM: tests/idregs in known kernels.
+
+    idregs.py --build DIR [--results DIR] 6.12 [CPU...]    the gate, one kernel on each CPU
+    idregs.py --build DIR [--results DIR] --report         a line for each newer kernel, never a failure
+    idregs.py --results DIR --table                        what has run, a line for each
+
+Exit status: 0 as foretold; 1 not; 77 the kernel, QEMU or a compiler cannot be had, with a reason; 4 the
+outer kernel failed twice, which is no verdict.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import static  # noqa: E402
+from aptstate import CannotBeHad  # noqa: E402
+from boot import Spec, boot  # noqa: E402
+
+# The architecture's own, two cores as they are, and one without AArch32.
+CPUS = {"max": ("max,pauth-impdef=on", "mte=on"), "neoverse-n1": ("neoverse-n1", ""),
+        "cortex-a76": ("cortex-a76", ""), "a64fx": ("a64fx", "")}
+OTHERS = ("6.18", "7.2", "newest")
+SKIP = 77
+TOTAL = re.compile(r"^prediction: (\d+) fields tried, (\d+) values tried, disagreements (\d+)$", re.M)
+CHECKS = re.compile(r"^assertions: (\d+) checks, (\d+) failed$", re.M)
+# What these kernels must at least have had to say: less was not all of it.
+VALUES_LEAST, CHECKS_LEAST = 50000, {"6.1": 7}
+
+
+def run(series, cpu, folder):
+    """{"line", "failed", "status"} of one kernel on one CPU; raises CannotBeHad, BuildFailed."""
+    tool = os.path.join(os.path.dirname(static.build("arm64", folder)), "tests/idregs/idregs")
+    model, machine = CPUS[cpu]
+    result = boot(Spec("arm64", ["idregs --predict", "idregs --assert"], series=series, cpu=model,
+                       machine=machine, files=[(tool, "/bin/idregs")], command_limit=90))
+    if result["status"] != "done":
+        return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "failed": []}
+    predicted, promised = result["commands"]
+    total, checks = TOTAL.search(predicted["stdout"]), CHECKS.search(promised["stdout"])
+    failed = [line for ran in (predicted, promised) for line in ran["stdout"].splitlines()
+              if line.startswith(("DIFFERS", "FAIL", "     ")) and not line.rstrip().endswith(" 0 disagreements")]
+    if not total or not checks or predicted["status"] not in (0, 1) or promised["status"] not in (0, 1):
+        failed.append(f"it did not end: {predicted['status']} {promised['status']} {predicted['stderr'][-300:]}")
+    elif int(total[2]) < VALUES_LEAST or int(checks[1]) < CHECKS_LEAST.get(series, 18):
+        failed.append(f"it tried too little: {total[0]}, {checks[0]}")
+    elif not (predicted["status"] or promised["status"]):
+        failed = []
+    line = (f"{total[1] if total else '?'} fields tried, {total[2] if total else '?'} values tried, "
+            f"disagreements {total[3] if total else '?'}; {checks[0] if checks else 'no assertions'}")
+    return {"status": int(bool(failed)), "line": line, "failed": failed, "release": result["release"]}
+
+
+def keep(results, series, cpu, found):
+    if results:
+        os.makedirs(results, exist_ok=True)
+        with open(os.path.join(results, f"idregs-{series}-{cpu}.json"), "w", encoding="utf-8") as file:
+            json.dump({"series": series, "cpu": cpu, **found}, file)
+
+
+def table(results):
+    for path in sorted(glob.glob(os.path.join(results, "idregs-*.json"))):
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        print(f"arm64 {found['series']:7} {found['cpu']:12} {found['line']}")
+    return 0
+
+
+def one(series, cpu, arguments):
+    """Exit status of one kernel on one CPU; tells about it."""
+    try:
+        found = run(series, cpu, arguments.build)
+    except CannotBeHad as error:
+        print(f"SKIP: kernels: idregs on arm64 {series} {cpu}: {error}", flush=True)
+        return SKIP
+    except static.BuildFailed as error:
+        print(f"{series}: the static command does not build: {error}")
+        return 1
+    keep(arguments.results, series, cpu, found)
+    for line in found["failed"][:60]:
+        print(line)
+    print(f"arm64 {series} {cpu}: {found['line']}", flush=True)
+    return found["status"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--build", help="where the static commands are built")
+    parser.add_argument("--results", help="where what has run is kept")
+    parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
+    parser.add_argument("--table", action="store_true", help="a line for each that has run")
+    parser.add_argument("series", nargs="?")
+    parser.add_argument("cpu", nargs="*")
+    arguments = parser.parse_args()
+    if arguments.table and arguments.results:
+        return table(arguments.results)
+    wanted = [arguments.series] if arguments.series else OTHERS if arguments.report else []
+    if not arguments.build or not wanted or any(cpu not in CPUS for cpu in arguments.cpu):
+        parser.error("expected --build, a kernel such as 6.12, and CPUs of " + " ".join(CPUS))
+    ended = [one(series, cpu, arguments) for series in wanted for cpu in arguments.cpu or CPUS]
+    if arguments.report:
+        return 0
+    verdicts = [status for status in ended if status != SKIP]
+    return max(verdicts) if verdicts else SKIP
+
+
+if __name__ == "__main__":
+    sys.exit(main())
