@@ -117,7 +117,7 @@ def emit_rest(a):
             + table("static const struct target_fact model_fields[]", mf)
             + table("static const struct pv_fact pv[]", pv)
             + table("static const struct call_fact calls[]",
-                    [f'{{ {c["number"]}, {c_str(c["name"])}, {c_str(c["note"])} }}' for c in a["calls"]])
+                    [f'{{ {c["number"]:#x}U, {c_str(c["name"])}, {c_str(c["note"])} }}' for c in a["calls"]])
             + table("static const struct gate_fact gates[]",
                     [f'{{ {g["key"]:#x}U, {"true" if g["msr"] else "false"}, {g["field"]} }}'
                      for g in a["gates"]])

@@ -40,13 +40,14 @@ def read_arch(data, arch, lists):
         seen[normal(r["id"])] = r["where"]
     parts = read_parts(folder, words, ranges, names)
     read_reserved(folder, words, parts)
-    requires, pv = read_requires(folder, fields, features, names), read_pv(folder, fields)
+    requires, calls = read_requires(folder, fields, features, names), read_hypercalls(folder)
+    pv = read_pv(folder, fields, calls)
     models = read_models(folder, fields) if arch == "x86" else \
         read_based_models(folder, fields, features, names, words)
     return dict(name=arch, words=words, ranges=ranges, fields=fields, parts=parts, features=features,
                 names=names, rules=rules, props=own["props"], requires=requires, models=models,
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
-                calls=read_hypercalls(folder, pv), exceptions=read_exceptions(folder, fields, words),
+                calls=calls, exceptions=read_exceptions(folder, fields, words),
                 inits=read_init(folder, fields, lists["cap"]),
                 gates=read_gates(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))

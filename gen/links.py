@@ -372,17 +372,28 @@ def read_models(folder, fields):
     return out
 
 
-def read_pv(folder, fields):
+def call_number(where, text, calls):
+    """A hypercall by number, or by its name in hypercalls.txt."""
+    known = [c for c in calls if normal(c["name"]) == normal(text)]
+    if not known:
+        n = number(where, text, 0, 2**32 - 1)
+        if any(c["number"] == n for c in calls):
+            refuse(where, f"hypercall {n} has a name in hypercalls.txt")
+        return n
+    return known[0]["number"]
+
+
+def read_pv(folder, fields, calls):
     out = []
     for where, c in rows(f"{folder}/pv.txt", 6, optional=True):
         msrs = [] if c[1] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[1].split()]
-        calls = [] if c[2] == "-" else [number(where, m, 0, 2**32 - 1) for m in c[2].split()]
+        own = [] if c[2] == "-" else [call_number(where, m, calls) for m in c[2].split()]
         field = field_index(where, c[0], fields)
-        if len(msrs) > 4 or len(calls) > 6:
+        if len(msrs) > 4 or len(own) > 6:
             refuse(where, "at most four MSRs and six hypercalls in one row")
         if any(o["field"] == field for o in out):
             refuse(where, f"{c[0]} twice")
-        out.append(dict(field=field, msrs=msrs, calls=calls, gate=c[3], vmm=c[4], note=c[5]))
+        out.append(dict(field=field, msrs=msrs, calls=own, gate=c[3], vmm=c[4], note=c[5]))
     for i, f in enumerate(fields):
         if f["owner"] & 1 and KINDS[f["kind"]] == "pv" and not any(o["field"] == i for o in out):
             refuse(f["where"], f"{f['name']} is KVM's own and has no row in pv.txt")
@@ -438,13 +449,11 @@ def finish_preset(p, prop, given, fields, requires):
             refuse(m["where"], "a reason is too long: with the preset's name more than 200 characters")
 
 
-def read_hypercalls(folder, pv):
-    """Hypercalls without a feature: those of features are in pv.txt."""
+def read_hypercalls(folder):
+    """Hypercalls by name; those of features may stand as numbers in pv.txt instead."""
     out = []
     for where, (call, name, note) in rows(f"{folder}/hypercalls.txt", 3, optional=True):
-        n = number(where, call, 0, 63)
-        if any(n in p["calls"] for p in pv):
-            refuse(where, f"hypercall {n} belongs to a feature: see pv.txt")
+        n = number(where, call, 0, 2**32 - 1)
         if any(o["number"] == n or normal(o["name"]) == normal(named(where, name)) for o in out):
             refuse(where, f"{name} or {n} twice")
         out.append(dict(number=n, name=name, note=note))

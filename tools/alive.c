@@ -94,7 +94,7 @@ static const char *does(const struct gcpu_exercise *e)
 	return e->observed ? e->observed : gcpu_alive_name(e->alive);
 }
 
-/* Features and interfaces; how what works was refused elsewhere, with --all. */
+/* Features and interfaces; how what works was refused where it is off, with --all. */
 static void print_used(const struct tool *t, const struct alive_list *list)
 {
 	struct grid *g = grid_new(4);
@@ -107,7 +107,7 @@ static void print_used(const struct tool *t, const struct alive_list *list)
 
 		if (e->kind == GCPU_EXERCISE_BEHAVIOUR)
 			continue;
-		snprintf(text, sizeof(text), "%s%s%s", e->witness, more ? "; off and enforced: " : "",
+		snprintf(text, sizeof(text), "%s%s%s", e->witness, more ? "; when off: " : "",
 			 more ? e->control : "");
 		grid_add(g, (const char *const[]){ e->name, standing(e), gcpu_alive_name(e->alive), text });
 	}

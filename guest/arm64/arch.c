@@ -7,34 +7,61 @@
 #define INSN_RET 0xd65f03c0U
 
 /*
- * The register is part of the instruction, so it is written here and now.
- * Executable memory that one has written to must be cleaned, then forgotten.
+ * One instruction, made here and now: x0 and x1 in, x0 out. Executable memory
+ * that one has written to must be cleaned, then forgotten.
  */
+static uint64_t run_insn(uint32_t insn, uint64_t a, uint64_t b, struct guest_area *area)
+{
+	register uint64_t x0 __asm__("x0") = a;
+	register uint64_t x1 __asm__("x1") = b;
+
+	area->code[0] = insn;
+	area->code[1] = INSN_RET;
+	__asm__ volatile("dc cvau, %2\n\t"
+			 "dsb ish\n\t"
+			 "ic ivau, %2\n\t"
+			 "dsb ish\n\t"
+			 "isb\n\t"
+			 "blr %2\n\t"
+			 "isb"
+			 : "+r"(x0)
+			 : "r"(x1), "r"(area->code)
+			 : "x30", "cc", "memory");
+	return x0;
+}
+
+/* The register is part of the instruction. */
 static int op_mrs(struct guest_op *op, struct guest_area *area)
 {
 	uint32_t fields = (uint32_t)op->arg[0];
-	uint64_t value;
 
 	/* op0 of MRS is 2 or 3; below that it would be another instruction. */
 	if (op->arg[0] > 0xffff || fields >> 14 < 2)
 		return 0;
-	area->code[0] = INSN_MRS | fields << 5;
-	area->code[1] = INSN_RET;
-	__asm__ volatile("dc cvau, %0\n\t"
-			 "dsb ish\n\t"
-			 "ic ivau, %0\n\t"
-			 "dsb ish\n\t"
-			 "isb"
-			 :
-			 : "r"(area->code)
-			 : "memory");
-	__asm__ volatile("blr %1\n\t"
-			 "mov %0, x0"
-			 : "=r"(value)
-			 : "r"(area->code)
-			 : "x0", "x30", "memory");
-	op->res[0] = value;
+	op->res[0] = run_insn(INSN_MRS | fields << 5, 0, 0, area);
 	return 1;
+}
+
+static uint64_t counter(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(v) : : "memory");
+	return v;
+}
+
+/* Interrupts stay masked; they end no run of the loop either way. */
+static void op_spin(struct guest_op *op)
+{
+	const volatile uint32_t *word = (const volatile uint32_t *)op->arg[1];
+	uint64_t start = counter(), now = start;
+
+	do {
+		op->res[0]++;
+		op->res[1] = word && *word == (uint32_t)op->arg[2];
+		now = counter();
+	} while (now - start < op->arg[0] && !op->res[1]);
+	op->res[2] = now - start;
 }
 
 static void op_smccc(struct guest_op *op)
@@ -64,6 +91,12 @@ int guest_arch_op(struct guest_op *op, struct guest_area *area)
 		return op_mrs(op, area);
 	case GUEST_OP_SMCCC:
 		op_smccc(op);
+		return 1;
+	case GUEST_OP_INSN:
+		op->res[0] = run_insn((uint32_t)op->arg[0], op->arg[1], op->arg[2], area);
+		return 1;
+	case GUEST_OP_SPIN:
+		op_spin(op);
 		return 1;
 	case GUEST_OP_HALT:
 		/* A masked interrupt ends WFI too; it stays pending. */

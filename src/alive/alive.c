@@ -37,19 +37,18 @@ static void refuse(struct lab *lab, const struct exercise *e, struct outcome *ou
 }
 
 /*
- * The same feature in a VM that has all but it, under enforcement. An exercise
+ * The same feature in a VM that has all but it, and where it is refused. An exercise
  * whose control fails has shown nothing.
  */
 static void control(struct alive *a, const struct exercise *e, struct outcome *out)
 {
 	struct outcome off = { .alive = GCPU_ALIVE_INCONCLUSIVE };
 	struct lab_want want = e->want;
-	char words[120], left[120];
+	char words[120];
 	struct lab lab;
 
-	snprintf(words, sizeof(words), ",kvm-pv-enforce-cpuid=on,-%s", e->name);
-	snprintf(left, sizeof(left), ",kvm-pv-enforce-cpuid=off,+%s", e->name);
-	want.words = a->o->left_on ? left : words;
+	alive_control_words(e, a->o->left_on, words, sizeof(words));
+	want.words = words;
 	start_clock(a); /* a slow use is no fault of its control */
 	if (lab_open(a, &want, &lab, &off) == 0)
 		refuse(&lab, e, &off);
@@ -63,8 +62,11 @@ static void control(struct alive *a, const struct exercise *e, struct outcome *o
 /* Found by the guest, and used; or not found, and refused. */
 static void use_or_refuse(struct lab *lab, const struct exercise *e, bool on, struct outcome *out)
 {
-	int told = alive_told(lab, e->field);
+	int told;
 
+	if (on && e->prepare && e->prepare(lab, out))
+		return;
+	told = alive_told(lab, e->field);
 	if (told < 0)
 		return;
 	if (on && !told) {

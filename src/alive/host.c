@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the host adds to an exercise: a competitor for a CPU, KVM's statistics. */
+/* What the host adds to an exercise: its clock, a competitor for a CPU, KVM's statistics. */
 #include "lab.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/util.h"
 #include "kvm/abi.h"
 
 #define STAT_NAME_MOST 256 /* bytes; KVM has 48 */
@@ -17,6 +18,21 @@ struct competitor {
 	int cpu;
 	int stop;
 };
+
+int64_t host_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+const char *answer(int r)
+{
+	const char *name = r < 0 ? errno_name(-r) : "taken";
+
+	return name ? name : "another errno";
+}
 
 static void *compete(void *arg)
 {

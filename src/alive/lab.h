@@ -87,6 +87,12 @@ void *lab_memory(struct lab *lab, unsigned vcpu, uint64_t *ret_address);
 /* What to do wrong for a control; tests of the controls have it right. */
 uint64_t lab_wrong(const struct lab *lab, uint64_t wrong, uint64_t right);
 
+/* The host's clock now, ns. */
+int64_t host_ns(clockid_t id);
+
+/* What KVM says to a call: "taken", or an errno's name. */
+const char *answer(int r);
+
 /* The CPUs of this host that we may run on: the first, and another if there is one. */
 void lab_cpus(int ret[2]);
 
@@ -118,6 +124,11 @@ int alive_told(struct lab *lab, unsigned field);
  * where that could not be found out. */
 bool alive_hypercalls(struct alive *a, struct outcome *out);
 
+struct exercise;
+/* What is added to the request for the VM of a feature's control, where it is off and refused; or, LEFT_ON,
+ * where it must not be. */
+void alive_control_words(const struct exercise *e, bool left_on, char *ret, size_t size);
+
 struct exercise {
 	const char *name;	 /* of the feature, or of what is tried */
 	enum gcpu_exercise_kind kind; /* FEATURE: in a plan it is on or off */
@@ -125,6 +136,8 @@ struct exercise {
 	bool hypercalls;	 /* only where KVM answers hypercalls */
 	const char *nothing;	 /* nothing to exercise: why; the rest is empty then */
 	struct lab_want want;
+	/* What a VMM has to do for it before the guest runs at all, where it is on. Not 0: the outcome says why not. */
+	int (*prepare)(struct lab *lab, struct outcome *out);
 	/* The feature is on, or there is none: use it. */
 	void (*use)(struct lab *lab, struct outcome *out);
 	/* It is off: use it all the same, and see it refused. Also the control of use(). NULL: as the

@@ -265,7 +265,7 @@ struct pv_fact {
 	const char *gate, *vmm, *note;
 };
 
-/* A hypercall that no feature announces. */
+/* A hypercall by name. */
 struct call_fact {
 	uint32_t number;
 	const char *name, *note;

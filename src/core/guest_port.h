@@ -22,7 +22,7 @@ enum guest_op_code {
 	GUEST_OP_XGETBV = 8,    /* arg0 index -> res0 */
 	GUEST_OP_RDCR = 9,      /* arg0 number 0 2 3 4 8 -> res0 */
 	GUEST_OP_WRCR = 10,     /* arg0 number 0 4 8, arg1 value */
-	/* x86 alone. Times are in cycles of the guest's TSC. */
+	/* x86 alone, but for SPIN. Times are in cycles of the guest's counter: TSC, CNTVCT. */
 	GUEST_OP_HALT_OFF = 11, /* interrupts off, halt: only a kick, INIT or NMI ends it */
 	GUEST_OP_RDTSC = 12,    /* -> res0 */
 	GUEST_OP_SPIN = 13,     /* for arg0 cycles, with interrupts on; not 0: until the 32-bit word at
@@ -44,6 +44,8 @@ enum guest_op_code {
 	GUEST_OP_LOAD_ON = 24,     /* as LOAD, with interrupts on */
 	GUEST_OP_MRS = 16,      /* arg0 op0<<14|op1<<11|crn<<7|crm<<3|op2 -> res0 */
 	GUEST_OP_SMCCC = 17,    /* arg0..4 as x0..x4 of HVC #0 -> res0..3 */
+	GUEST_OP_INSN = 25,     /* the instruction arg0, with x0 arg1 and x1 arg2; it may change x0 and
+				 * memory, nothing else -> res0 x0 */
 };
 
 enum guest_op_status {

@@ -125,6 +125,18 @@ struct gk_arm_counter_offset {
 #define GK_ARM_VM_SMCCC_CTRL 0
 #define GK_ARM_VM_SMCCC_FILTER 0
 
+/* What becomes of the SMCCC calls of a range; since 6.4. */
+#define GK_SMCCC_FILTER_HANDLE 0
+#define GK_SMCCC_FILTER_DENY 1
+#define GK_SMCCC_FILTER_FWD_TO_USER 2
+
+struct gk_smccc_filter {
+	uint32_t base;
+	uint32_t nr_functions;
+	uint8_t action;
+	uint8_t pad[15];
+};
+
 /* KVM_IRQ_LINE, the number of the interrupt. */
 #define GK_ARM_IRQ_TYPE_SHIFT 24
 #define GK_ARM_IRQ_VCPU_SHIFT 16

@@ -94,7 +94,10 @@ static int judge(const struct alive_options *o)
 int main(void)
 {
 	const struct gcpu_kvm *kvm = gcpu_kvm_real();
-	struct alive_options o = { .kvm = kvm, .limit_ms = LIMIT_MS, .request = "host,pv=all" };
+	/* all that can be on, what nobody has unless he asks included */
+	const char *all = gcpu_arch_native() == GCPU_ARCH_X86 ? "host,pv=all" :
+								"host,+discover-impl-ver,+discover-impl-cpus";
+	struct alive_options o = { .kvm = kvm, .limit_ms = LIMIT_MS, .request = all };
 	struct gcpu_machine machine;
 	struct gcpu_snapshot *snap = NULL;
 	struct gcpu_request *req = NULL;

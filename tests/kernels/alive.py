@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Features alive on a real KVM of a known kernel: every exercise, every control.
 
-    alive.py --build DIR --results DIR x86:6.12      the gate, one kernel
+    alive.py --build DIR --results DIR arm64:6.12    the gate, one kernel
     alive.py --build DIR --results DIR --report      a line for each other kernel
     alive.py --results DIR --table                   kernel x feature, of what has run
     alive.py --results DIR --doc FILE                docs/pv-features.md from the same
@@ -28,13 +28,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import alive_doc  # noqa: E402
 import static  # noqa: E402
-from alive_facts import BEHAVIOURS, ENFORCED, NEVER, RUNS, SERIES, UNDECIDED, expected  # noqa: E402
+import alive_facts  # noqa: E402
+import alive_facts_arm64  # noqa: E402
+from alive_facts import SERIES  # noqa: E402
 from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
-GATE = ("x86:6.1", "x86:6.12")
-OTHERS = ("x86:6.18", "x86:7.2", "x86:newest")
-CPU = "max,-cx16"
+GATE = ("x86:6.1", "x86:6.12", "arm64:6.1", "arm64:6.12")
+OTHERS = ("x86:6.18", "x86:7.2", "x86:newest", "arm64:7.2", "arm64:newest")
+CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
+FACTS = {"x86": alive_facts, "arm64": alive_facts_arm64}
 EXERCISE_MS = 20000
 SKIP = 77
 # Another clock source than the TSC, which KVM then has no stable clock from.
@@ -46,6 +49,7 @@ class Findings:
     """What one kernel has shown."""
     kernel: str
     release: str = ""
+    arch: str = ""
     infrastructure: int = 0
     seconds: float = 0.0
     held: int = 0
@@ -54,6 +58,9 @@ class Findings:
     behaviours: dict = dataclasses.field(default_factory=dict)  # name -> {"observed", "witness"}
     totals: dict = dataclasses.field(default_factory=dict)
     controls: list = dataclasses.field(default_factory=lambda: [0, 0])   # tried, did not notice
+
+    def version(self):
+        return SERIES(self.kernel.partition(":")[2], self.release)
 
     def check(self, what, got, want):
         if got == want:
@@ -70,7 +77,7 @@ def worse(one, other):
 
 def judge_run(found, run, ran, document):
     """One `verify --alive`."""
-    name = run.name
+    name, facts = run.name, FACTS[found.arch]
     found.check(f"{name}: exit status (timed out: {ran['timed_out']}) {ran['stderr'][-300:]}", ran["status"],
                 run.status)
     if document is None:
@@ -82,31 +89,34 @@ def judge_run(found, run, ran, document):
             found.behaviours[feature] = exercise
             continue
         found.totals[alive] = found.totals.get(alive, 0) + 1
-        want = expected(run, feature)
+        want = facts.expected(run, feature, found.version())
         if not run.judged or (alive == "inconclusive" and "works" in want):
             pass        # whether it works is asked over all runs
         else:
             found.check(f"{name}: {feature} ({exercise['witness']})", alive in want, True)
-        if run.counts and (exercise["planned"] is not False or feature in NEVER):
+        if run.counts and (exercise["planned"] is not False or feature in facts.NEVER):
             found.features[feature] = worse(found.features.get(feature, exercise), exercise)
     if run.counts and document["alive"]["summary"]["leaks"]:
         found.check(f"{name}: leaks", document["alive"]["summary"]["leaks"], 0)
 
 
-def judge_kernel(found, series):
+def judge_kernel(found):
     """Over all runs."""
+    facts, version = FACTS[found.arch], found.version()
     for feature, result in sorted(found.features.items()):
-        want = "untestable" if feature in NEVER | UNDECIDED else "works"
-        found.check(f"{feature} ({result['witness']})", result["alive"], want)
-    found.check("features of the facts that no exercise is about", sorted(ENFORCED - set(found.features)), [])
-    for name, by_series in BEHAVIOURS.items():
+        found.check(f"{feature} ({result['witness']})", result["alive"] in facts.over_all(feature, version), True)
+    lacking = facts.ENFORCED - facts.absent(version) - set(found.features)
+    found.check("features of the facts that no exercise is about", sorted(lacking), [])
+    for name, by_series in facts.BEHAVIOURS.items():
         got = found.behaviours.get(name, {})
-        found.check(f"{name}: {got.get('observed')} ({got.get('witness')})", got.get("observed") in by_series(SERIES(series, found.release)), True)
-    found.check("behaviours that nothing is known of", sorted(set(found.behaviours) - set(BEHAVIOURS)), [])
+        found.check(f"{name}: {got.get('observed')} ({got.get('witness')})", got.get("observed") in by_series(version), True)
+    found.check("behaviours that nothing is known of", sorted(set(found.behaviours) - set(facts.BEHAVIOURS)), [])
 
 
 def judge_controls(found, ran):
     """tests/controls on this kernel."""
+    facts = FACTS[found.arch]
+    least = facts.ENFORCED - facts.UNDECIDED - facts.absent(found.version())
     said = re.search(r"^(\d+) exercises work, (\d+) controls tried, (\d+) did not notice$", ran["stdout"], re.M)
     for line in ran["stdout"].splitlines():
         if line.startswith("FAIL"):
@@ -115,7 +125,7 @@ def judge_controls(found, ran):
     if said:
         found.controls = [int(said[2]), int(said[3])]
         found.check("controls that were tried, at least one for each feature that is enforced",
-                    int(said[2]) >= len(ENFORCED - UNDECIDED), True)
+                    int(said[2]) >= len(least), True)
     found.check("controls: exit status", ran["status"], 0)
 
 
@@ -142,7 +152,7 @@ def load(result, path):
 
 
 def one_boot(found, arch, series, runs, files, gets, append=""):
-    result = boot(Spec(arch, runs, series=series, cpu=CPU, files=files, gets=gets, command_limit=150,
+    result = boot(Spec(arch, runs, series=series, cpu=CPU[arch], files=files, gets=gets, command_limit=150,
                        limit=420.0, append=append))
     found.infrastructure += result["infrastructure"]
     found.seconds += sum(attempt["seconds"] for attempt in result["attempts"])
@@ -154,20 +164,20 @@ def run_kernel(kernel, folder):
     arch, series = kernel.split(":")
     tool = static.build(arch, folder)
     controls = os.path.join(os.path.dirname(tool), "tests/controls/controls")
-    found = Findings(kernel)
+    found, facts = Findings(kernel, arch=arch), FACTS[arch]
     verify = f"guestcpu verify --alive --timeout {EXERCISE_MS} --json"
-    runs = ["mkdir /out"] + [f"{verify} {run.line} -o /out/{number}.json" for number, run in enumerate(RUNS)]
-    gets = [f"/out/{number}.json" for number in range(len(RUNS))]
+    runs = ["mkdir /out"] + [f"{verify} {run.line} -o /out/{number}.json" for number, run in enumerate(facts.RUNS)]
+    gets = [f"/out/{number}.json" for number in range(len(facts.RUNS))]
     files = [(tool, "/bin/guestcpu"), (controls, "/bin/controls")]
     result = one_boot(found, arch, series, [*runs, "controls"], files, gets)
     if result["status"] != "done":
         return found, result["attempts"][-1]
     found.release = result["release"]
-    for number, run in enumerate(RUNS):
+    for number, run in enumerate(facts.RUNS):
         judge_run(found, run, result["commands"][number + 1], load(result, gets[number]))
-    judge_kernel(found, series)
+    judge_kernel(found)
     judge_controls(found, result["commands"][-1])
-    if series == "6.1":
+    if kernel == "x86:6.1":
         result = one_boot(found, arch, series, [runs[0], f"{verify} -c host -o /out/0.json"], files[:1], gets[:1], HPET)
         if result["status"] != "done":
             return found, result["attempts"][-1]

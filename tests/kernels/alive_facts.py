@@ -13,8 +13,8 @@ import re
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def pv_rows():
-    with open(os.path.join(ROOT, "data", "x86", "pv.txt"), encoding="utf-8") as file:
+def pv_rows(arch="x86"):
+    with open(os.path.join(ROOT, "data", arch, "pv.txt"), encoding="utf-8") as file:
         for line in file:
             if line.strip() and not line.startswith("#"):
                 yield [column.strip() for column in line.split("|")]
@@ -61,7 +61,17 @@ RUNS = [
 ]
 
 
-def expected(run, feature):
+def absent(_version):
+    """Features that a KVM of that version does not have, whatever is asked for."""
+    return set()
+
+
+def over_all(feature, _version):
+    """What the worst of the runs that count must be."""
+    return {"untestable"} if feature in NEVER | UNDECIDED else {"works"}
+
+
+def expected(run, feature, _version):
     """Verdicts that a feature, or an interface without a bit, may have in a run."""
     if feature in NEVER:
         return {"untestable"}

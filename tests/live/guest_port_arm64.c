@@ -144,6 +144,41 @@ static void test_smccc(struct live *l, unsigned vcpu)
 	      (unsigned long long)ops[2].res[3]);
 }
 
+static void test_instructions(struct live *l, unsigned vcpu)
+{
+	struct guest_op ops[] = {
+		{.code = GUEST_OP_INSN, .arg = {0x8b010000, 40, 2}}, /* add x0, x0, x1 */
+		{.code = GUEST_OP_INSN, .arg = {0, 1, 2}},	     /* undefined for ever */
+		{.code = GUEST_OP_INSN, .arg = {0xd518d080, 0x600d}}, /* msr tpidr_el1, x0 */
+		{.code = GUEST_OP_MRS, .arg = {3 << 14 | 0 << 11 | 13 << 7 | 0 << 3 | 4}},
+	};
+
+	live_run(l, vcpu, ops, 4, 0, 0, NULL);
+	CHECK(ops[0].status == GUEST_STATUS_DONE && ops[0].res[0] == 42, "add: status %u, %llx", ops[0].status,
+	      (unsigned long long)ops[0].res[0]);
+	CHECK(ops[1].status == GUEST_STATUS_FAULT && ESR_EC(ops[1].fault) == EC_UNKNOWN, "udf: status %u ESR %llx",
+	      ops[1].status, (unsigned long long)ops[1].fault);
+	CHECK(ops[3].status == GUEST_STATUS_DONE && ops[3].res[0] == 0x600d, "TPIDR_EL1: status %u %u, %llx",
+	      ops[2].status, ops[3].status, (unsigned long long)ops[3].res[0]);
+}
+
+/* By the guest's own counter it is never shorter. */
+static void test_spin(struct live *l, unsigned vcpu)
+{
+	static const uint64_t cycles = 100000;
+	struct guest_op ops[] = {
+		{.code = GUEST_OP_MRS, .arg = {3 << 14 | 3 << 11 | 14 << 7 | 0 << 3 | 2}}, /* CNTVCT_EL0 */
+		{.code = GUEST_OP_SPIN, .arg = {cycles}},
+		{.code = GUEST_OP_MRS, .arg = {3 << 14 | 3 << 11 | 14 << 7 | 0 << 3 | 2}},
+	};
+
+	live_run(l, vcpu, ops, 3, 0, 0, NULL);
+	CHECK(ops[1].status == GUEST_STATUS_DONE && ops[1].res[0] && !ops[1].res[1] && ops[1].res[2] >= cycles &&
+		      ops[2].res[0] - ops[0].res[0] >= ops[1].res[2],
+	      "spin: status %u, %llu rounds in %llu cycles", ops[1].status, (unsigned long long)ops[1].res[0],
+	      (unsigned long long)ops[1].res[2]);
+}
+
 void arch_test(struct live *l)
 {
 	unsigned i;
@@ -152,6 +187,8 @@ void arch_test(struct live *l)
 		test_mrs(l, i);
 		test_faults(l, i);
 		test_smccc(l, i);
+		test_instructions(l, i);
+		test_spin(l, i);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #include "alive/x86/x86.h"
 #include "alive/lab.h"
+#include "alive/steal.h"
 #include "facts_gen.h"
 #include "kvm/abi_x86.h"
 #include "live_kvm.h"

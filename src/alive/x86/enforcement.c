@@ -236,13 +236,15 @@ static bool edit(const struct matrix *m, const struct variant *v, struct cpuid_t
 }
 
 /* While the guest is told of all: so that there is something to be seen, or not, afterwards. */
-static void fill(const struct matrix *m, const struct lab *lab)
+static int fill(const struct matrix *m, const struct lab *lab)
 {
 	enum came unused;
+	int r = 0;
 
-	for (unsigned i = 0; i < m->n; i++)
+	for (unsigned i = 0; i < m->n && r >= 0; i++)
 		if (m->list[i].kind == HOST_WRITE)
-			host_access(lab, &m->list[i], &unused);
+			r = host_access(lab, &m->list[i], &unused);
+	return r < 0 ? say(m->out, GCPU_ALIVE_INCONCLUSIVE, "KVM_SET_MSRS: %s", answer(r)) : 0;
 }
 
 static int try_variant(struct matrix *m, const struct variant *v)
@@ -258,9 +260,10 @@ static int try_variant(struct matrix *m, const struct variant *v)
 	want.words = words;
 	r = lab_open(m->alive, &want, &lab, m->out) || table_planned(&lab, &t);
 	if (!r && edit(m, v, &t)) {
-		fill(m, &lab);
-		r = table_set(&lab, &t);
-		if (r)
+		r = fill(m, &lab);
+		if (!r)
+			r = table_set(&lab, &t);
+		if (r < 0)
 			say(m->out, GCPU_ALIVE_INCONCLUSIVE, "%s: KVM_SET_CPUID2: %s", v->name, answer(r));
 	}
 	if (!r)

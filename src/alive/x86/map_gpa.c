@@ -23,7 +23,7 @@ struct vmm {
 	uint64_t args[RANGES][3];
 };
 
-static uint64_t answer(unsigned i)
+static uint64_t vmm_answer(unsigned i)
 {
 	return 0x5eed0000 + i;
 }
@@ -41,7 +41,7 @@ static int take_exit(void *ctx, unsigned vcpu, struct gk_run *run)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		v->args[v->exits][i] = run->hypercall.args[i];
-	run->hypercall.ret = answer(v->exits++);
+	run->hypercall.ret = vmm_answer(v->exits++);
 	return 1;
 }
 
@@ -73,9 +73,9 @@ static int range_came(const struct vmm *v, unsigned i, const struct guest_op *op
 			   (unsigned long long)op->arg[1], (unsigned long long)op->arg[2],
 			   (unsigned long long)op->arg[3], (unsigned long long)a[0],
 			   (unsigned long long)a[1], (unsigned long long)a[2]);
-	if (op->res[0] != answer(i))
+	if (op->res[0] != vmm_answer(i))
 		return say(out, GCPU_ALIVE_FAILS, "the VMM answered 0x%llx, the guest has 0x%llx",
-			   (unsigned long long)answer(i), (unsigned long long)op->res[0]);
+			   (unsigned long long)vmm_answer(i), (unsigned long long)op->res[0]);
 	return 0;
 }
 

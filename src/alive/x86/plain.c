@@ -7,13 +7,6 @@
 #include "core/util.h"
 #include "kvm/call.h"
 
-const char *answer(int r)
-{
-	const char *name = r < 0 ? errno_name(-r) : "taken";
-
-	return name ? name : "another errno";
-}
-
 int plain_plug(struct lab *lab)
 {
 	struct gcpu_error err = { 0 };

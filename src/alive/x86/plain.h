@@ -16,9 +16,6 @@
 /* KVM's irqchip and then the vCPU. Not 0: the outcome says why not. */
 int plain_plug(struct lab *lab);
 
-/* What KVM says to a call: "taken", or an errno's name. */
-const char *answer(int r);
-
 /* A capability of the VM: what KVM_CHECK_EXTENSION and KVM_ENABLE_CAP say. */
 int vm_cap(const struct lab *lab, unsigned cap);
 int vm_enable(const struct lab *lab, unsigned cap, uint64_t arg);

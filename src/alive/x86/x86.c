@@ -67,6 +67,11 @@ int alive_told(struct lab *lab, unsigned field)
 	return (op.res[ADDR_REG(addr)] >> f->lsb & 1) != 0;
 }
 
+void alive_control_words(const struct exercise *e, bool left_on, char *ret, size_t size)
+{
+	snprintf(ret, size, ",kvm-pv-enforce-cpuid=%s,%c%s", left_on ? "off" : "on", left_on ? '+' : '-', e->name);
+}
+
 /* Ask for one that there is not. */
 static void ask_hypercalls(struct alive *a, struct outcome *out)
 {
@@ -127,14 +132,6 @@ int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n)
 	say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "vCPU %u is to halt: state %u, %s", vcpu, state.mp_state,
 	    r ? strerror(-r) : "and no time left");
 	return -1;
-}
-
-int64_t host_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
 int host_clock_is_tsc(const struct lab *lab, char name[static 32])

@@ -18,9 +18,6 @@ struct guest_op op_hypercall(const struct lab *lab, uint32_t number, uint64_t a,
  * and the outcome says so. It stands still afterwards. */
 int asleep(struct lab *lab, unsigned vcpu, struct guest_op *ops, size_t n);
 
-/* The host's clock now, ns. */
-int64_t host_ns(clockid_t id);
-
 /* Is the host's clock the TSC, or made of it? Without that KVM hands it on to no guest.
  * 1, 0, or -1 where it is not known; NAME is what the host calls its clock source. */
 int host_clock_is_tsc(const struct lab *lab, char name[static 32]);
@@ -65,19 +62,5 @@ extern const struct exercise exercise_cr4_before_cpuid;
 extern const struct exercise exercise_after_run_same;
 extern const struct exercise exercise_after_run_changed;
 extern const struct exercise exercise_get_cpuid_nent;
-
-/* Steal time of a while of spinning, ns. */
-struct steal_spell {
-	int64_t stolen;
-	int64_t waited; /* the host's own count of what KVM tells on, or -1 */
-	int64_t took;
-};
-/*
- * Alone, and with competitors. What is told as stolen is what the host's scheduler counts; without
- * that count, more than without competitors. A spell may be told of what its thread waited before
- * it, when KVM comes to count that: more than it took is no proof. IMPOSSIBLE: more was told in
- * all than there was time.
- */
-void steal_time_judge(struct outcome *out, const struct steal_spell s[3], int competitors, bool impossible);
 
 #endif

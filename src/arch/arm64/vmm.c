@@ -39,7 +39,9 @@ static struct gcpu_step *run_step(struct gcpu_plan *p, const char *call, const c
 static void answered_by_user_space(struct gcpu_plan *p, const struct pv_fact *pv)
 {
 	struct gcpu_step *s = run_step(p, "KVM_EXIT_HYPERCALL",
-				       "the guest asks on which CPUs it may come to run: answer in x0 to x3");
+				       "the guest asks on which CPUs it may come to run; it comes by a filter "
+				       "that is set before the first run (KVM_ARM_VM_SMCCC_FILTER), else KVM "
+				       "answers -1: the answer goes into x0 to x3");
 
 	recipe_arg(s, "nr", pv->call[0], p->facts->fields[pv->field].name);
 }
