@@ -31,15 +31,17 @@ def emit_words(a):
 
 
 def emit_fields(a):
-    out = []
+    out, named = [], []
     for f in a["fields"]:
+        first = len(named)
+        named += [f'{{ {v:#x}U, {c_str(n)} }}' for v, n in sorted(f["named"].items())]
         out.append(
             f'{{ {f["id"]}, {f["word"]["index"]}, {f["lsb"]}, {f["width"]}, {f["owner"]}, '
             f'{f["order"]}, {f["migrate"]}, {f["kind"]}, {f["default"]}, '
             f'{"true" if f["signed"] else "false"}, {f["absent"]:#x}U, {f["min"]:#x}U, '
-            f'{f["safe"] or 0:#x}U, {f["none"]:#x}U, {f["skip"][0]:#x}U, {f["skip"][1]:#x}U, {f["vendors"]}, {c_str(f["name"])}, {c_str(f["since"])}, '
+            f'{f["safe"] or 0:#x}U, {f["none"]:#x}U, {f["skip"][0]:#x}U, {f["skip"][1]:#x}U, {f["vendors"]}, {first}, {len(named) - first}, {c_str(f["name"])}, {c_str(f["since"])}, '
             f'{c_str(f["meaning"])}, {c_str(f.get("runtime"))} }}')
-    return table("static const struct field_fact fields[]", out)
+    return table("static const struct field_fact fields[]", out) + table("static const struct named_fact named[]", named)
 
 
 def emit_parts(a):
@@ -158,7 +160,7 @@ def emit_arch(a, lists):
     text += emit_words(a) + emit_fields(a) + emit_parts(a) + emit_features_table(a)
     text += emit_rules(a) + emit_rest(a) + emit_presets(a) + emit_exceptions(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
-    for n in ("words", "ranges", "fields", "parts", "targets", "terms", "features", "names", "requires", "rules",
+    for n in ("words", "ranges", "fields", "named", "parts", "targets", "terms", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls",
               "gates", "caches", "values", "presets", "members", "exceptions", "inits"):
         text += f"\t.{n} = {n},\n"

@@ -7,7 +7,7 @@ import sys
 
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
-from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_names, read_numbers, read_params, read_presets,
+from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_named, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from models import read_based_models
 from predict import read_exceptions, read_init
@@ -20,6 +20,7 @@ def read_arch(data, arch, lists):
     fields = read_fields(folder, words)
     read_runtime(folder, fields)
     read_vendors(folder, fields)
+    read_named(folder, fields)
     for i, w in enumerate(words):
         w["index"] = i
         w["first"] = next((j for j, f in enumerate(fields) if f["word"] is w), 0)

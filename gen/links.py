@@ -138,6 +138,25 @@ def read_names(folder, fields):
     return features, names
 
 
+SWITCHES = ["on", "off", "yes", "no", "true", "false", "y", "n"]  # as in request.c
+
+
+def read_named(folder, fields):
+    """Values that have a name, of each field in their order."""
+    for f in fields:
+        f["named"] = {}
+    for where, (field, value, name) in rows(f"{folder}/named.txt", 3, optional=True):
+        f = fields[field_index(where, field, fields)]
+        v = number(where, value, 0, 2**f["width"] - 1)
+        if v in f["named"]:
+            refuse(where, f"{value} of {field} has a name already")
+        if normal(named(where, name)) in map(normal, f["named"].values()):
+            refuse(where, f"{name} is a value of {field} already")
+        if normal(name) in SWITCHES or re.fullmatch("0x[0-9a-f]*|[0-9]+", name.lower()):
+            refuse(where, f"'{name}' is a switch or a number by itself")
+        f["named"][v] = name
+
+
 def read_need(where, text, fields, features, names):
     """One side of a requirement as (field, feature, least value or None); several of a feature that any of several fields tell."""
     text, at, value = text.strip().partition(">=")

@@ -52,6 +52,19 @@ void feature_json(struct json *j, enum gcpu_arch arch, const struct gcpu_feature
 	jw_key_string(j, "default", f->deflt);
 	jw_key_string(j, "meaning", f->meaning);
 	jw_key_string(j, "called", f->called);
+	jw_key(j, "values");
+	jw_array(j, false);
+	for (unsigned v = 0; f->width <= 8 && !f->at_least && v >> f->width == 0; v++) {
+		const char *name = gcpu_value_name(arch, f->name, v);
+
+		if (!name)
+			continue;
+		jw_object(j, false);
+		jw_key_hex(j, "value", v);
+		jw_key_string(j, "name", name);
+		jw_close(j, '}');
+	}
+	jw_close(j, ']');
 	jw_key(j, "aliases");
 	jw_array(j, false);
 	gcpu_feature_aliases(arch, f->name, json_alias, j);

@@ -64,7 +64,7 @@ static void asked_item(const struct planned *p, enum gcpu_arch arch, const char 
 	bool sign = *item == '+' || *item == '-';
 	size_t length = (eq ? (size_t)(eq - item) : n) - sign;
 	bool number = eq && eq[1] >= '0' && eq[1] <= '9';
-	char name[64], state[24];
+	char name[64], state[64];
 	unsigned id;
 
 	if (length >= sizeof(name))
@@ -82,8 +82,8 @@ static void asked_item(const struct planned *p, enum gcpu_arch arch, const char 
 		a->ids[a->n_names] = id;
 		memcpy(a->names[a->n_names++], name, sizeof(name));
 	}
-	if (number)
-		snprintf(state, sizeof(state), "0x%llx", (unsigned long long)a->value);
+	if (number || (eq && gcpu_value_name(arch, name, a->value)))
+		tool_value(arch, name, a->value, state, sizeof(state));
 	else
 		snprintf(state, sizeof(state), "%s",
 			 (id ? gcpu_plan_has(p->plan, id) : a->value != 0) ? "on" : "off");
@@ -195,17 +195,25 @@ static int own_step(void *ctx, const struct gcpu_step *s)
 
 struct count {
 	const struct gcpu_plan *plan;
+	enum gcpu_arch arch;
 	unsigned on;
 	struct grid *grid; /* NULL: only counted */
 };
 
 /* As a request would say it: a field of several bits with its value. */
-static void name_on(const struct gcpu_plan *plan, const struct gcpu_feature_info *f, char *buf, size_t n)
+static void name_on(const struct gcpu_plan *plan, enum gcpu_arch arch, const struct gcpu_feature_info *f,
+		    char *buf, size_t n)
 {
 	struct asked a = { 0 };
+	const char *name;
 
 	snprintf(buf, n, "%s", f->name);
-	if (f->width > 1 && gcpu_plan_explain(plan, f->name, reason, &a, NULL) == 0)
+	if (f->width == 1 || gcpu_plan_explain(plan, f->name, reason, &a, NULL))
+		return;
+	name = gcpu_value_name(arch, f->name, a.value);
+	if (name)
+		snprintf(buf, n, "%s=%s", f->name, name);
+	else
 		snprintf(buf, n, "%s=0x%llx", f->name, (unsigned long long)a.value);
 }
 
@@ -219,7 +227,7 @@ static int feature(void *ctx, const struct gcpu_feature_info *f)
 	c->on++;
 	if (!c->grid)
 		return 0;
-	name_on(c->plan, f, name, sizeof(name));
+	name_on(c->plan, c->arch, f, name, sizeof(name));
 	grid_add(c->grid, (const char *const[]){ name, f->meaning });
 	return 0;
 }
@@ -251,7 +259,7 @@ static void print_recipe(const struct gcpu_plan *plan)
 
 static void as_text(const struct tool *t, const struct planned *p)
 {
-	struct count c = { p->plan, 0, t->value[OPT_ALL] ? grid_new(2) : NULL };
+	struct count c = { p->plan, t->arch, 0, t->value[OPT_ALL] ? grid_new(2) : NULL };
 	struct asked asked = { 0 };
 	unsigned notes;
 

@@ -81,6 +81,13 @@ static bool printable(const char *text, unsigned n)
 	return !(s[0] == 0xef && s[1] == 0xbb && s[2] == 0xbf);
 }
 
+void tool_value(enum gcpu_arch arch, const char *field, uint64_t value, char *buf, size_t n)
+{
+	const char *name = gcpu_value_name(arch, field, value);
+
+	snprintf(buf, n, name ? "0x%llx (%s)" : "0x%llx", (unsigned long long)value, name);
+}
+
 void tool_print(FILE *f, const char *text)
 {
 	while (*text) {

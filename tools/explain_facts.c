@@ -187,6 +187,17 @@ static int level(void *ctx, const struct gcpu_feature_info *f)
 	return 0;
 }
 
+/* What single values of a field are called. */
+static void values_text(struct text *line, enum gcpu_arch arch, const struct gcpu_feature_info *f)
+{
+	for (unsigned v = 0; f->width <= 8 && v >> f->width == 0; v++) {
+		const char *name = gcpu_value_name(arch, f->name, v);
+
+		if (name)
+			text_add(line, v > 9 ? "%s0x%x %s" : "%s%u %s", line->n ? ", " : "", v, name);
+	}
+}
+
 void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 {
 	struct levels levels = { f, { NULL, 0, 0 } };
@@ -199,6 +210,8 @@ void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 		gcpu_features(a->tool->arch, level, &levels);
 	text_item("levels", &levels.text);
 	free(levels.text.s);
+	values_text(&line, a->tool->arch, f);
+	text_item("values", &line);
 	text_add(&line, "%s%s", LOOK_UP(kinds, f->kind, strlen(f->kind)), strcmp(f->since, "-") ? "," : "");
 	since_text(&line, f->since);
 	text_item("offered", &line);

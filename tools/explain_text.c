@@ -85,6 +85,7 @@ static int step(void *ctx, const struct gcpu_reason *r)
 {
 	struct lines *l = ctx;
 	bool flag = false;
+	char value[64];
 
 	/* a default and the user's word may say the same */
 	if (l->last && l->after == r->after && strcmp(l->only, r->field) == 0 && strcmp(l->last, r->sentence) == 0)
@@ -97,8 +98,10 @@ static int step(void *ctx, const struct gcpu_reason *r)
 		text_add(&l->text, "%s ", r->field);
 	if (flag)
 		text_add(&l->text, "%s: ", r->after ? "on" : "off");
-	else
-		text_add(&l->text, "0x%llx: ", (unsigned long long)r->after);
+	else {
+		tool_value(l->a->tool->arch, r->field, r->after, value, sizeof(value));
+		text_add(&l->text, "%s: ", value);
+	}
 	text_add(&l->text, "%s [%s; %s]", r->sentence, r->rule, r->source);
 	text_item(l->n++ ? "" : "why", &l->text);
 	return 0;
@@ -323,7 +326,7 @@ static void print_head(const struct account *a, const struct gcpu_feature_info *
 	const struct gcpu_standing *s = &a->standing;
 	bool number = f->width > 1 && !f->at_least && a->subject == SUBJECT_FEATURE;
 	bool on = s->on || (number && s->some);
-	char value[80] = "";
+	char value[160] = "", has[64], offer[64];
 
 	term_print(TERM_BOLD, a->name);
 	if (strcasecmp(a->name, a->word) != 0) {
@@ -332,9 +335,11 @@ static void print_head(const struct account *a, const struct gcpu_feature_info *
 		fputc(')', stdout);
 	}
 	fputs(" is ", stdout);
+	tool_value(a->tool->arch, a->name, s->value, has, sizeof(has));
+	tool_value(a->tool->arch, a->name, s->offer, offer, sizeof(offer));
 	if (number)
-		snprintf(value, sizeof(value), s->value == s->offer || !s->chosen ? "0x%llx" : "0x%llx, of 0x%llx that KVM offers",
-			 (unsigned long long)s->value, (unsigned long long)s->offer);
+		snprintf(value, sizeof(value), s->value == s->offer || !s->chosen ? "%s" : "%s, of %s that KVM offers",
+			 has, offer);
 	if (s->forced_on || s->forced_off)
 		term_print(TERM_ODD, s->forced_on ? "planned off, but this KVM puts it in force" :
 						    "planned on, but this KVM clears it");

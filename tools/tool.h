@@ -143,6 +143,8 @@ int tool_close_output(const struct tool *t, FILE *f);
 
 /* Write what came from outside: control characters and what is no UTF-8 as '?'. */
 void tool_print(FILE *f, const char *text);
+/* "0x2 (PMULL)": a value and the name that it has, if it has one. */
+void tool_value(enum gcpu_arch arch, const char *field, uint64_t value, char *buf, size_t n);
 /* "REQUEST on NAME (MODULE, Linux KERNEL)". */
 void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap);
 

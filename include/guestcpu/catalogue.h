@@ -90,6 +90,9 @@ int gcpu_feature_members(enum gcpu_arch arch, const char *name,
 int gcpu_feature_aliases(enum gcpu_arch arch, const char *name,
 			 int (*visit)(void *ctx, const char *alias, const char *tag), void *ctx);
 
+/** The name that VALUE of a field has ("PMULL", "40bit"), as a request may say it, or NULL. Static. */
+const char *gcpu_value_name(enum gcpu_arch arch, const char *name, uint64_t value);
+
 /** One row of what a feature needs: any one of the parents. */
 struct gcpu_requirement {
 	const char *child;

@@ -293,6 +293,17 @@ int gcpu_feature_needed_by(enum gcpu_arch arch, const char *name,
 	return requirements(arch, name, true, visit, ctx);
 }
 
+const char *gcpu_value_name(enum gcpu_arch arch, const char *name, uint64_t value)
+{
+	const struct arch *a = arch_of(arch);
+	const struct name_fact *n = a && name ? name_find(a->facts, name, strlen(name)) : NULL;
+	const struct feature_fact *ff = n ? &a->facts->features[n->feature] : NULL;
+
+	if (!ff || ff->n != 1 || ff->id >= 4096)
+		return NULL;
+	return value_name(a->facts, &a->facts->fields[a->facts->targets[ff->first].field], value);
+}
+
 unsigned gcpu_feature_by_name(enum gcpu_arch arch, const char *name)
 {
 	const struct arch *a = arch_of(arch);

@@ -109,8 +109,14 @@ struct field_fact {
 	uint64_t none;   /* another value for "not there", which KVM makes `absent` of; 0: there is none */
 	uint64_t skip, skip_to; /* values that are not legal, though less than some that are; 0: none */
 	uint8_t vendors; /* VENDOR_*: only their CPUs have it; 0: any */
+	uint16_t first_named, n_named; /* its values that have a name, in their order */
 	const char *name, *since, *meaning;
 	const char *runtime; /* why it moves while the guest runs, or NULL */
+};
+
+struct named_fact {
+	uint64_t value;
+	const char *name;
 };
 
 /* Named bits of a word that nobody chooses: of a list, an identity, a copy. */
@@ -342,6 +348,7 @@ struct facts {
 	const struct word_fact *words;
 	const struct range_fact *ranges;
 	const struct field_fact *fields;
+	const struct named_fact *named;
 	const struct part_fact *parts;
 	const struct target_fact *targets;
 	const struct term_fact *terms;

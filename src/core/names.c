@@ -33,7 +33,7 @@ bool name_same(const char *text, size_t n, const char *other)
 	return true;
 }
 
-const struct name_fact *name_find(const struct facts *f, const char *name, size_t length)
+static const struct name_fact *name_search(const struct facts *f, const char *name, size_t length)
 {
 	size_t lo = 0, hi = f->n_names;
 
@@ -49,6 +49,62 @@ const struct name_fact *name_find(const struct facts *f, const char *name, size_
 			lo = mid + 1;
 	}
 	return NULL;
+}
+
+/* SYSREG_ID_AA64ISAR0_EL1_RNDR, a word of QEMU's, is ID_AA64ISAR0_EL1.RNDR here: for every field of a
+ * register, where one of the '_' stands for the '.'. */
+static const struct name_fact *name_of_register(const struct facts *f, const char *name, size_t length)
+{
+	static const char prefix[] = "SYSREG_";
+	size_t n = sizeof(prefix) - 1;
+	char buf[64];
+
+	if (length <= n || length - n >= sizeof(buf) || !name_same(name, n, prefix))
+		return NULL;
+	length -= n;
+	memcpy(buf, name + n, length);
+	for (size_t i = 0; i < length; i++) {
+		const struct name_fact *found;
+		char was = buf[i];
+
+		if (was != '_')
+			continue;
+		buf[i] = '.';
+		found = name_search(f, buf, length);
+		if (found && found->own)
+			return found;
+		buf[i] = was;
+	}
+	return NULL;
+}
+
+const struct name_fact *name_find(const struct facts *f, const char *name, size_t length)
+{
+	const struct name_fact *found = name_search(f, name, length);
+
+	return found ? found : name_of_register(f, name, length);
+}
+
+const char *value_name(const struct facts *f, const struct field_fact *field, uint64_t value)
+{
+	for (unsigned i = 0; i < field->n_named; i++)
+		if (f->named[field->first_named + i].value == value)
+			return f->named[field->first_named + i].name;
+	return NULL;
+}
+
+bool value_find(const struct facts *f, const struct field_fact *field, const char *name, size_t length,
+		uint64_t *ret)
+{
+	for (unsigned i = 0; i < field->n_named; i++) {
+		const struct named_fact *v = &f->named[field->first_named + i];
+
+		if (!name_same(name, length, v->name))
+			continue;
+		*ret = v->value;
+		return true;
+	}
+	return false;
 }
 
 int property_find(const struct facts *f, const char *name, size_t length)

@@ -219,6 +219,10 @@ int property_find(const struct facts *f, const char *name, size_t length);
 
 /* names */
 const struct name_fact *name_find(const struct facts *f, const char *name, size_t length);
+/* The name of a value of a field, or NULL; and the value of that name. */
+const char *value_name(const struct facts *f, const struct field_fact *field, uint64_t value);
+bool value_find(const struct facts *f, const struct field_fact *field, const char *name, size_t length,
+		uint64_t *ret);
 /* Fill err->near with the closest names (features, and properties and models if ALL). */
 void name_nearest(const struct arch *a, const char *name, size_t length, bool all,
 		  struct gcpu_error *err);

@@ -225,6 +225,22 @@ static int property_value(struct gcpu_request *r, struct request_item *it, const
 	return GCPU_ERR_VALUE;
 }
 
+/* "a number (0x for hex), on, off, AES, PMULL": the names that the values have */
+static void values_expected(const struct facts *f, const struct field_fact *ff, struct gcpu_error *err)
+{
+	if (!err || !ff->n_named)
+		return;
+	error_expected(err, "a number (0x for hex), on, off");
+	for (unsigned i = 0; i < ff->n_named; i++) {
+		const char *name = f->named[ff->first_named + i].name;
+
+		if (strlen(err->expected) + strlen(name) + 3 > sizeof(err->expected))
+			return;
+		strcat(err->expected, ", ");
+		strcat(err->expected, name);
+	}
+}
+
 static int parse_value(struct gcpu_request *r, struct request_item *it, struct span v,
 		       struct gcpu_error *err)
 {
@@ -243,9 +259,12 @@ static int parse_value(struct gcpu_request *r, struct request_item *it, struct s
 	if (!wide)
 		return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not a switch:", "on or off");
 	it->is_switch = false;
-	if (!parse_number(v, &it->value))
-		return fail_at(err, r->text, v, GCPU_ERR_VALUE, "not a number:",
-			       "a number (0x for hex), on or off");
+	if (!parse_number(v, &it->value) && !value_find(r->arch->facts, ff, v.s, v.n, &it->value)) {
+		fail_at(err, r->text, v, GCPU_ERR_VALUE, ff->n_named ? "no such value:" : "not a number:",
+			"a number (0x for hex), on or off");
+		values_expected(r->arch->facts, ff, err);
+		return GCPU_ERR_VALUE;
+	}
 	if (it->value > field_mask(ff)) {
 		fail_at(err, r->text, v, GCPU_ERR_VALUE, "out of range:", "");
 		error_expected(err, "0 to 0x%llx (%u bits)", (unsigned long long)field_mask(ff),

@@ -19,13 +19,8 @@ static bool is_level(const struct gcpu_plan *p, unsigned field, uint64_t value)
 				return true;
 		}
 	}
-	for (unsigned i = 0; i < p->facts->n_requires; i++) {
-		const struct require_fact *r = &p->facts->requires[i];
-
-		if (r->child == field && r->from.at_least && r->from.value == value)
-			return true;
-	}
-	return value == f->absent || value == field_off(f) || (value && value == f->min);
+	return value == f->absent || value == field_off(f) || (value && value == f->min) ||
+	       value_name(p->facts, f, value);
 }
 
 /* The highest value that lacks the level LEAST and that the architecture defines:

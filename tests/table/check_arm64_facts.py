@@ -4,7 +4,8 @@
 
 Cross-check only, nothing is taken from that file. Every register of words.txt that the file knows must have the same
 encoding, and every ID register of the file must be in words.txt; every field of a register that fields.txt describes must
-have the same name and bits there, and the reverse.
+have the same name and bits there, and the reverse. Values that it tells apart must have names in named.txt: all but those
+of fields that are 0 or 1, none or there.
 What differs for a reason stands in arm64_differences.txt; a row there that is not needed any more is an error too.
 Exit status: 0 they agree, 1 they do not, 77 there is no such file.
 """
@@ -33,10 +34,10 @@ def read_theirs(path):
             if not t:
                 continue
             if t[0] == "Sysreg":
-                now = dict(enc=[int(n) for n in t[2:7]], fields={}, signed={}, uses=None)
+                now = dict(enc=[int(n) for n in t[2:7]], fields={}, signed={}, values={}, uses=None)
                 regs[t[1]] = now
             elif t[0] == "SysregFields":
-                now = dict(enc=None, fields={}, signed={}, uses=None)
+                now = dict(enc=None, fields={}, signed={}, values={}, uses=None)
                 sets[t[1]] = now
             elif t[0] in ("EndSysreg", "EndSysregFields"):
                 now = None
@@ -45,10 +46,14 @@ def read_theirs(path):
             elif now is not None and t[0] in FIELD_ROWS:
                 now["fields"][t[2]] = span(t[1])
                 now["signed"][t[2]] = t[0]
+                values = now["values"].setdefault(t[2], {})
+            elif now is not None and t[0].startswith("0b"):
+                values[int(t[0], 2)] = t[1]
     for reg in regs.values():
         if reg["uses"] in sets:
             reg["fields"] = sets[reg["uses"]]["fields"]
             reg["signed"] = sets[reg["uses"]]["signed"]
+            reg["values"] = sets[reg["uses"]]["values"]
     return regs
 
 
@@ -58,7 +63,7 @@ def read_ours(data):
     for word, klass, _ in rows(f"{data}/words.txt", 3):
         p = word.split(".")
         if p[0] == "REG":
-            regs[p[1]] = dict(enc=[int(n) for n in p[2:]], klass=klass, fields={})
+            regs[p[1]] = dict(enc=[int(n) for n in p[2:]], klass=klass, fields={}, values={})
     for cells in rows(f"{data}/fields.txt", 11):
         reg = cells[2].split(".")[1]
         if not cells[2].startswith("REG."):
@@ -69,6 +74,10 @@ def read_ours(data):
         if name[0] != reg:
             sys.exit(f"{data}/fields.txt: {cells[1]} is in register {reg}")
         regs[reg]["fields"][name[1]] = (span(cells[3]), cells[5])
+        regs[reg]["values"][name[1]] = {}
+    for field, value, name in rows(f"{data}/named.txt", 3):
+        reg, field = field.split(".", 1)
+        regs[reg]["values"][field][int(value, 0)] = name
     return regs
 
 
@@ -79,6 +88,29 @@ def compare_signs(name, ours, theirs, say):
         if kind in ("SignedEnum", "UnsignedEnum"):
             if (kind == "SignedEnum") != order.startswith("sl"):
                 say(f"{name}.{field} sign", f"{name}.{field}: order {order} here, {kind} there")
+
+
+def plain(text):
+    return text.lower().replace("_", "").replace("-", "").replace(".", "")
+
+
+def compare_values(name, ours, theirs, say):
+    """The same values told apart, and no name of theirs for another value of ours."""
+    compared = 0
+    for field, there in sorted(theirs["values"].items()):
+        here = ours["values"].get(field)
+        if here is None or not there:
+            continue
+        if not here and set(there) <= {0, 1} and list(there.values())[0] in ("NI", "0"):
+            continue
+        if set(there) != set(here):
+            say(f"{name}.{field} values", f"{name}.{field}: values {sorted(here.items())} here, {sorted(there.items())} there")
+        for value, other in there.items():
+            wrong = [v for v, n in here.items() if plain(n) == plain(other) and v != value]
+            if wrong:
+                say(f"{name}.{field} names", f"{name}.{field}: {other} is {value} there, {wrong[0]} here")
+            compared += value in here
+    return compared
 
 
 def compare_fields(name, ours, theirs, say):
@@ -102,13 +134,13 @@ def read_differences(path, ours, theirs, messages):
         if len(reason) < 10:
             messages.append(f"{where} has no reason")
         if what == "spelling":
-            there = theirs.get(reg, dict(fields={}, signed={}))
+            there = theirs.get(reg, dict(fields={}, signed={}, values={}))
             if field not in there["fields"] or other not in ours.get(reg, dict(fields={}))["fields"]:
                 messages.append(f"{where} is not spelled {other} here")
                 continue
-            for part in ("fields", "signed"):
+            for part in ("fields", "signed", "values"):
                 there[part] = {other if k == field else k: v for k, v in there[part].items()}
-        elif what in ("missing", "extra", "bits", "sign", "unknown"):
+        elif what in ("missing", "extra", "bits", "sign", "unknown", "values", "names"):
             excused[f"{reg}.{field} {what}"] = False
         else:
             messages.append(f"{where}: no such difference '{what}'")
@@ -144,7 +176,7 @@ def main(path, data):
         else:
             messages.append(text)
 
-    checked = fields = 0
+    checked = fields = values = 0
     for name, reg in ours.items():
         if name not in theirs:
             if reg["klass"] == "fields" or reg["fields"]:
@@ -156,13 +188,14 @@ def main(path, data):
         if reg["fields"]:
             compare_fields(name, reg, theirs[name], say)
             fields += len(reg["fields"])
+            values += compare_values(name, reg, theirs[name], say)
     unknown_here(ours, theirs, messages)
     messages += [f"arm64_differences.txt: '{k}' is not needed" for k, used in excused.items() if not used]
     for m in messages:
         print(m)
     if messages:
         return 1
-    print(f"{checked} registers and {fields} fields agree, {len(excused)} differences have a reason")
+    print(f"{checked} registers, {fields} fields and {values} named values agree, {len(excused)} differences have a reason")
     return 0
 
 

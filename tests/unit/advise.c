@@ -336,6 +336,11 @@ static void test_family(void)
 		{ X86, "avx10", "xcr0-avx512-opmask", "avx10", true },
 		{ X86, "kvmclock", "kvmclock-stable-bit", "kvmclock2", true },
 		{ ARM64, "FEAT_SHA256", "FEAT_SHA256", "FEAT_SHA1", false },
+		{ ARM64, "FEAT_SHA512", "FEAT_SHA256", "FEAT_SHA1", false },
+		{ ARM64, "ID_AA64ISAR0_EL1.SHA1", "FEAT_SHA3", "FEAT_SHA1", true },
+		{ ARM64, "FEAT_PMULL", "FEAT_SVE_PMULL128", "FEAT_PMULL", true },
+		{ ARM64, "FEAT_SVE_AES", "FEAT_SVE_AES", "FEAT_SVE2", false },
+		{ ARM64, "FEAT_LVA", "FEAT_LPA2", "FEAT_LVA", true },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
