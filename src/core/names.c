@@ -71,7 +71,8 @@ static const struct name_fact *name_of_register(const struct facts *f, const cha
 			continue;
 		buf[i] = '.';
 		found = name_search(f, buf, length);
-		if (found && found->own)
+		if (found && found->own && found->feature < f->n_fields &&
+		    ADDR_SPACE(f->words[f->fields[found->feature].word].addr) == SPACE_REG)
 			return found;
 		buf[i] = was;
 	}

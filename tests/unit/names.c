@@ -174,6 +174,43 @@ static void test_whose(void)
 	CHECK(gcpu_feature_aliases(GCPU_ARCH_X86, "sse4.1", stop_at_once, &groups) == 7, "the answer of the visitor");
 }
 
+static void test_values(void)
+{
+	/* Arm ARM: ISAR0.AES 2 is PMULL, PARange 2 is 40 bits, TGran4 0xf is none */
+	static const struct {
+		const char *field;
+		uint64_t value;
+		const char *name;
+	} t[] = {
+		{ "ID_AA64ISAR0_EL1.AES", 2, "PMULL" },	   { "id_aa64mmfr0_el1.parange", 2, "40bit" },
+		{ "ID_AA64MMFR0_EL1.TGran4", 15, "none" }, { "SYSREG_ID_AA64ISAR0_EL1_SHA2", 2, "SHA512" },
+		{ "ID_AA64ISAR0_EL1.AES", 3, NULL },	   { "ID_AA64ISAR0_EL1.AES", 1ULL << 32, NULL },
+		{ "FEAT_AES", 1, NULL },		   { "pauth", 1, NULL },
+		{ "nosuch", 1, NULL },			   { "SYSREG_ID_AA64ISAR0_EL1", 1, NULL },
+		{ "SYSREG_", 1, NULL },			   { "SYSREG_pmu", 1, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		const char *name = gcpu_value_name(GCPU_ARCH_ARM64, t[i].field, t[i].value);
+
+		CHECK(t[i].name ? name && strcmp(name, t[i].name) == 0 : !name, "%s %llu: %s", t[i].field,
+		      (unsigned long long)t[i].value, name ? name : "no name");
+	}
+	CHECK(!gcpu_value_name(GCPU_ARCH_X86, "avx2", 1), "a flag of x86");
+	CHECK(!gcpu_value_name(GCPU_ARCH_ARM64, NULL, 1) && !gcpu_value_name(0, "sve", 1), "nothing");
+	/* every field of a register, and nothing else */
+	for (unsigned i = 0; i < gcpu_facts_arm64.n_fields; i++) {
+		const struct field_fact *f = &gcpu_facts_arm64.fields[i];
+		bool is_reg = ADDR_SPACE(gcpu_facts_arm64.words[f->word].addr) == SPACE_REG;
+		char name[80] = "SYSREG_";
+
+		strcat(name, f->name);
+		if (strchr(name, '.'))
+			*strchr(name, '.') = '_';
+		CHECK(gcpu_feature_by_name(GCPU_ARCH_ARM64, name) == (is_reg ? f->id : 0U), "%s", name);
+	}
+}
+
 static const struct {
 	enum gcpu_arch arch;
 	const char *typed, *meant; /* NULL: nothing is near */
@@ -225,5 +262,6 @@ int main(void)
 	test_all(&gcpu_facts_arm64);
 	test_near();
 	test_whose();
+	test_values();
 	return unit_end();
 }
