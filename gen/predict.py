@@ -30,9 +30,9 @@ def exception_when(where, text):
             out["limit"] = span(where, argument)
         elif kind == "crm" and colon:
             out["crm"] = span(where, argument)
-        elif kind == "kernel" and re.fullmatch(r"([0-9.]*[0-9])?\.\.([0-9.]*[0-9])?", argument):
+        elif kind == "kernel" and re.fullmatch(r"([0-9.]*[0-9])?\.\.([0-9.,]*[0-9])?", argument):
             first, _, last = argument.partition("..")
-            out["since"], out["until"] = first or None, last or None
+            out["since"], out["until"] = first or None, last.replace(",", " ") or None
         elif name in EXCEPTION_FLAGS:
             out["never" if negate else "need"] |= 1 << EXCEPTION_FLAGS.index(name)
         else:
