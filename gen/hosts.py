@@ -87,6 +87,8 @@ class Host:
             self.put(member, string(h[key]))
         self.list("params", "struct snap_param", [
             f"{{ {string(p['module'])}, {string(p['name'])}, {string(p['value'])} }}" for p in h["parameters"]])
+        self.list("cores", "struct snap_core", [
+            f"{{ {hexa(c['midr'], 64)}, {count(c['cpus'], 2**32 - 1)}U }}" for c in h.get("cores", [])])
         for key in ("system", "vm"):
             self.list(f"caps_{key}", "struct snap_cap", [
                 f"{{ {count(n, 65535)}U, {count(v, 2**31 - 1)} }}" for n, v in d["capabilities"][key]])

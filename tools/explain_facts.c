@@ -36,6 +36,8 @@ static const struct {
 	{ "map-gpa-range", "handle the exit of the hypercall" },
 	{ "migration-control", "handle the MSR" },
 	{ "dedicated-cpus", "never preempt vCPUs for long" },
+	{ "pv-time", "give KVM memory of the guest for it, on each vCPU" },
+	{ "discover-impl", "filter the hypercall, and answer it" },
 }, vendors[] = {
 	{ "intel", "Intel" },
 	{ "amd", "AMD and Hygon" },
@@ -142,18 +144,29 @@ void called_text(struct text *t, enum gcpu_arch arch, const char *name, const ch
 	add_name(&l);
 }
 
-static void print_pv(const struct gcpu_feature_info *f)
+static int is_enforcement(void *ctx, const char *name, bool deflt, const char *meaning)
+{
+	(void)ctx;
+	(void)deflt;
+	(void)meaning;
+	return strcmp(name, "kvm-pv-enforce-cpuid") == 0;
+}
+
+static void print_pv(enum gcpu_arch arch, const struct gcpu_feature_info *f)
 {
 	struct text t = { NULL, 0, 0 };
+	/* elsewhere nothing has to be asked for */
+	bool property = gcpu_properties(arch, is_enforcement, NULL) == 1;
 
 	for (unsigned i = 0; i < f->n_msrs; i++)
 		text_add(&t, "%s0x%x", i ? ", " : f->n_msrs > 1 ? "MSRs " : "MSR ", f->msrs[i]);
 	for (unsigned i = 0; i < f->n_hypercalls; i++)
-		text_add(&t, "%s%u", i ? ", " : f->n_msrs ? "; hypercall " : "hypercall ", f->hypercalls[i]);
+		text_add(&t, f->hypercalls[i] > UINT16_MAX ? "%s0x%x" : "%s%u",
+			 i ? ", " : f->n_msrs ? "; hypercall " : "hypercall ", f->hypercalls[i]);
 	text_item("interface", &t);
 	if (f->gate)
-		text_add(&t, "%s where the guest does not have it (kvm-pv-enforce-cpuid)",
-		    LOOK_UP(gates, f->gate, strlen(f->gate)));
+		text_add(&t, "%s where the guest does not have it%s", LOOK_UP(gates, f->gate, strlen(f->gate)),
+			 property ? " (kvm-pv-enforce-cpuid)" : "");
 	text_item("enforced", &t);
 	if (f->vmm)
 		ADD_WORDS(&t, requirements, "must ", "; ", f->vmm);
@@ -198,6 +211,34 @@ static void values_text(struct text *line, enum gcpu_arch arch, const struct gcp
 	}
 }
 
+/* What this KVM takes of a field, and whether its mask tells more than is true. */
+static void tried_text(struct text *line, const struct account *a)
+{
+	struct gcpu_tried t = { .size = sizeof(t) };
+	const char *between = "";
+
+	if (gcpu_snapshot_tried(a->planned->snap, a->name, &t) || !t.values)
+		return;
+	if (t.has_mask)
+		text_add(line, "%sin KVM's mask of what may be written, ", t.in_mask ? "" : "not ");
+	if (t.taken == 1U << t.own) {
+		text_add(line, "%sKVM takes no value but its own", t.in_mask ? "yet " : "");
+		return;
+	}
+	text_add(line, "of %u values KVM takes ", t.values);
+	for (unsigned v = 0; v < t.values; v++)
+		if (t.taken >> v & 1) {
+			text_add(line, "%s0x%x", between, v);
+			between = ", ";
+		}
+	between = "; it takes, and turns into another, ";
+	for (unsigned v = 0; v < t.values; v++)
+		if (t.changed >> v & 1) {
+			text_add(line, "%s0x%x", between, v);
+			between = ", ";
+		}
+}
+
 void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 {
 	struct levels levels = { f, { NULL, 0, 0 } };
@@ -215,6 +256,8 @@ void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 	text_add(&line, "%s%s", LOOK_UP(kinds, f->kind, strlen(f->kind)), strcmp(f->since, "-") ? "," : "");
 	since_text(&line, f->since);
 	text_item("offered", &line);
+	tried_text(&line, a);
+	text_item("tried", &line);
 	if (f->vendors)
 		ADD_WORDS(&line, vendors, "only CPUs of ", ", ", f->vendors);
 	text_item("vendor", &line);
@@ -222,7 +265,7 @@ void explain_facts(const struct account *a, const struct gcpu_feature_info *f)
 		term_item("default", default_text(f->deflt));
 	if (f->runtime && !(f->note && strcasecmp(f->runtime, f->note) == 0))
 		term_item("runtime", f->runtime);
-	print_pv(f);
+	print_pv(a->tool->arch, f);
 	called_text(&line, a->tool->arch, f->name, f->called);
 	text_item("called", &line);
 	free(line.s);

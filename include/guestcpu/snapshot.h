@@ -84,6 +84,19 @@ const char *gcpu_snapshot_module(const struct gcpu_snapshot *snapshot);
 /** Value of KVM_CHECK_EXTENSION: on a VM if it was asked there, else on /dev/kvm. 0 if absent. */
 int gcpu_snapshot_capability(const struct gcpu_snapshot *snapshot, unsigned number);
 
+/** What a KVM makes of the values of one field, each alone, seen by trial (arm64 registers). */
+struct gcpu_tried {
+	size_t size;      /**< sizeof(struct gcpu_tried), set by the caller */
+	uint64_t own;     /**< KVM's own value */
+	int has_mask;     /**< KVM tells which bits may be written (KVM_ARM_GET_REG_WRITABLE_MASKS) */
+	int in_mask;      /**< and all of the field is among them, which may be more than it takes */
+	unsigned values;  /**< values that were tried: all, or 0 where none were */
+	uint32_t taken;   /**< bit v: v was taken and read back */
+	uint32_t changed; /**< bit v: v was taken, and read back as something else */
+};
+/** @return 0, GCPU_ERR_NAME if NAME is not one field or feature, GCPU_ERR_ARGUMENT. */
+int gcpu_snapshot_tried(const struct gcpu_snapshot *snapshot, const char *name, struct gcpu_tried *ret);
+
 #ifdef __cplusplus
 }
 #endif

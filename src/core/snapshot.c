@@ -63,6 +63,7 @@ void gcpu_snapshot_free(struct gcpu_snapshot *s)
 		list_free(&s->cpuid[i]);
 	list_free(&s->msr_indexes);
 	list_free(&s->msr_features);
+	list_free(&s->cores);
 	list_free(&s->devices);
 	list_free(&s->inits);
 	list_free(&s->regs);

@@ -49,6 +49,12 @@ struct snap_nibble {
 	uint8_t read[16];  /* what a changed value read back as */
 };
 
+/* arm64: cores of one kind, where there are several. */
+struct snap_core {
+	uint64_t midr;
+	unsigned cpus; /* how many of them are online */
+};
+
 /* A kind of device, asked for with KVM_CREATE_DEVICE_TEST. */
 struct snap_device {
 	uint32_t type;
@@ -97,6 +103,7 @@ struct gcpu_snapshot {
 	int enforce_pv_error; /* errno of KVM_CAP_ENFORCE_PV_FEATURE_CPUID on a vCPU, 0 accepted */
 
 	uint32_t target;	/* arm64 */
+	struct list cores;	/* snap_core: none where all are the same */
 	struct list devices;	/* snap_device */
 	struct list inits;	/* snap_init */
 	uint32_t init_features; /* word with which the registers were read */

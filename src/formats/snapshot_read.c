@@ -105,6 +105,25 @@ static void read_params(struct reader *r, const struct node *host, struct gcpu_s
 	read_leave(r, mark);
 }
 
+/* arm64: kinds of cores, where there are several. */
+static void read_cores(struct reader *r, const struct node *host, struct gcpu_snapshot *s)
+{
+	const struct node *a = s->arch == GCPU_ARCH_ARM64 ? read_array(r, host, "cores", false, LIST_MOST) : NULL;
+	size_t mark = read_enter(r, "cores"), i;
+
+	READ_EACH(r, e, i, a) {
+		size_t at = read_enter_index(r, i);
+		struct snap_core *c = add(r, &s->cores, sizeof(*c));
+
+		if (c) {
+			c->midr = read_hex(r, e, "midr", UINT64_MAX);
+			c->cpus = (unsigned)read_int(r, e, "cpus", 1, UINT32_MAX);
+		}
+		read_leave(r, at);
+	}
+	read_leave(r, mark);
+}
+
 static void read_host(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
 	const struct node *host = read_object(r, root, "host", true);
@@ -117,6 +136,7 @@ static void read_host(struct reader *r, const struct node *root, struct gcpu_sna
 		s->kernel = read_string(r, host, "kernel", false);
 		s->module = read_string(r, host, "module", false);
 		read_params(r, host, s);
+		read_cores(r, host, s);
 	}
 	read_leave(r, mark);
 }

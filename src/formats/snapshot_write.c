@@ -46,6 +46,19 @@ static void write_host(struct json *j, const struct gcpu_snapshot *s)
 		jw_close(j, '}');
 	}
 	jw_close(j, ']');
+	if (s->cores.n) {
+		jw_key(j, "cores");
+		jw_array(j, true);
+		for (size_t i = 0; i < s->cores.n; i++) {
+			const struct snap_core *c = LIST_AT(&s->cores, struct snap_core, i);
+
+			jw_object(j, false);
+			jw_key_hex(j, "midr", c->midr);
+			jw_key_int(j, "cpus", c->cpus);
+			jw_close(j, '}');
+		}
+		jw_close(j, ']');
+	}
 	jw_close(j, '}');
 }
 

@@ -51,6 +51,32 @@ static int read_text(const struct probe *p, const char *path, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+#define CPUS 4096
+
+/* "0-3,8" as the kernel prints sets of CPUs. */
+int probe_cpus(struct probe *p, int (*visit)(struct probe *p, int cpu))
+{
+	char text[4096];
+	int n = p->kvm->ops->read_host_file(p->kvm->ctx, "/sys/devices/system/cpu/online", text,
+					    sizeof(text) - 1);
+	int status = 0;
+	char *s = text;
+
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	while (status == 0 && *s >= '0' && *s <= '9') {
+		long from = strtol(s, &s, 10), to = from;
+
+		if (*s == '-')
+			to = strtol(s + 1, &s, 10);
+		for (long cpu = from; cpu <= to && cpu < CPUS && status == 0; cpu++)
+			status = visit(p, (int)cpu);
+		s += *s == ',';
+	}
+	return status;
+}
+
 /* Value of "KEY : value" in /proc/cpuinfo, NULL where there is no such line. */
 static int cpuinfo(const char *text, const char *key, char **ret)
 {

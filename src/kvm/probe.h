@@ -18,6 +18,8 @@ int probe_vm(const struct probe *p);
 /* One vCPU on a throw-away VM; *ret_vm and the result are the caller's. */
 int probe_vcpu(const struct probe *p, int *ret_vm);
 void probe_close(const struct probe *p, int fd);
+/* VISIT for every CPU that is online; non-zero stops. */
+int probe_cpus(struct probe *p, int (*visit)(struct probe *p, int cpu));
 
 int probe_x86(struct probe *p);
 int probe_arm64(struct probe *p);

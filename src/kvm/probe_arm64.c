@@ -243,15 +243,19 @@ static int masks(struct probe *p, int vm)
 static int try_nibble(struct probe *p, int vcpu, const struct snap_reg *r, unsigned lsb)
 {
 	struct snap_nibble *n = list_add(&p->snap->nibbles, sizeof(*n));
+	uint64_t want[8], got[8];
 
 	if (!n)
 		return -ENOMEM;
 	n->id = r->id;
 	n->lsb = (uint8_t)lsb;
 	for (uint64_t v = 0; v < 16; v++) {
-		uint64_t want = (r->value[0] & ~(15ULL << lsb)) | v << lsb, got[8] = { 0 };
-		int status = call_set_reg(p->kvm, vcpu, r->id, &want);
+		int status;
 
+		memset(got, 0, sizeof(got));
+		memcpy(want, r->value, sizeof(want));
+		want[0] = (r->value[0] & ~(15ULL << lsb)) | v << lsb;
+		status = call_set_reg(p->kvm, vcpu, r->id, want);
 		if (status == -ENOMEM)
 			return status;
 		if (status < 0) {
@@ -262,7 +266,7 @@ static int try_nibble(struct probe *p, int vcpu, const struct snap_reg *r, unsig
 		status = call_get_reg(p->kvm, vcpu, r->id, got);
 		if (status < 0)
 			return status;
-		if (got[0] == want) {
+		if (memcmp(got, want, sizeof(got)) == 0) {
 			n->accepted |= (uint16_t)(1U << v);
 		} else {
 			n->changed |= (uint16_t)(1U << v);
@@ -270,6 +274,15 @@ static int try_nibble(struct probe *p, int vcpu, const struct snap_reg *r, unsig
 		}
 	}
 	return call_set_reg(p->kvm, vcpu, r->id, r->value);
+}
+
+static int by_nibble(const void *a, const void *b)
+{
+	const struct snap_nibble *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->lsb < y->lsb ? -1 : x->lsb > y->lsb;
 }
 
 static int try_values(struct probe *p, int vcpu)
@@ -307,6 +320,56 @@ static int full_vcpu(const struct probe *p, int *ret_vm)
 	return vcpu;
 }
 
+/* Vector lengths can be chosen until KVM_ARM_VCPU_FINALIZE: sets that a single vCPU takes. */
+static int try_lengths(struct probe *p, int vcpu)
+{
+	struct snap_reg r = { .id = GK_REG_ARM64_SVE_VLS, .n_words = reg_words(GK_REG_ARM64_SVE_VLS) };
+	unsigned width = gcpu_facts_arm64.fields[ARM64_F_SVE_VL].width;
+	int status = call_get_reg(p->kvm, vcpu, r.id, r.value);
+
+	for (unsigned lsb = 0; lsb < width && status >= 0; lsb += 4)
+		status = try_nibble(p, vcpu, &r, lsb);
+	return status < 0 ? status : 0;
+}
+
+/* Cores of several kinds: a guest sees the MIDR_EL1 of the one that a vCPU runs on. */
+static int visit_core(struct probe *p, int cpu)
+{
+	char path[96], text[64];
+	struct snap_core *c = NULL;
+	uint64_t midr;
+	int n;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/regs/identification/midr_el1", cpu);
+	n = p->kvm->ops->read_host_file(p->kvm->ctx, path, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	midr = strtoull(text, NULL, 16);
+	for (size_t i = 0; i < p->snap->cores.n && !c; i++)
+		if (LIST_AT(&p->snap->cores, struct snap_core, i)->midr == midr)
+			c = LIST_AT(&p->snap->cores, struct snap_core, i);
+	if (!c)
+		c = list_add(&p->snap->cores, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->midr = midr;
+	c->cpus++;
+	return 0;
+}
+
+static int cores(struct probe *p)
+{
+	int status = p->all_cpus ? probe_cpus(p, visit_core) : 0;
+
+	if (status)
+		return status;
+	/* the register says it where all are the same */
+	if (p->snap->cores.n < 2)
+		p->snap->cores.n = 0;
+	return 0;
+}
+
 static int measure(struct probe *p, int vm, int vcpu)
 {
 	struct gcpu_snapshot *s = p->snap;
@@ -315,6 +378,11 @@ static int measure(struct probe *p, int vm, int vcpu)
 
 	if (status)
 		return fail(p, status, "KVM_ARM_VCPU_INIT");
+	if (s->init_features >> feature & 1 && p->trial) {
+		status = try_lengths(p, vcpu);
+		if (status)
+			return fail(p, status, "KVM_SET_ONE_REG and KVM_GET_ONE_REG of vector lengths in a trial");
+	}
 	if (s->init_features >> feature & 1) {
 		status = call(p->kvm, vcpu, GK_ARM_VCPU_FINALIZE, &feature);
 		if (status < 0)
@@ -329,6 +397,9 @@ static int measure(struct probe *p, int vm, int vcpu)
 	if (!p->trial)
 		return 0;
 	status = try_values(p, vcpu);
+	/* vector lengths had to be tried first of all */
+	if (s->nibbles.n)
+		qsort(s->nibbles.items, s->nibbles.n, sizeof(struct snap_nibble), by_nibble);
 	s->has_trial = status == 0;
 	return status ? fail(p, status, "KVM_SET_ONE_REG and KVM_GET_ONE_REG of a trial") : 0;
 }
@@ -388,6 +459,9 @@ int probe_arm64(struct probe *p)
 	if (status < 0)
 		return status;
 	p->snap->target = init.target;
+	status = cores(p);
+	if (status)
+		return fail(p, status, "MIDR_EL1 of each CPU");
 	status = try_inits(p);
 	if (status)
 		return fail(p, status, "KVM_CREATE_VM, KVM_CREATE_VCPU or KVM_ARM_VCPU_INIT");

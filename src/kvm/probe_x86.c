@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define SUBLEAVES 64
-#define CPUS 4096
 
 static int fail(struct probe *p, int status, const char *what)
 {
@@ -183,27 +182,10 @@ static int visit_cpu(struct probe *p, int cpu)
 	return status ? fail(p, status, what) : 0;
 }
 
-/* "0-3,8" as the kernel prints sets of CPUs. */
 static int visit_cpus(struct probe *p)
 {
-	char text[4096];
-	int n = p->kvm->ops->read_host_file(p->kvm->ctx, "/sys/devices/system/cpu/online", text,
-					    sizeof(text) - 1);
-	int status = 0;
-	char *s = text;
+	int status = probe_cpus(p, visit_cpu);
 
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	while (status == 0 && *s >= '0' && *s <= '9') {
-		long from = strtol(s, &s, 10), to = from;
-
-		if (*s == '-')
-			to = strtol(s + 1, &s, 10);
-		for (long cpu = from; cpu <= to && cpu < CPUS && status == 0; cpu++)
-			status = visit_cpu(p, (int)cpu);
-		s += *s == ',';
-	}
 	p->kvm->ops->pin(p->kvm->ctx, -1);
 	return status;
 }

@@ -122,6 +122,8 @@ int arm64_recipe(struct gcpu_plan *p)
 {
 	struct gcpu_step *s;
 
+	if (p->snap->cores.n)
+		plan_find(p, ARM64_R_CORES_DIFFER, -1, SEVERITY_WARNING, NULL);
 	if (!gcpu_snapshot_has_gic(p->snap, p->machine.gic)) {
 		plan_find(p, ARM64_R_GIC_MISSING, -1, SEVERITY_ERROR, NULL);
 		p->refused = true;
