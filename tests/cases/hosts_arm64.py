@@ -292,6 +292,10 @@ def arm64_hosts():
                 'ID_AA64PFR2_EL1': word(a32=1), 'ID_AA64ISAR2_EL1': word(a56=1), 'ID_AA64ISAR3_EL1': word(a4=1)}, tried=False)
     # a register that nobody has described yet
     yield arm64('arm-newer', '99.0', WRITABLE_612, {**AARCH32, 'S3_0_C0_C4_3': 0x21})
+    # big and little
+    two = arm64('arm-cores', '6.12', WRITABLE_612, FULL)
+    two['host']['cores'] = [{'midr': '0x411fd401', 'cpus': 2}, {'midr': '0x410fd034', 'cpus': 4}]
+    yield two
     # a probe that saw tagging: PFR1.MTE 2
     yield arm64('arm-mte', '6.12', WRITABLE_612, changed('ID_AA64PFR1_EL1', 0, 2 << 8),
                 caps={205: 1})

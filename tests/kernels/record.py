@@ -34,10 +34,8 @@ RECORDINGS = [
     ("x86-amd-rome-6-12", "x86", "6.12", "EPYC-Rome,-cx16", ""),
     ("x86-amd-opteron-g3-6-1", "x86", "6.1", "Opteron_G3,-cx16", ""),
     ("x86-amd-opteron-g3-6-12", "x86", "6.12", "Opteron_G3,-cx16", ""),
-    ("arm64-kvm-max-6-1", "arm64", "6.1", "max", "mte=on"),
-    ("arm64-kvm-max-6-12", "arm64", "6.12", "max", "mte=on"),
-    ("arm64-kvm-neoverse-n1-6-1", "arm64", "6.1", "neoverse-n1", ""),
-    ("arm64-kvm-neoverse-n1-6-12", "arm64", "6.12", "neoverse-n1", ""),
+    *((f"arm64-kvm-{cpu}-{series.replace('.', '-')}", "arm64", series, cpu, "mte=on" if cpu == "max" else "")
+      for cpu in ("max", "neoverse-n1", "cortex-a76") for series in ("6.1", "6.12", "7.2")),
 ]
 NATIVE = static.MACHINE.get(os.uname().machine, "")
 

@@ -6,10 +6,26 @@
 #include "unit.h"
 
 #include "arch/arm64/predict.h"
+#include "kvm/abi_arm64.h"
 
 #include <errno.h>
 
 static unsigned values;
+
+/* By the kind of register: vector lengths were tried before they were settled. */
+static struct prediction foretell(const struct gcpu_snapshot *s, const struct predict_vm *vm,
+				  const struct predict_reg *r, uint64_t value)
+{
+	uint64_t kind = r->id & GK_REG_ARM_KIND_MASK, lengths[8] = { value };
+	struct predict_vm early = *vm;
+
+	if (kind == GK_REG_ARM_FW || kind == GK_REG_ARM_FW_FEAT_BMAP)
+		return predict_firmware(vm, r, value);
+	early.state = PREDICT_INITIALISED;
+	if (r->id == GK_REG_ARM64_SVE_VLS)
+		return predict_sve(&early, snapshot_reg(s, r->id)->value, lengths);
+	return predict_register(vm, r, value);
+}
 
 static void nibble(const struct gcpu_snapshot *s, const struct snap_nibble *n)
 {
@@ -24,13 +40,15 @@ static void nibble(const struct gcpu_snapshot *s, const struct snap_nibble *n)
 		    snapshot_reg(s, n->id)->mask)
 			return;
 	}
-	if (!predict_reg_of(s, n->id, &r)) {
+	if (n->id == GK_REG_ARM64_SVE_VLS && snapshot_reg(s, n->id)) {
+		r = (struct predict_reg){ .id = n->id, .limit = snapshot_reg(s, n->id)->value[0] };
+	} else if (!predict_reg_of(s, n->id, &r)) {
 		CHECK(false, "%s: register %llx was tried and not read", s->name, (unsigned long long)n->id);
 		return;
 	}
 	for (uint64_t v = 0; v < 16; v++) {
 		uint64_t value = (r.limit & ~(15ULL << n->lsb)) | v << n->lsb, want = value;
-		struct prediction p = predict_register(&vm, &r, value);
+		struct prediction p = foretell(s, &vm, &r, value);
 		bool taken = (n->accepted | n->changed) >> v & 1;
 
 		if (n->changed >> v & 1)
@@ -112,7 +130,7 @@ static void planned(const struct gcpu_snapshot *s)
 		for (uint64_t v = f->min; v < offer; v++, n++)
 			kept += same_plan(s, &untried, i, v);
 	}
-	CHECK(n > 50 && (kept > 0 || strstr(s->name, "6-12")), "%s: %u plans, %u kept", s->name, n, kept);
+	CHECK(n > 50 && (kept > 0 || predict_vm_of(s).masks == PREDICT_MASKS_TOLD), "%s: %u plans, %u kept", s->name, n, kept);
 	printf("%s: %u plans, %u of them with a value that KVM keeps\n", s->name, n, kept);
 }
 
