@@ -36,13 +36,16 @@ VALUES_LEAST, CHECKS_LEAST = 50000, {"6.1": 7}
 
 def run(series, cpu, folder):
     """{"line", "failed", "status"} of one kernel on one CPU; raises CannotBeHad, BuildFailed."""
-    tool = os.path.join(os.path.dirname(static.build("arm64", folder)), "tests/idregs/idregs")
+    command = static.build("arm64", folder)
+    tool = os.path.join(os.path.dirname(command), "tests/idregs/idregs")
     model, machine = CPUS[cpu]
-    result = boot(Spec("arm64", ["idregs --predict", "idregs --assert"], series=series, cpu=model,
-                       machine=machine, files=[(tool, "/bin/idregs")], command_limit=90))
+    # and what a user does: this host, and the model of its own name
+    verify = [f"guestcpu verify --json --vcpus 2 -c {request}" for request in ("host", "armv8.0-a" if cpu == "max" else cpu)]
+    result = boot(Spec("arm64", ["idregs --predict", "idregs --assert", *verify], series=series, cpu=model,
+                       machine=machine, files=[(tool, "/bin/idregs"), (command, "/bin/guestcpu")], command_limit=90))
     if result["status"] != "done":
         return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "failed": []}
-    predicted, promised = result["commands"]
+    predicted, promised, *verified = result["commands"]
     total, checks = TOTAL.search(predicted["stdout"]), CHECKS.search(promised["stdout"])
     failed = [line for ran in (predicted, promised) for line in ran["stdout"].splitlines()
               if line.startswith(("DIFFERS", "FAIL", "     ")) and not line.rstrip().endswith(" 0 disagreements")]
@@ -52,9 +55,23 @@ def run(series, cpu, folder):
         failed.append(f"it tried too little: {total[0]}, {checks[0]}")
     elif not (predicted["status"] or promised["status"]):
         failed = []
+    failed += [wrong for ran in verified for wrong in wrong_fields(ran)]
     line = (f"{total[1] if total else '?'} fields tried, {total[2] if total else '?'} values tried, "
             f"disagreements {total[3] if total else '?'}; {checks[0] if checks else 'no assertions'}")
     return {"status": int(bool(failed)), "line": line, "failed": failed, "release": result["release"]}
+
+
+def wrong_fields(ran):
+    """What a `verify` that should hold says against it; each guest reads every register on both of its vCPUs."""
+    try:
+        document = json.loads(ran["stdout"])
+    except ValueError:
+        return [f"{ran['command']}: {ran['status']} {ran['stderr'][-300:]}"]
+    wrong = [f"{ran['command']}: {f['name']} is {f['guest']}, not {f['planned']}" for f in document.get("features", [])
+             if f["verdict"] in ("mismatched", "overridden")]
+    if document.get("guest_error") or ran["status"] or document.get("summary", {}).get("matched", 0) < 100:
+        wrong.append(f"{ran['command']}: {ran['status']}, {document.get('guest_error')}, {document.get('summary')}")
+    return wrong
 
 
 def keep(results, series, cpu, found):
