@@ -76,6 +76,8 @@ def read_ours(data):
         regs[reg]["fields"][name[1]] = (span(cells[3]), cells[5])
         regs[reg]["values"][name[1]] = {}
     for field, value, name in rows(f"{data}/named.txt", 3):
+        if "." not in field: # no field of a register that a CPU has
+            continue
         reg, field = field.split(".", 1)
         regs[reg]["values"][field][int(value, 0)] = name
     return regs
