@@ -88,8 +88,8 @@ static int check_legal(struct gcpu_request *r, const struct request_item *it, st
 		return 0;
 	if (value >= ff->min) {
 		fail_at(err, r->text, at, GCPU_ERR_VALUE, "no legal value:", "");
-		error_expected(err, "less than 0x%llx, or more than 0x%llx", (unsigned long long)ff->skip,
-			       (unsigned long long)ff->skip_to);
+		error_expected(err, "0x%llx or less, or 0x%llx or more", (unsigned long long)ff->skip - 1,
+			       (unsigned long long)ff->skip_to + 1);
 		return GCPU_ERR_VALUE;
 	}
 	fail_at(err, r->text, at, GCPU_ERR_VALUE, "below the least legal value:", "");
