@@ -151,7 +151,7 @@ static void at_length(const struct listing *l, const struct gcpu_feature_info *f
 	for (unsigned i = 0; i < f->n_msrs; i++)
 		printf("  msr       0x%x\n", f->msrs[i]);
 	for (unsigned i = 0; i < f->n_hypercalls; i++)
-		printf("  hypercall %u\n", f->hypercalls[i]);
+		printf(f->hypercalls[i] > UINT16_MAX ? "  hypercall 0x%x\n" : "  hypercall %u\n", f->hypercalls[i]);
 	if (f->gate)
 		printf("  enforced  by %s\n", f->gate);
 	if (f->vmm)

@@ -9,8 +9,13 @@
 
 void where_text(const struct gcpu_feature_info *f, char *buf, size_t n)
 {
-	if (f->width == 1)
-		snprintf(buf, n, "%s[%u]", f->word, f->lsb);
+	unsigned bit = 0;
+
+	/* a set has no levels: each vector length is a bit of it */
+	while (f->at_least && strncmp(f->word, "SVE.", 4) == 0 && f->value >> bit > 1)
+		bit++;
+	if (f->width == 1 || (f->at_least && strncmp(f->word, "SVE.", 4) == 0))
+		snprintf(buf, n, "%s[%u]", f->word, f->lsb + bit);
 	else
 		snprintf(buf, n, "%s[%u:%u]%s%.0llu", f->word, f->lsb + f->width - 1, f->lsb,
 			 f->at_least ? " >= " : "", f->at_least ? (unsigned long long)f->value : 0ULL);
@@ -196,7 +201,8 @@ static int level(void *ctx, const struct gcpu_feature_info *f)
 
 	if (!f->at_least || strcmp(f->word, l->field->word) != 0 || f->lsb != l->field->lsb)
 		return 0;
-	text_add(&l->text, "%s%llu %s", l->text.n ? ", " : "", (unsigned long long)f->value, f->name);
+	text_add(&l->text, f->value > 9 ? "%s0x%llx %s" : "%s%llu %s", l->text.n ? ", " : "",
+		 (unsigned long long)f->value, f->name);
 	return 0;
 }
 

@@ -28,6 +28,10 @@ static int parent(void *ctx, const struct gcpu_requirement *r)
 {
 	struct lines *l = ctx;
 
+	/* rows of a group may name a parent once for each of its fields */
+	if (l->last && strcmp(l->last, r->parents[0]) == 0)
+		return 0;
+	l->last = r->n == 1 ? r->parents[0] : NULL;
 	text_add(&l->text, "%s", l->n++ ? ", " : "");
 	for (unsigned i = 0; i < r->n; i++)
 		text_add(&l->text, "%s%s (%s)", i ? " or " : "", r->parents[i], state_of(l->a, r->parents[i]));
@@ -54,6 +58,7 @@ static void print_family(const struct account *a)
 
 	gcpu_feature_needs(a->tool->arch, a->word, parent, &l);
 	text_item("needs", &l.text);
+	l.last = NULL;
 	l.n = 0;
 	l.on = true;
 	gcpu_feature_needed_by(a->tool->arch, a->word, child, &l);

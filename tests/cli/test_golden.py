@@ -57,6 +57,7 @@ CASES = {
     "arm64-explain": ("arm64", ["explain", "-c", "host,-FEAT_AES", "FEAT_AES", "ID_AA64ISAR0_EL1.SHA2", "FEAT_LS64", "FEAT_MTE"]),
     "arm64-explain-advice": ("arm64", ["explain", "-c", "host,-sve,ID_AA64ISAR0_EL1.AES=1", "FEAT_SVE", "FEAT_PMULL",
                                        "ID_AA64ISAR0_EL1.AES", "SVE.VL", "FEAT_MTE2", "nested", "pauth", "mte"]),
+    "arm64-explain-pv": ("arm64", ["explain", "kvm-steal-time", "sve512", "FEAT_LPA2"]),
     "arm64-features-here": ("arm64", ["features", "*sve*", "*pauth*"]),
     "arm64-explain-json": ("arm64", ["explain", "-j", "FEAT_AES"]),
     "arm64-features": (None, ["features", "--arch", "arm64", "FEAT_AES", "ID_AA64ISAR0_EL1.AES", "pauth"]),
