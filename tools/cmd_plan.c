@@ -186,7 +186,7 @@ static int own_step(void *ctx, const struct gcpu_step *s)
 	if (s->phase != GCPU_PHASE_RUN)
 		return 0;
 	if (!(*n)++)
-		printf("\nleft to the VMM, while the guest runs\n");
+		printf("\nleft to the VMM\n");
 	step_args(s, true, args, sizeof(args));
 	printf("  run  %s  %s\n       ", s->call, args);
 	term_wrap(s->why, 7, 7, term_width());

@@ -97,8 +97,8 @@ enum gcpu_phase {
 				   *   created */
 	GCPU_PHASE_VM_ONCE = 3,  /**< once, through the first vCPU that there is */
 	GCPU_PHASE_VCPU = 4,     /**< on each vCPU, before its first KVM_RUN */
-	GCPU_PHASE_RUN = 5,      /**< while the guest runs: what the VMM itself has to do, in
-				  *   KVM's exits and in calls of its own */
+	GCPU_PHASE_RUN = 5,      /**< what the VMM itself has to do, in KVM's exits and in calls of
+				  *   its own; while the guest runs, where .why does not say when */
 };
 
 /** One step, enough to carry out with no further knowledge; of GCPU_PHASE_RUN, to write the

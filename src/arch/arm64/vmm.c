@@ -36,6 +36,16 @@ static struct gcpu_step *run_step(struct gcpu_plan *p, const char *call, const c
 	return recipe_add(p, GCPU_PHASE_RUN, "vmm", call, why);
 }
 
+static void vgic_step(struct gcpu_plan *p)
+{
+	struct gcpu_step *s = run_step(p, "KVM_SET_DEVICE_ATTR",
+				       "on the vGIC, between the phases vm-once and vcpu: with its addresses set "
+				       "and all vCPUs created; before that KVM initialises no PMU");
+
+	recipe_arg(s, "group", GK_DEV_ARM_VGIC_GRP_CTRL, "KVM_DEV_ARM_VGIC_GRP_CTRL");
+	recipe_arg(s, "attr", GK_DEV_ARM_VGIC_CTRL_INIT, "KVM_DEV_ARM_VGIC_CTRL_INIT");
+}
+
 static void answered_by_user_space(struct gcpu_plan *p, const struct pv_fact *pv)
 {
 	struct gcpu_step *s = run_step(p, "KVM_EXIT_HYPERCALL",
@@ -57,6 +67,8 @@ void arm64_vmm_steps(struct gcpu_plan *p)
 						 "40 bits for 0");
 		recipe_arg(s, "type", p->machine.ipa_bits, NULL);
 	}
+	if (p->machine.gic != GCPU_GIC_NONE)
+		vgic_step(p);
 	for (unsigned i = 0; i < p->facts->n_pv; i++) {
 		const struct pv_fact *pv = &p->facts->pv[i];
 
