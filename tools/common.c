@@ -300,9 +300,41 @@ static void progress(const struct tool *t, const char *text)
 		fprintf(stderr, "\r%s\033[K%s", text, *text ? "" : "\r");
 }
 
+static bool newer(const char *kernel, const char *than)
+{
+	unsigned a[2] = { 0, 0 }, b[2] = { 0, 0 };
+
+	(void)!sscanf(kernel, "%u.%u", &a[0], &a[1]);
+	(void)!sscanf(than, "%u.%u", &b[0], &b[1]);
+	return a[0] != b[0] ? a[0] > b[0] : a[1] > b[1];
+}
+
+/* What to plan for where nobody said it. KVM here is of no use for another architecture: then the bundled
+ * host of the newest kernel, of several the first. */
+static const char *default_host(const struct tool *t)
+{
+	const char *name, *best = "kvm";
+	char kernel[64] = "";
+
+	if (t->arch == gcpu_arch_native() || t->command == &cmd_probe || t->command == &cmd_verify)
+		return best;
+	for (unsigned i = 0; (name = gcpu_snapshot_bundled_name(i)); i++) {
+		struct gcpu_snapshot *snap;
+
+		if (gcpu_snapshot_bundled(name, &snap, NULL))
+			continue;
+		if (gcpu_snapshot_arch(snap) == t->arch && newer(gcpu_snapshot_kernel(snap), kernel)) {
+			snprintf(kernel, sizeof(kernel), "%s", gcpu_snapshot_kernel(snap));
+			best = name;
+		}
+		gcpu_snapshot_free(snap);
+	}
+	return best;
+}
+
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit)
 {
-	const char *host = t->value[OPT_HOST] ? t->value[OPT_HOST] : "kvm";
+	const char *host = t->value[OPT_HOST] ? t->value[OPT_HOST] : default_host(t);
 	struct gcpu_probe_options o = { .size = sizeof(o) };
 	struct gcpu_error err;
 	int status;
@@ -331,6 +363,7 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 		return status;
 	}
 	if (t->value[OPT_ARCH] && gcpu_snapshot_arch(*ret) != t->arch) {
+		t->hint = "features --hosts";
 		*ret_exit = tool_usage(t, "%.100s is an %s host, --arch says %s", host,
 				       gcpu_arch_name(gcpu_snapshot_arch(*ret)), t->value[OPT_ARCH]);
 		gcpu_snapshot_free(*ret);

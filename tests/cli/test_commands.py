@@ -58,6 +58,17 @@ class ExitCodes(cli.Test):
         self.exits(2, "explain", "--host", self.host, "nosuchfeature")
         self.exits(3, "explain", "--kvm", "/nosuch/kvm", "avx2")
 
+    def test_another_architecture(self):
+        """KVM here is of no use for it: a bundled host is, and is named; what needs KVM is refused."""
+        there = "x86" if os.uname().machine == "aarch64" else "arm64"
+        feature = {"x86": "avx2", "arm64": "FEAT_MTE"}[there]
+        named = re.compile(rf"host on {there}-[a-z0-9-]+ \(")
+        self.assertRegex(self.exits(0, "explain", "--arch", there, feature).out, named)
+        self.assertRegex(self.exits(0, "plan", "--arch", there).out, named)
+        self.exits(0, "features", "--arch", there, "-c", "host", feature)
+        self.assertIn(cli.guestcpu("verify", "--arch", there).code, (2, 3))
+        self.assertIn(cli.guestcpu("plan", "--arch", there, "--host", "kvm").code, (2, 3))
+
     def test_verify_elsewhere(self):
         self.exits(2, "verify", "--timeout", "0")
         self.exits(3, "verify", "--kvm", "/nosuch/kvm")
