@@ -58,9 +58,12 @@ static bool is_register(uint64_t id)
 {
 	const struct facts *f = &gcpu_facts_arm64;
 
-	for (unsigned i = 0; i < f->n_words; i++)
-		if (f->words[i].addr == id && ADDR_SPACE(id) == SPACE_REG)
+	for (unsigned i = 0; i < f->n_words; i++) {
+		enum space space = ADDR_SPACE(f->words[i].addr);
+
+		if ((space == SPACE_REG || space == SPACE_FW) && ADDR_ONE_REG(f->words[i].addr) == id)
 			return true;
+	}
 	return false;
 }
 

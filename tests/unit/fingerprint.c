@@ -77,13 +77,15 @@ static void test_content(void)
 	static const char text[] = CONFIG(
 		"{\"index\": 0, \"bitmap\": \"0b1x1xxxxx\"}",
 		REGISTER("0x6030000000100000", "0b111") ", " REGISTER("0x603000000013c021", "0b1_0000") ", " PFR0
+		", " REGISTER("0x6030000000140000", "0b10000000000000001")
 		", " REGISTER("0x603000000013c000", "0b1000001000011111101010000000001"));
 	static const char *const has[] = {
 		"\"name\": \"arm64-0x41-6.1-guest\"", "\"view\": \"guest\"", "\"vendor\": \"0x41\"",
 		"\"kernel\": \"6.1\"", "\"target\": 0", "\"features\": \"0xa4\"",
 		"{\"id\": \"0x603000000013c000\", \"value\": [\"0x410fd401\"]},\n"
 		"  {\"id\": \"0x603000000013c020\", \"value\": [\"0x11\"]},\n"
-		"  {\"id\": \"0x603000000013c021\", \"value\": [\"0x10\"]}\n",
+		"  {\"id\": \"0x603000000013c021\", \"value\": [\"0x10\"]},\n"
+		"  {\"id\": \"0x6030000000140000\", \"value\": [\"0x10001\"]}\n",
 	};
 	struct unit_text out = { 0 }, again = { 0 };
 	struct gcpu_snapshot *s = NULL, *copy = NULL;
