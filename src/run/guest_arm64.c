@@ -9,6 +9,7 @@
  */
 #include "guest_priv.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "../kvm/abi_arm64.h"
@@ -90,6 +91,9 @@ int run_arch_start(struct run_vcpu *v, struct gcpu_error *err)
 				strerror(-r));
 	for (i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
 		r = set_reg(v, regs[i].id, regs[i].value);
+		if (r == -EINVAL && regs[i].id == GK_REG_ARM_PSTATE)
+			return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: KVM does not take a start at EL1 in AArch64, "
+					"which this guest is code for: the plan has el1-32bit, or EL2", v->index);
 		if (r < 0)
 			return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: cannot set %s: %s", v->index,
 					regs[i].name, strerror(-r));

@@ -125,7 +125,8 @@ int arm64_recipe(struct gcpu_plan *p)
 	if (p->snap->cores.n)
 		plan_find(p, ARM64_R_CORES_DIFFER, -1, SEVERITY_WARNING, NULL);
 	if (!gcpu_snapshot_has_gic(p->snap, p->machine.gic)) {
-		plan_find(p, ARM64_R_GIC_MISSING, -1, SEVERITY_ERROR, NULL);
+		plan_find(p, ARM64_R_GIC_MISSING, -1, SEVERITY_ERROR, "this KVM has no GICv%d: KVM_CREATE_DEVICE refuses it",
+			  p->machine.gic == GCPU_GIC_V2 ? 2 : 3);
 		p->refused = true;
 	}
 	if (p->machine.gic != GCPU_GIC_NONE) {
