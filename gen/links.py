@@ -122,7 +122,7 @@ def read_names(folder, fields):
         add_feature(where, c, told_targets(where, c[3], terms, fields), terms, fixed=c[3] == "none", by_terms=c[3] == "-",
                     meaning=c[5])
     for where, (alias, target, tag) in rows(f"{folder}/aliases.txt", 3):
-        tags = tag_mask(where, tag, TAGS)
+        tags = 0 if tag == "-" else tag_mask(where, tag, TAGS)
         parts = [field_index(where, t.strip(), fields) for t in target.split("+ ")] \
             if " + " in target else None
         if parts is None:
