@@ -434,6 +434,9 @@ def check():
 def main(argv):
     if argv == ['--check']:
         return check()
+    if len(argv) > 1 or argv and argv[0].startswith('-'):
+        print(__doc__.split('\n\n')[1], file=sys.stderr)
+        return 2
     out = pathlib.Path(argv[0]) if argv else HERE / 'hosts'
     out.mkdir(exist_ok=True)
     for name, text in documents():
