@@ -253,6 +253,22 @@ class Snapshots(cli.Test):
             _, error = self.fails(2, "argument", "plan", "--host", path, "--arch", other)
             self.assertIn(other, error["text"])
 
+    def test_no_vector_lengths(self):
+        lengths = "0x606000000015ffff"
+        name = next(n for n in cli.guestcpu("features", "--hosts", "--json").json()["hosts"]
+                    if n.startswith("arm64-kvm-max-"))
+        known = cli.guestcpu("probe", "--host", name).json()
+
+        def drop(d):
+            d["registers"] = [r for r in d["registers"] if r["id"] != lengths]
+
+        for change in (None, drop):
+            path = write("good.json", self.changed(change or (lambda d: None), known))
+            calls = [(s["call"], s["args"]) for s in self.exits(0, "plan", "--json", "--host", path).json()["recipe"]]
+            self.assertIn("KVM_ARM_VCPU_FINALIZE", [c for c, _ in calls])
+            # KVM does not take an empty set
+            self.assertEqual(any(lengths in str(a) for _, a in calls), change is None)
+
     def test_missing_keys(self):
         for doc in (self.doc, self.arm):
             for key in doc:

@@ -16,10 +16,13 @@ static void init_steps(struct gcpu_plan *p)
 	recipe_arg(s, "features[0]", features, NULL);
 	if (!sve)
 		return;
-	s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_SET_ONE_REG",
-		       "vector lengths, before they are frozen by FINALIZE");
-	recipe_arg(s, "id", GK_REG_ARM64_SVE_VLS, "KVM_REG_ARM64_SVE_VLS");
-	recipe_arg(s, "value", p->value[ARM64_W_SVE_0], NULL);
+	/* where nobody read them KVM's own stay: it does not take an empty set */
+	if (p->value[ARM64_W_SVE_0]) {
+		s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_SET_ONE_REG",
+			       "vector lengths, before they are frozen by FINALIZE");
+		recipe_arg(s, "id", GK_REG_ARM64_SVE_VLS, "KVM_REG_ARM64_SVE_VLS");
+		recipe_arg(s, "value", p->value[ARM64_W_SVE_0], NULL);
+	}
 	s = recipe_add(p, GCPU_PHASE_ALL_VCPUS, "vcpu", "KVM_ARM_VCPU_FINALIZE",
 		       "SVE is usable only after this");
 	recipe_arg(s, "feature", p->facts->fields[ARM64_F_SVE].lsb, "sve");
