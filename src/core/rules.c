@@ -372,7 +372,11 @@ void plan_refusals(struct gcpu_plan *p)
 		    !p->arch->trial(p, i, field_get(p, p->value, i), &force, &error) || !error)
 			continue;
 		plan_set(p, i, field_get(p, p->offer, i), rule);
-		if (p->fields[i].said == SAID_VALUE)
+		if (p->fields[i].said != SAID_VALUE)
+			continue;
+		/* what was asked for first, and something else took away: it is there again */
+		p->fields[i].unavailable = false;
+		if (field_get(p, p->offer, i) != p->fields[i].asked)
 			plan_unavailable(p, i, rule);
 	}
 }

@@ -160,14 +160,22 @@ static bool keeps(const struct gcpu_plan *p, unsigned field, uint64_t value)
  * nothing else before it, or never settles it, has the last word. */
 static int derive(struct gcpu_plan *p, struct gcpu_error *err)
 {
+	unsigned rule = p->snap->has_trial ? RULE_KVM_KEEPS : RULE_KVM_WOULD_KEEP;
+
 	(void)err;
 	for (unsigned i = 0; i < p->facts->n_fields; i++) {
 		const struct field_fact *f = &p->facts->fields[i];
+		const struct field_state *s = &p->fields[i];
 		uint64_t addr = p->facts->words[f->word].addr;
 
-		if ((f->owner & OWNER_RUNTIME) && keeps(p, i, field_get(p, p->value, i)))
-			plan_set(p, i, snapshot_word(p->snap, addr)->value[0] >> f->lsb & field_mask(f),
-				 p->snap->has_trial ? RULE_KVM_KEEPS : RULE_KVM_WOULD_KEEP);
+		if (!(f->owner & OWNER_RUNTIME) || !keeps(p, i, field_get(p, p->value, i)))
+			continue;
+		plan_set(p, i, snapshot_word(p->snap, addr)->value[0] >> f->lsb & field_mask(f), rule);
+		if (s->said != SAID_VALUE || s->unavailable || s->asked == field_get(p, p->value, i))
+			continue;
+		plan_unavailable(p, i, rule);
+		plan_find(p, rule, (int)i, SEVERITY_WARNING, "%s: %s", field_known_as(p, i),
+			  p->facts->rules[rule].sentence);
 	}
 	return 0;
 }
