@@ -139,6 +139,33 @@ const char *model_word(const struct gcpu_plan *p, unsigned field)
 	return name;
 }
 
+/* Did the user turn off what FIELD hangs on? Rows of two that need each other end it at NESTED. */
+static bool waived(const struct gcpu_plan *p, unsigned field, unsigned nested)
+{
+	for (unsigned i = 0; nested < 4 && i < p->facts->n_requires; i++) {
+		const struct require_fact *r = &p->facts->requires[i];
+		unsigned off = 0;
+
+		if (r->child != field || r->from.at_least)
+			continue;
+		for (unsigned k = 0; k < r->n; k++) {
+			unsigned above = r->to[k].field;
+			const struct field_state *s = &p->fields[above];
+
+			off += s->said == SAID_VALUE ? field_is_off(&p->facts->fields[above], s->asked) :
+						       waived(p, above, nested + 1);
+		}
+		if (off == r->n)
+			return true;
+	}
+	return false;
+}
+
+bool model_demands(const struct gcpu_plan *p, unsigned field)
+{
+	return model_field(p, field) && !waived(p, field, 0);
+}
+
 /* Is it lacking because something that it needs is, which was said already? */
 static bool parent_lacks(const struct gcpu_plan *p, unsigned field)
 {
@@ -157,7 +184,8 @@ static void check_fixed(struct gcpu_plan *p, const struct target_fact *m)
 	const struct field_fact *f = &p->facts->fields[m->field];
 	uint64_t offer = field_get(p, p->offer, m->field);
 
-	if (!m->at_least || field_reaches(f, offer, m->value) || parent_lacks(p, m->field))
+	if (!m->at_least || field_reaches(f, offer, m->value) || parent_lacks(p, m->field) ||
+	    !model_demands(p, m->field))
 		return;
 	if (f->kind == KIND_NONE)
 		plan_find(p, RULE_MODEL_HIDDEN, m->field, SEVERITY_NOTE, "%s: %s", model_word(p, m->field),

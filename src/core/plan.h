@@ -32,6 +32,7 @@ struct field_state {
 	bool unavailable;  /* asked for and not given */
 	uint16_t why;	   /* rule behind `unavailable` */
 	uint64_t asked;	   /* value asked for, where said */
+	bool asked_on;	   /* asked for by "on", of which no value is known where nothing is offered */
 	uint16_t said_as;  /* feature by which it was said */
 	uint16_t withdrawn; /* 1 + the rule that withdrew its offer last, or 0 */
 };
@@ -257,6 +258,8 @@ const char *field_known_as(const struct gcpu_plan *p, unsigned field);
 
 /* What the plan's model says of a field; NULL if it says nothing, or is none that does. */
 const struct target_fact *model_field(const struct gcpu_plan *p, unsigned field);
+/* Does it say that a guest has FIELD, and the user nothing against what that needs? */
+bool model_demands(const struct gcpu_plan *p, unsigned field);
 /* What the model would give of a field if the user did not speak of it. */
 uint64_t model_value(const struct gcpu_plan *p, unsigned field);
 /* What a named model has of FIELD, in the words of the architecture, or the field's name. */

@@ -107,6 +107,7 @@ static int decide(struct gcpu_plan *p, const struct gcpu_request *req, const str
 	p->fields[s->field].said = SAID_VALUE;
 	p->fields[s->field].said_as = (uint16_t)(top ? top : low)->feature;
 	p->fields[s->field].asked = value;
+	p->fields[s->field].asked_on = on != 0;
 	return 0;
 }
 

@@ -163,6 +163,7 @@ static int collect_item(struct gcpu_plan *p, const struct request_item *it,
 		s->said = SAID_VALUE;
 		s->said_as = (uint16_t)it->feature;
 		s->asked = v;
+		s->asked_on = it->is_switch && it->value;
 	}
 	return 0;
 }
@@ -334,6 +335,16 @@ static void apply_words(struct gcpu_plan *p)
 			plan_set(p, i, p->fields[i].asked, RULE_USER_WORD);
 }
 
+/* A feature that was asked for by a field that is there, while another that tells it too is not. */
+static void told_elsewhere(struct gcpu_plan *p, unsigned field)
+{
+	const struct field_state *s = &p->fields[field];
+	const struct feature_fact *ff = &p->facts->features[s->said_as];
+
+	if (s->said == SAID_VALUE && s->asked_on && ff->n_terms && !feature_on(p, ff, p->offer))
+		plan_unavailable(p, field, why_not(p, feature_missing(p, ff)));
+}
+
 static void clamp(struct gcpu_plan *p)
 {
 	bool force = prop_is(p, "x-force-features", false);
@@ -346,20 +357,22 @@ static void clamp(struct gcpu_plan *p)
 		if (!(f->owner & OWNER_CHOSEN))
 			continue;
 		if (p->fields[i].said == SAID_VALUE && f->width > 1 && value == offer &&
-		    field_is_off(f, offer) && !field_is_off(f, p->fields[i].asked))
+		    field_is_off(f, offer) &&
+		    (p->fields[i].asked_on || !field_is_off(f, p->fields[i].asked)))
 			plan_unavailable(p, i, why_not(p, i));
+		told_elsewhere(p, i);
 		if (field_within(f, value, offer))
 			continue;
 		why = why_not(p, i);
 		/* not what every model has where it can be had */
-		if (force && (p->fields[i].said == SAID_VALUE || model_field(p, i))) {
+		if (force && (p->fields[i].said == SAID_VALUE || model_demands(p, i))) {
 			plan_record(p, i, RULE_FORCED_BY_USER, value, value);
 			plan_unavailable(p, i, why);
 			continue;
 		}
 		plan_set(p, i, field_nearest(f, value, offer), why);
 		p->fields[i].denied = true;
-		if (p->fields[i].said == SAID_VALUE || model_field(p, i))
+		if (p->fields[i].said == SAID_VALUE || model_demands(p, i))
 			plan_unavailable(p, i, why);
 	}
 }
