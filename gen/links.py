@@ -402,6 +402,11 @@ def call_number(where, text, calls):
     return known[0]["number"]
 
 
+GATES = ("-", "msr", "hypercall", "msr-bit", "flag")
+VMM_DOES = ("-", "lapic", "apic-map", "msi-ext-dest-id", "map-gpa-range", "migration-control", "dedicated-cpus", "pv-time",
+            "discover-impl")
+
+
 def read_pv(folder, fields, calls):
     out = []
     for where, c in rows(f"{folder}/pv.txt", 6, optional=True):
@@ -412,6 +417,11 @@ def read_pv(folder, fields, calls):
             refuse(where, "at most four MSRs and six hypercalls in one row")
         if any(o["field"] == field for o in out):
             refuse(where, f"{c[0]} twice")
+        if c[3] not in GATES:
+            refuse(where, f"no such gate '{c[3]}'")
+        for word in c[4].split("+"):
+            if word not in VMM_DOES:
+                refuse(where, f"nothing that a VMM does is called '{word}'")
         out.append(dict(field=field, msrs=msrs, calls=own, gate=c[3], vmm=c[4], note=c[5]))
     for i, f in enumerate(fields):
         if f["owner"] & 1 and KINDS[f["kind"]] == "pv" and not any(o["field"] == i for o in out):

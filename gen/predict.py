@@ -77,5 +77,7 @@ def read_init(folder, fields, caps):
             refuse(where, f"there is no capability {cap}")
         masks = [sum(1 << b for b in bits(where, [n for n in text.split() if n not in ("-", "mte")]))
                  for text in (only, without, never)]
+        if any(o["bit"] == bits(where, [name])[0] for o in out):
+            refuse(where, f"{name} twice")
         out.append(dict(bit=bits(where, [name])[0], cap=number_of, masks=masks, no_mte="mte" in never.split()))
     return out

@@ -264,6 +264,8 @@ CASES = [
     (X + "pv.txt", add("avx2 | - | 9 | - | - | Note"), "hypercall 9 has a name in hypercalls.txt"),
     (A + "pv.txt", add("pmu | - | nobody | - | - | Note"), "'nobody' is not a number"),
     (X + "pv.txt", add("kvm-mmu | - | 2 | - | - | Note"), "kvm-mmu twice"),
+    (X + "pv.txt", change(r"kvm-pv-eoi +\|", "| msr ", "| nsr "), "no such gate 'nsr'"),
+    (A + "pv.txt", change(r"pv-time +\|", "| pv-time ", "| pv-tine "), "nothing that a VMM does is called 'pv-tine'"),
     (X + "pv.txt", cut(r"kvm-pv-eoi +\|"), "kvm-pv-eoi is KVM's own and has no row in pv.txt",
      (X + "fields.txt", r"[0-9]+ +\| kvm-pv-eoi +\|")),
     # presets
@@ -343,6 +345,7 @@ CASES = [
     (A + "exceptions.txt", add("ID_ZZ0_EL1.ZZ | * | - | fixed | Text | source"), "no field 'ID_ZZ0_EL1.ZZ'"),
     (A + "init.txt", add("SVE.VL | ARM_SVE | - | -"), "a field that is no bit of INIT.0"),
     (A + "init.txt", add("sve | ARM_ZZ | - | -"), "there is no capability ARM_ZZ"),
+    (A + "init.txt", add("sve | ARM_SVE | - | -"), "sve twice"),
     (HOST, host("{", "["), "not a snapshot: "),
     (HOST, host('"version": 1', '"version": 2'), "not a snapshot: not a snapshot of version 1"),
     (HOST, host('"version"', '"novel": 1, "version"'), "not a snapshot: gen/hosts.py does not know novel"),
