@@ -300,31 +300,53 @@ static void progress(const struct tool *t, const char *text)
 		fprintf(stderr, "\r%s\033[K%s", text, *text ? "" : "\r");
 }
 
-static bool newer(const char *kernel, const char *than)
-{
-	unsigned a[2] = { 0, 0 }, b[2] = { 0, 0 };
+struct count {
+	const struct gcpu_plan *plan;
+	unsigned on;
+};
 
-	(void)!sscanf(kernel, "%u.%u", &a[0], &a[1]);
-	(void)!sscanf(than, "%u.%u", &b[0], &b[1]);
-	return a[0] != b[0] ? a[0] > b[0] : a[1] > b[1];
+static int count_feature(void *ctx, const struct gcpu_feature_info *f)
+{
+	struct count *c = ctx;
+
+	c->on += gcpu_plan_has(c->plan, f->id);
+	return 0;
+}
+
+/* How many features a guest can have there. */
+static unsigned count_on(const struct gcpu_snapshot *snap, enum gcpu_arch arch)
+{
+	struct count c = { NULL, 0 };
+	struct gcpu_request *req = NULL;
+	struct gcpu_plan *plan = NULL;
+
+	if (gcpu_request_parse(arch, "host", &req, NULL) == 0 && gcpu_plan_make(snap, req, NULL, &plan, NULL) == 0) {
+		c.plan = plan;
+		gcpu_features(arch, count_feature, &c);
+	}
+	gcpu_plan_free(plan);
+	gcpu_request_free(req);
+	return c.on;
 }
 
 /* What to plan for where nobody said it. KVM here is of no use for another architecture: then the bundled
- * host of the newest kernel, of several the first. */
+ * host that has most to give, of several the last: a newer kernel. */
 static const char *default_host(const struct tool *t)
 {
 	const char *name, *best = "kvm";
-	char kernel[64] = "";
+	unsigned most = 0;
 
 	if (t->arch == gcpu_arch_native() || t->command == &cmd_probe || t->command == &cmd_verify)
 		return best;
 	for (unsigned i = 0; (name = gcpu_snapshot_bundled_name(i)); i++) {
 		struct gcpu_snapshot *snap;
+		unsigned on;
 
 		if (gcpu_snapshot_bundled(name, &snap, NULL))
 			continue;
-		if (gcpu_snapshot_arch(snap) == t->arch && newer(gcpu_snapshot_kernel(snap), kernel)) {
-			snprintf(kernel, sizeof(kernel), "%s", gcpu_snapshot_kernel(snap));
+		on = gcpu_snapshot_arch(snap) == t->arch ? count_on(snap, t->arch) : 0;
+		if (on && on >= most) {
+			most = on;
 			best = name;
 		}
 		gcpu_snapshot_free(snap);
