@@ -66,6 +66,15 @@ static const struct request_item *parent_off(const struct gcpu_plan *p, const st
 	return NULL;
 }
 
+/* The name of what FIELD hangs on. */
+static const char *parent_name(const struct gcpu_plan *p, unsigned field)
+{
+	for (unsigned i = 0; i < p->facts->n_requires; i++)
+		if (p->facts->requires[i].child == field)
+			return p->facts->fields[p->facts->requires[i].parent[0]].name;
+	return p->facts->fields[field].name;
+}
+
 /* What the words about single members come to. */
 static int decide(struct gcpu_plan *p, const struct gcpu_request *req, const struct said_bits *s,
 		  struct gcpu_error *err)
@@ -101,7 +110,7 @@ static int decide(struct gcpu_plan *p, const struct gcpu_request *req, const str
 		error_set(err, GCPU_ERR_VALUE, "'%.*s' leaves nothing of %s", (int)low->length,
 			  p->request + low->offset, f->name);
 		error_at(err, low->offset, low->length);
-		error_expected(err, "the smallest one on, or all that hangs on it off");
+		error_expected(err, "the smallest one on, or %s=off", parent_name(p, s->field));
 		return GCPU_ERR_VALUE;
 	}
 	p->fields[s->field].said = SAID_VALUE;
