@@ -120,28 +120,32 @@ static int decide(struct gcpu_plan *p, const struct gcpu_request *req, const str
 	return 0;
 }
 
+static int collect_field(struct gcpu_plan *p, const struct gcpu_request *req, unsigned field, const char *ops,
+			 struct gcpu_error *err)
+{
+	struct said_bits s = { .field = field };
+
+	for (const char *op = ops; *op; op++) {
+		for (size_t i = 0; i < req->items.n; i++) {
+			const struct request_item *it = LIST_AT(&req->items, struct request_item, i);
+			int t = it->op == *op ? target_of(p, it, field) : -1;
+
+			for (unsigned bit = 0; t >= 0 && bit < 64; bit++)
+				if (p->facts->targets[t].value >> bit & 1)
+					s.by[bit] = it;
+		}
+	}
+	return decide(p, req, &s, err);
+}
+
 int prefix_collect(struct gcpu_plan *p, const struct gcpu_request *req, const char *ops,
 		   struct gcpu_error *err)
 {
-	for (unsigned field = 0; field < p->facts->n_fields; field++) {
-		struct said_bits s = { .field = field };
-		int status;
+	int status = 0;
 
-		if (p->facts->fields[field].order != ORDER_PREFIX)
-			continue;
-		for (const char *op = ops; *op; op++) {
-			for (size_t i = 0; i < req->items.n; i++) {
-				const struct request_item *it = LIST_AT(&req->items, struct request_item, i);
-				int t = it->op == *op ? target_of(p, it, field) : -1;
-
-				for (unsigned bit = 0; t >= 0 && bit < 64; bit++)
-					if (p->facts->targets[t].value >> bit & 1)
-						s.by[bit] = it;
-			}
-		}
-		status = decide(p, req, &s, err);
-		if (status)
-			return status;
-	}
-	return 0;
+	/* a request is most often a model alone */
+	for (unsigned field = 0; req->items.n && field < p->facts->n_fields && status == 0; field++)
+		if (p->facts->fields[field].order == ORDER_PREFIX)
+			status = collect_field(p, req, field, ops, err);
+	return status;
 }
