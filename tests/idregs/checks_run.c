@@ -83,6 +83,17 @@ static void kept(struct lab *l, struct vm *vm, struct tally *t, const char *when
 	}
 }
 
+/* A VM in which all that can be lowered is. */
+static bool lowered_vm(struct lab *l, struct tally *t, struct vm *vm)
+{
+	if (!usual_vm(l, t, 2, vm))
+		return false;
+	if (lower_all(l, vm, t))
+		return true;
+	vm_close(l, vm);
+	return false;
+}
+
 void check_guest(struct lab *l, struct tally *t)
 {
 	struct vm vm;
@@ -100,12 +111,8 @@ void check_again(struct lab *l, struct tally *t)
 {
 	struct vm vm;
 
-	if (!usual_vm(l, t, 2, &vm))
+	if (!lowered_vm(l, t, &vm))
 		return;
-	if (!lower_all(l, &vm, t)) {
-		vm_close(l, &vm);
-		return;
-	}
 	for (unsigned i = 0; i < 2; i++) {
 		int status = vm_init(l, &vm);
 
@@ -122,12 +129,8 @@ void check_frozen(struct lab *l, struct tally *t)
 
 	/* before they belonged to the VM, a register took CSV2 and CSV3 at any time */
 	t->none = "this KVM freezes nothing at the first run";
-	if (kernel_too_old("6.5", l->snap->kernel) || !usual_vm(l, t, 2, &vm))
+	if (kernel_too_old("6.5", l->snap->kernel) || !lowered_vm(l, t, &vm))
 		return;
-	if (!lower_all(l, &vm, t)) {
-		vm_close(l, &vm);
-		return;
-	}
 	status = vm_run(l, &vm);
 	hold(t, status == 0, "the guest did not answer");
 	for (unsigned i = 0; i < vm.n && status == 0; i++) {
@@ -146,12 +149,8 @@ void check_vm_wide(struct lab *l, struct tally *t)
 {
 	struct vm vm;
 
-	if (!usual_vm(l, t, 2, &vm))
+	if (!lowered_vm(l, t, &vm))
 		return;
-	if (!lower_all(l, &vm, t)) {
-		vm_close(l, &vm);
-		return;
-	}
 	for (unsigned i = 0; i < vm.n; i++) {
 		const struct predict_reg *r = &vm.reg[i];
 		uint64_t got;

@@ -8,7 +8,6 @@
  * Linked with -Wl,--wrap for malloc and the like, as tests/unit/memory.c is.
  * Exit status 0, 1, or 77 without KVM.
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -110,26 +109,14 @@ struct bench {
 	unsigned runs, struck;
 };
 
-static unsigned entries(const char *path)
-{
-	DIR *d = opendir(path);
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
-
 /* A thread that was joined may be in the list a moment longer. */
 static bool settles(const char *path, unsigned want)
 {
 	const struct timespec ms = { 0, 1000000 };
 
-	for (unsigned i = 0; i < SETTLE_MS && entries(path) != want; i++)
+	for (unsigned i = 0; i < SETTLE_MS && unit_entries(path) != want; i++)
 		nanosleep(&ms, NULL);
-	return entries(path) == want;
+	return unit_entries(path) == want;
 }
 
 static int note(void *ctx, const struct gcpu_exercise *e)
@@ -163,12 +150,12 @@ static void run(struct bench *b, const struct exercise *e, const char *what, uns
 	CHECK(status || r->visits == 1, "%s, %s %u: %u results", e->name, what, nth, r->visits);
 	CHECK(status || r->witness[0], "%s, %s %u: %s without a word", e->name, what, nth, shown(r));
 	CHECK(settles("/proc/self/fd", b->fds), "%s, %s %u: %u descriptors, %u before", e->name, what, nth,
-	      entries("/proc/self/fd"), b->fds);
+	      unit_entries("/proc/self/fd"), b->fds);
 	CHECK(settles("/proc/self/task", b->tasks), "%s, %s %u: %u threads, %u before", e->name, what, nth,
-	      entries("/proc/self/task"), b->tasks);
+	      unit_entries("/proc/self/task"), b->tasks);
 	/* one that was left behind is told of once */
-	b->fds = entries("/proc/self/fd");
-	b->tasks = entries("/proc/self/task");
+	b->fds = unit_entries("/proc/self/fd");
+	b->tasks = unit_entries("/proc/self/task");
 }
 
 /* Exercises may come to the same without these: what is given back anyway; the clock's rate, for which
@@ -368,8 +355,8 @@ static void break_all(const struct gcpu_snapshot *snap, int kvm_fd, const char *
 	b.o.kvm = status ? NULL : fault_kvm(b.fault);
 	b.o.plan = b.plan;
 	b.o.machine = &b.machine;
-	b.fds = entries("/proc/self/fd");
-	b.tasks = entries("/proc/self/task");
+	b.fds = unit_entries("/proc/self/fd");
+	b.tasks = unit_entries("/proc/self/task");
 	if (status == 0 && !refused)
 		true_words(&b);
 	for (unsigned i = 0; status == 0 && i < alive_n_exercises; i++) {

@@ -5,7 +5,6 @@
  */
 #include "../unit/unit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -31,18 +30,6 @@ static int faulty_ioctl(void *ctx, int fd, unsigned long request, uintptr_t arg)
 	if (++fault.calls == fault.fail_at)
 		return -EINVAL;
 	return real->ops->ioctl(real->ctx, fd, request, arg);
-}
-
-static unsigned entries(const char *path)
-{
-	DIR *d = opendir(path);
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
 }
 
 static unsigned char *new_page(void)
@@ -131,7 +118,7 @@ static void test_faults(void)
 
 	ops.ioctl = faulty_ioctl;
 	for (unsigned at = 1; at <= 3; at++) {
-		unsigned fds = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+		unsigned fds = unit_entries("/proc/self/fd"), threads = unit_entries("/proc/self/task");
 		unsigned char *page = new_page();
 		struct toucher t = { .page = page };
 		struct withhold *w = NULL;
@@ -150,7 +137,7 @@ static void test_faults(void)
 		CHECK(t.got == (at <= 2 ? 0x11 : 0), "ioctl %u: read 0x%x", at, t.got);
 		CHECK(withhold_end(w) == 0, "ioctl %u: said to be given", at);
 		munmap(page, page_size);
-		CHECK(entries("/proc/self/fd") == fds && entries("/proc/self/task") == threads,
+		CHECK(unit_entries("/proc/self/fd") == fds && unit_entries("/proc/self/task") == threads,
 		      "ioctl %u: descriptors or threads are left", at);
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_UNIT_H
 #define TESTS_UNIT_UNIT_H
 
+#include <dirent.h>
 #include <guestcpu/guestcpu.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,6 +29,19 @@ static inline int unit_end(void)
 	if (unit_failures)
 		printf("%d failed\n", unit_failures);
 	return unit_failures ? 1 : 0;
+}
+
+/* Entries of a directory, "." and ".." too: descriptors or threads of this process. */
+static inline unsigned unit_entries(const char *path)
+{
+	DIR *d = opendir(path);
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
 }
 
 /* A document in memory. */

@@ -122,9 +122,10 @@ static struct prediction mitigation(const struct predict_reg *r, uint64_t value)
 static struct prediction psci(const struct predict_vm *vm, const struct predict_reg *r, uint64_t value)
 {
 	bool later = vm->features >> facts->fields[ARM64_F_PSCI_0_2].lsb & 1;
-	uint64_t major = value >> 16, minor = value & 0xffff;
+	const struct field_fact *f = &facts->fields[ARM64_F_PSCI_VERSION];
 
-	if (later ? !(major == 0 && minor == 2) && major != 1 : !(major == 0 && minor == 1))
+	/* 0.1 is what a vCPU without the feature has, and no other */
+	if (!field_legal(f, value) || later != (value != f->absent))
 		return answer(EINVAL, r->now, PREDICT_UNKNOWN);
 	/* what a kernel starts with is the newest that it knows */
 	if (value > r->limit)

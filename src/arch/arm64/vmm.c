@@ -5,16 +5,24 @@
 
 #include <string.h>
 
-/* Bits of an address by the value of ID_AA64MMFR0_EL1.PARange. */
-static const unsigned parange_bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
+static unsigned leading_number(const char *s)
+{
+	unsigned n = 0;
+
+	for (; *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (unsigned)(*s - '0');
+	return n;
+}
 
 /* The widest one that is no wider than the VM's; what the plan has, where nobody said how wide that is. */
 static uint64_t parange_most(const struct gcpu_plan *p)
 {
+	const struct field_fact *f = &p->facts->fields[ARM64_F_ID_AA64MMFR0_EL1_PARANGE];
 	uint64_t value = field_get(p, p->value, ARM64_F_ID_AA64MMFR0_EL1_PARANGE), most = 0;
+	const char *name;
 
-	while (most + 1 < sizeof(parange_bits) / sizeof(parange_bits[0]) &&
-	       parange_bits[most + 1] <= p->machine.ipa_bits)
+	/* the values' names are their bits: "40bit" */
+	while ((name = value_name(p->facts, f, most + 1)) && leading_number(name) <= p->machine.ipa_bits)
 		most++;
 	return p->machine.ipa_bits && most < value ? most : value;
 }
