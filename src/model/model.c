@@ -194,8 +194,12 @@ static int op_guest_perm(void *ctx, int code, uint64_t arg, uint64_t *ret)
 
 static int op_pin(void *ctx, int cpu)
 {
-	(void)ctx;
-	return cpu <= 0 ? 0 : -EINVAL; /* its only CPU */
+	struct gcpu_model *m = ctx;
+
+	if (cpu > (int)m->host->cpuid[SNAP_VARIES].n || cpu > 1)
+		return -EINVAL;
+	m->cpu = cpu < 0 ? 0 : cpu;
+	return 0;
 }
 
 static const struct gcpu_kvm_ops ops = {

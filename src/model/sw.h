@@ -53,6 +53,7 @@ struct gcpu_model {
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
+	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
 /* Guest memory: a slot of KVM_SET_USER_MEMORY_REGION. */
