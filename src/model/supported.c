@@ -244,17 +244,21 @@ static void save_components(const struct supported *s, struct gcpu_snapshot *out
 	const struct word_fact *w = &FACTS->words[X86_W_CPUID_0XD_0X0_EAX];
 	const uint64_t tiles = field_bits(&FACTS->fields[X86_F_XCR0_TILECONFIG]) |
 			       field_bits(&FACTS->fields[X86_F_XCR0_TILEDATA]);
-	uint64_t raw = supported_raw(s, ADDR_LEAF(w->addr), ADDR_SUBLEAF(w->addr)).regs[0], known = 0;
+	uint64_t raw = supported_raw(s, ADDR_LEAF(w->addr), ADDR_SUBLEAF(w->addr)).regs[0], known;
 
-	for (unsigned i = w->first; i < w->first + w->n; i++)
-		if (in_kernel(s, &FACTS->fields[i]))
-			known |= field_bits(&FACTS->fields[i]);
+	/* the kernel has more than KVM on CPUs without VMX: bounds registers, which no guest gets there */
+	known = s->words[X86_W_CPUID_0XD_0X0_EAX];
+	if (supported_fact(s, "bounds"))
+		known |= raw & (field_bits(&FACTS->fields[X86_F_XCR0_MPX_BNDREGS]) |
+				field_bits(&FACTS->fields[X86_F_XCR0_MPX_BNDCSR]));
+	if (supported_fact(s, "tiles"))
+		known |= raw & tiles;
 	out->has_xcomp = true;
-	out->xcomp_supported = s->words[X86_W_CPUID_0XD_0X0_EAX] | (raw & tiles);
-	out->xcomp_permitted = raw & known & ~field_bits(&FACTS->fields[X86_F_XCR0_TILEDATA]);
+	out->xcomp_supported = s->words[X86_W_CPUID_0XD_0X0_EAX] | (supported_fact(s, "tiles") ? raw & tiles : 0);
+	out->xcomp_permitted = known & ~field_bits(&FACTS->fields[X86_F_XCR0_TILEDATA]);
 }
 
-static int compute(struct supported *s, struct gcpu_snapshot *out)
+int supported_compute(struct supported *s, struct gcpu_snapshot *out)
 {
 	int status;
 
@@ -272,93 +276,6 @@ static int compute(struct supported *s, struct gcpu_snapshot *out)
 		status = capabilities(s, out, false);
 	if (!status)
 		status = capabilities(s, out, true);
-	return status;
-}
-
-static bool same_list(const struct list *a, const struct list *b, size_t size)
-{
-	return a->n == b->n && (!a->n || memcmp(a->items, b->items, a->n * size) == 0);
-}
-
-static bool same_answers(const struct gcpu_snapshot *a, const struct gcpu_snapshot *b)
-{
-	for (int t = SNAP_SUPPORTED; t <= SNAP_HYPERV; t++)
-		if (!same_list(&a->cpuid[t], &b->cpuid[t], sizeof(struct snap_cpuid)))
-			return false;
-	return same_list(&a->msr_features, &b->msr_features, sizeof(struct snap_msr)) &&
-	       same_list(&a->caps_vm, &b->caps_vm, sizeof(struct snap_cap)) &&
-	       a->xcomp_supported == b->xcomp_supported;
-}
-
-static int assume(struct gcpu_snapshot *out, const char *what, const char *value, const char *why)
-{
-	struct snap_assumed *a = list_add(&out->assumed, sizeof(*a));
-
-	if (!a)
-		return GCPU_ERR_MEMORY;
-	a->what = text_copy(what, strlen(what));
-	a->value = text_copy(value, strlen(value));
-	a->why = text_copy(why, strlen(why));
-	return a->what && a->value && a->why ? 0 : GCPU_ERR_MEMORY;
-}
-
-/* A fact that was settled, so that others can be tried. */
-struct settled {
-	bool value;
-	const char *why, *param;
-};
-
-/* Would the answers be others if fact I were the other way round? */
-static int matters(struct supported *s, const struct gcpu_snapshot *out, unsigned i, bool *ret)
-{
-	struct gcpu_snapshot *other = snapshot_new(GCPU_ARCH_X86);
-	int status;
-
-	if (!other)
-		return GCPU_ERR_MEMORY;
-	s->turned = (int)i;
-	status = compute(s, other);
-	s->turned = -1;
-	*ret = !status && !same_answers(out, other);
-	gcpu_snapshot_free(other);
-	return status;
-}
-
-/* Only what the answers depend on is told. */
-static int assumptions(struct supported *s, struct gcpu_snapshot *out)
-{
-	struct settled *all = calloc(gcpu_n_kfacts, sizeof(*all));
-	int status = all ? 0 : GCPU_ERR_MEMORY;
-
-	for (unsigned i = 0; i < gcpu_n_kfacts && !status; i++)
-		all[i] = (struct settled){ s->facts[i], s->why[i], s->param[i] };
-	for (unsigned i = 0; i < gcpu_n_kfacts && !status; i++) {
-		bool tell = false;
-
-		if (all[i].why)
-			status = matters(s, out, i, &tell);
-		if (tell)
-			status = assume(out, all[i].param ? all[i].param : gcpu_kfacts[i], all[i].value ? "1" : "0", all[i].why);
-	}
-	free(all);
-	return status;
-}
-
-/* What is assumed whatever the host is. */
-static int always_assumed(const struct supported *s, const char *kernel, struct gcpu_snapshot *out)
-{
-	int status = 0;
-
-	if (strcmp(kernel, s->release) != 0)
-		status = assume(out, "kernel", s->release, "the release for which this series was compared with a real KVM");
-	if (!status)
-		status = assume(out, "kernel options", "Debian's",
-				"no command line that takes CPU features away, mitigations as they are by default");
-	if (!status && !s->host->microcode)
-		status = assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
-	if (!status && s->vendor != VENDOR_AMD)
-		status = assume(out, "witness", "none",
-				"rules for this vendor's CPUs were read in KVM's source and not compared with a KVM that runs there");
 	return status;
 }
 
@@ -470,11 +387,9 @@ static int run(struct supported *s, const char *kernel, const char *vendor, stru
 	int status = describe(s, vendor, out);
 
 	if (!status)
-		status = compute(s, out);
+		status = supported_compute(s, out);
 	if (!status)
-		status = always_assumed(s, kernel, out);
-	if (!status)
-		status = assumptions(s, out);
+		status = supported_assumed(s, kernel, out);
 	if (!status)
 		status = snapshot_seal(out) ? GCPU_ERR_MEMORY : 0;
 	return status;

@@ -41,6 +41,10 @@ struct snap_cpuid supported_raw(const struct supported *s, uint32_t leaf, uint32
 uint32_t supported_highest(const struct supported *s, uint32_t leaf);
 bool supported_when(const struct supported *s, struct ktext_when when);
 bool supported_fact(const struct supported *s, const char *name);
+/* All answers into *out; s->words, facts and so on are what they came of. */
+int supported_compute(struct supported *s, struct gcpu_snapshot *out);
+/* What was assumed, after supported_compute(). */
+int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snapshot *out);
 /* Fill the CPUID tables of *out. */
 int supported_leaves(const struct supported *s, struct gcpu_snapshot *out);
 
