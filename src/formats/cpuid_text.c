@@ -66,7 +66,7 @@ static int bad_line(const struct text *t, const char *what, const char *expected
 	return GCPU_ERR_DOCUMENT;
 }
 
-/* LEAF SUBLEAF: eax=.. ebx=.. ecx=.. edx=..; some versions of cpuid print a ninth digit, 0. */
+/* LEAF SUBLEAF: eax=.. ebx=.. ecx=.. edx=.. */
 static bool cpuid_r(struct text *t)
 {
 	static const char *const names[4] = { "eax=0x", "ebx=0x", "ecx=0x", "edx=0x" };
@@ -80,11 +80,7 @@ static bool cpuid_r(struct text *t)
 	t->numbered = true;
 	for (unsigned i = 0; i < 4; i++) {
 		blanks(t);
-		if (!word(t, names[i]))
-			return false;
-		if (t->end - t->at > 8 && t->at[0] == '0' && t->at[8] != ' ')
-			t->at++;
-		if (!hex(t, 8, &e->regs[i]))
+		if (!word(t, names[i]) || !hex(t, 8, &e->regs[i]))
 			return false;
 	}
 	return t->at == t->end;
