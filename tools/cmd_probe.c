@@ -39,7 +39,8 @@ static int run(struct tool *t)
 			exit_code = EXIT_LACKS;
 		if (!exit_code && f != stdout && !t->json) {
 			tool_print(stdout, gcpu_snapshot_name(snap));
-			printf("\n  %s\n  written to ", gcpu_snapshot_hash(snap));
+			printf("\n%s  %s\n  written to ", gcpu_snapshot_is_computed(snap) ? "  computed, not measured: what was assumed is in it\n" : "",
+			       gcpu_snapshot_hash(snap));
 			tool_print(stdout, t->value[OPT_OUTPUT]);
 			printf("\n");
 		}
