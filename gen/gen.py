@@ -62,9 +62,11 @@ def main(data, out):
              "params": read_params(f"{data}/kvm/params.txt"),
              "errors": read_errors(f"{data}/kvm/errors.txt")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
-    written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
+    supported, facts = emit_supported(data, arches[0], lists["params"])
+    written = {"feature_numbers.h": emit_features(arches),
+               "facts_gen.h": emit_enums(arches, lists).replace("#endif\n", facts + "#endif\n"),
                "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD),
-               "supported_gen.c": emit_supported(data, arches[0], lists["params"])}
+               "supported_gen.c": supported}
     for a in arches:
         written[f"facts_{a['name']}.c"] = emit_arch(a, lists)
     for name, text in written.items():

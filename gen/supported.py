@@ -6,7 +6,7 @@ import re
 
 from emit import HEAD, c_str, table
 from links import field_index
-from tables import REGS, RELEASE, choose, cpuid_addr, named, number, refuse, rows
+from tables import REGS, RELEASE, c_name, choose, cpuid_addr, named, number, refuse, rows
 
 OPS = ["native", "has", "is", "vendor", "kernel", "family", "model", "leaf"]          # as enum kwhen_op
 VENDORS = {"intel": 1, "amd": 2, "centaur": 4}
@@ -99,10 +99,10 @@ class Rules:
                 index = field_index(where, name, self.fields)
                 if self.fields[index]["width"] != 1:
                     refuse(where, f"{name} is no single bit")
-                if witness not in ("-", "tcg"):
-                    refuse(where, f"no such witness '{witness}': tcg, or -")
+                if witness not in ("-", "tcg", "real"):
+                    refuse(where, f"no such witness '{witness}': tcg, real, or -")
                 out.append(f"{{ {index}, {choose(where, effect, EFFECTS, 'effect')}, "
-                           f"{'true' if witness == 'tcg' else 'false'}, {self.when(where, when)}, {c_str(source)} }}")
+                           f"{'false' if witness == '-' else 'true'}, {self.when(where, when)}, {c_str(source)} }}")
         return out
 
     def register(self, where, text, addr):
@@ -191,4 +191,5 @@ def emit_supported(data, arch, params):
     for decl, items in lists:
         text += table(f"const {decl}[]", items)
         text += f"const unsigned {decl.split()[-1].replace('gcpu_', 'gcpu_n_', 1)} = {len(items)};\n\n"
-    return text
+    names = "".join(f"\tKFACT_{c_name(f)} = {i},\n" for i, f in enumerate(r.facts))
+    return text, f"/* Facts of hostfacts.txt. */\nenum {{\n{names}}};\n\n"

@@ -230,14 +230,6 @@ static int capabilities(const struct supported *s, struct gcpu_snapshot *out, bo
 	return 0;
 }
 
-bool supported_fact(const struct supported *s, const char *name)
-{
-	for (unsigned i = 0; i < gcpu_n_kfacts; i++)
-		if (strcmp(gcpu_kfacts[i], name) == 0)
-			return s->facts[i];
-	return false;
-}
-
 /* What KVM can give of XCR0, and what a process has of it without asking. */
 static void save_components(const struct supported *s, struct gcpu_snapshot *out)
 {
@@ -248,13 +240,13 @@ static void save_components(const struct supported *s, struct gcpu_snapshot *out
 
 	/* the kernel has more than KVM on CPUs without VMX: bounds registers, which no guest gets there */
 	known = s->words[X86_W_CPUID_0XD_0X0_EAX];
-	if (supported_fact(s, "bounds"))
+	if (s->facts[KFACT_BOUNDS])
 		known |= raw & (field_bits(&FACTS->fields[X86_F_XCR0_MPX_BNDREGS]) |
 				field_bits(&FACTS->fields[X86_F_XCR0_MPX_BNDCSR]));
-	if (supported_fact(s, "tiles"))
+	if (s->facts[KFACT_TILES])
 		known |= raw & tiles;
 	out->has_xcomp = true;
-	out->xcomp_supported = s->words[X86_W_CPUID_0XD_0X0_EAX] | (supported_fact(s, "tiles") ? raw & tiles : 0);
+	out->xcomp_supported = s->words[X86_W_CPUID_0XD_0X0_EAX] | (s->facts[KFACT_TILES] ? raw & tiles : 0);
 	out->xcomp_permitted = known & ~field_bits(&FACTS->fields[X86_F_XCR0_TILEDATA]);
 }
 
@@ -372,12 +364,16 @@ static int describe(const struct supported *s, const char *vendor, struct gcpu_s
 		if (!copy->module || !copy->name || !copy->value)
 			return GCPU_ERR_MEMORY;
 	}
-	for (size_t i = 0; i < host->cpuid[SNAP_NATIVE].n; i++) {
-		struct snap_cpuid *e = list_add(&out->cpuid[SNAP_NATIVE], sizeof(*e));
+	out->has_tsc_khz = host->has_tsc_khz;
+	out->tsc_khz = host->tsc_khz;
+	for (int t = SNAP_NATIVE; t <= SNAP_VARIES; t++) {
+		for (size_t i = 0; i < host->cpuid[t].n; i++) {
+			struct snap_cpuid *e = list_add(&out->cpuid[t], sizeof(*e));
 
-		if (!e)
-			return GCPU_ERR_MEMORY;
-		*e = *LIST_AT(&host->cpuid[SNAP_NATIVE], struct snap_cpuid, i);
+			if (!e)
+				return GCPU_ERR_MEMORY;
+			*e = *LIST_AT(&host->cpuid[t], struct snap_cpuid, i);
+		}
 	}
 	return 0;
 }

@@ -40,7 +40,6 @@ struct snap_cpuid supported_raw(const struct supported *s, uint32_t leaf, uint32
 /* Highest leaf of the class of LEAF, 0 where there is none. */
 uint32_t supported_highest(const struct supported *s, uint32_t leaf);
 bool supported_when(const struct supported *s, struct ktext_when when);
-bool supported_fact(const struct supported *s, const char *name);
 /* All answers into *out; s->words, facts and so on are what they came of. */
 int supported_compute(struct supported *s, struct gcpu_snapshot *out);
 /* What was assumed, after supported_compute(). */

@@ -65,7 +65,7 @@ static uint32_t field_of(unsigned field, uint32_t reg)
 
 static uint32_t widths(const struct supported *s, uint32_t raw, bool old)
 {
-	bool tdp = supported_fact(s, "tdp");
+	bool tdp = s->facts[KFACT_TDP];
 	uint32_t physical = field_of(X86_F_PHYS_ADDR_BITS, raw), linear = field_of(X86_F_VIRT_ADDR_BITS, raw);
 	uint32_t guest = field_of(X86_F_GUEST_PHYS_ADDR_BITS, raw);
 
@@ -76,7 +76,7 @@ static uint32_t widths(const struct supported *s, uint32_t raw, bool old)
 			physical = guest;
 		guest = 0;
 	} else {
-		guest = !tdp ? 0 : physical > FOUR_LEVELS && !supported_fact(s, "five-level") ? FOUR_LEVELS : physical;
+		guest = !tdp ? 0 : physical > FOUR_LEVELS && !s->facts[KFACT_FIVE_LEVEL] ? FOUR_LEVELS : physical;
 	}
 	return field_put(X86_F_PHYS_ADDR_BITS, physical) | field_put(X86_F_VIRT_ADDR_BITS, linear) |
 	       field_put(X86_F_GUEST_PHYS_ADDR_BITS, guest);

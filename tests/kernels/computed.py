@@ -31,6 +31,7 @@ CPUS = {
     "max": "max,-cx16",
     "max-no-npt": "max,-cx16,-npt",
     "max-57-bits": "max,-cx16,phys-bits=46,+la57,-vgif",
+    "max-func7": "max,-cx16,level-func7=2",
     "EPYC": "EPYC,-cx16",
     "EPYC-Rome": "EPYC-Rome,-cx16",
     "EPYC-Milan": "EPYC-Milan,-cx16",

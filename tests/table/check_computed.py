@@ -149,6 +149,42 @@ def guests(computed, shared, feature_words):
     print(f"{words} feature words of real guests")
 
 
+def own_guests(computed, shared, feature_words, work):
+    """KVM would offer what it gave: a guest's CPUID taken for a CPU's own must be offered, all of it, and
+    IA32_ARCH_CAPABILITIES, of which a CPU says nothing in CPUID, be what the guest has."""
+    words = 0
+    for cpu in ("INTEL_ICELAKE", "INTEL_SAPPHIRE_RAPIDS"):
+        for series in ("6.1", "6.18"):
+            path = f"{shared}/firecracker/fingerprint_{cpu}_{series}host.json"
+            if not os.path.exists(path):
+                continue
+            with open(path, encoding="utf-8") as f:
+                config = json.load(f)["guest_cpu_config"]
+            table = {(int(m["leaf"], 16), int(m["subleaf"], 16)): {r["register"]: int(r["bitmap"], 2) for r in m["modifiers"]}
+                     for m in config["cpuid_modifiers"]}
+            # a CPU that can do it: Firecracker's guests have neither VMX nor counters
+            table[1, 0]["ecx"] |= 1 << 5
+            table[10, 0]["eax"] = 0x8300805
+            text = os.path.join(work, "raw.txt")
+            with open(text, "w", encoding="utf-8") as f:
+                for (leaf, sub), values in sorted(table.items()):
+                    f.write(f"   {leaf:#010x} {sub:#04x}: " + " ".join(f"{r}={values.get(r, 0):#010x}" for r in REGS) + "\n")
+            document = computed.snapshot(text, series)
+            got = registers(document)
+            table[1, 0]["ecx"] &= ~(1 << 24 | 1 << 31)    # Firecracker's own
+            for where in sorted(feature_words):
+                had = table.get(where[:2], {}).get(where[2], 0)
+                if had and where[0] < 0x40000000 or where[0] >= 0x80000000:
+                    words += 1
+                    if had & ~got.get(where, 0):
+                        yield f"{cpu}, {series}: {where[0]:#x}.{where[1]}.{where[2]}: a guest had {had:#x}, computed {got.get(where, 0):#x}"
+            want = [int(m["bitmap"], 2) for m in config["msr_modifiers"] if int(m["addr"], 16) == 0x10a]
+            have = [int(m["value"], 16) for m in document["msrs"]["features"] if m["index"] == "0x10a"]
+            if want != have:
+                yield f"{cpu}, {series}: IA32_ARCH_CAPABILITIES: a guest had {[hex(v) for v in want]}, computed {[hex(v) for v in have]}"
+    print(f"{words} feature words of real Intel guests")
+
+
 def main(command, data, shared):
     if not glob.glob(f"{shared}/instlatx64/*.txt"):
         print(f"SKIP: no dump in {shared}")
@@ -168,7 +204,7 @@ def main(command, data, shared):
         computed = Computed(command, work)
         problems = [*dumps(computed, f"{shared}/instlatx64", series),
                     *hosts(computed, f"{shared}/libvirt-cputest", bits, aliases, work),
-                    *guests(computed, shared, words)]
+                    *guests(computed, shared, words), *own_guests(computed, shared, words, work)]
     for problem in problems:
         print(problem)
     return int(bool(problems))
