@@ -350,7 +350,7 @@ static int describe(const struct supported *s, const char *vendor, struct gcpu_s
 	out->kernel = copy_or_null(s->release);
 	out->microcode = copy_or_null(host->microcode);
 	out->module = copy_or_null(s->vendor == VENDOR_AMD ? "kvm_amd" : "kvm_intel");
-	if (!out->vendor || !out->kernel || !out->module)
+	if (!out->vendor || !out->kernel || !out->module || (*shown && !out->brand) || (host->microcode && !out->microcode))
 		return GCPU_ERR_MEMORY;
 	for (size_t i = 0; i < host->params.n; i++) {
 		const struct snap_param *p = LIST_AT(&host->params, struct snap_param, i);
