@@ -9,7 +9,7 @@ _guestcpu_options()
 		--kvm --kvm-leaf --no-trial --smp --vcpus --x2apic-ids --help -h'
 
 	case $1 in
-	probe) echo "--arch --host --json -j --kvm --name --no-trial --output -o --help -h" ;;
+	probe) echo "--arch --from-cpuid --host --json -j --kernel --kvm --name --no-trial --output -o --help -h" ;;
 	features) echo "$machine --all -a --hosts --kind --missing --on --presets" ;;
 	plan) echo "$machine --all -a --format -f --output -o" ;;
 	explain) echo "$machine" ;;
@@ -96,7 +96,8 @@ _guestcpu_value()
 	--kind) mapfile -t COMPREPLY < <(compgen -W 'hw emulated synth pass vendor alias pv vmm runtime none' -- "$cur") ;;
 	# "=" parts words: what stands before it is the request so far
 	*,pv) mapfile -t COMPREPLY < <(compgen -W 'none safe migratable latency all' -- "$cur") ;;
-	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.1 6.12 6.18 7.2' -- "$cur") ;;
+	--from-cpuid | --kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--ipa-bits | --kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac

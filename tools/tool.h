@@ -17,6 +17,7 @@ enum option {
 	OPT_CPU,
 	OPT_DISABLE_EXITS,
 	OPT_FORMAT,
+	OPT_FROM_CPUID,
 	OPT_GIC,
 	OPT_HANDLES,
 	OPT_HELP,
@@ -25,6 +26,7 @@ enum option {
 	OPT_IPA_BITS,
 	OPT_IRQCHIP,
 	OPT_JSON,
+	OPT_KERNEL,
 	OPT_KIND,
 	OPT_KVM,
 	OPT_KVM_LEAF,
@@ -133,6 +135,8 @@ int tool_load(const char *host, struct gcpu_snapshot **ret, struct gcpu_error *e
 
 /* /dev/kvm or --kvm; a descriptor or a negative gcpu_code. */
 int tool_open_kvm(const struct tool *t, struct gcpu_error *err);
+/* --from-cpuid: a snapshot that is computed, which the caller frees. 0, or a code and *ret_exit. */
+int tool_computed(struct tool *t, struct gcpu_snapshot **ret, int *ret_exit);
 /* The snapshot that --host names; *ret_kvm_fd is >= 0 if it is a KVM's, tool_kvm(). */
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit);
 /* Where nobody named a GIC: the best that the host has. */

@@ -49,6 +49,8 @@ struct gcpu_model {
 	struct gcpu_snapshot *computed; /* host, where it is the model's own */
 	const struct sw_arch *arch;
 	unsigned release; /* RELEASE() of the kernel that it plays */
+	const char *series; /* what was asked for, or NULL: only while it is made */
+	bool other_kernel;  /* and it is not the one of the snapshot */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
