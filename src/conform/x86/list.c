@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* All cases of x86, in the order in which they run. */
+#include "x86.h"
+
+const struct conform_case *const conform_x86[] = {
+	x86_cpuid_get,
+	x86_cpuid_set,
+	NULL,
+};
