@@ -99,5 +99,13 @@ bool expect_fault(struct conform *c, const struct guest_op *op, unsigned vector,
 #define X86_TABLE(name) extern const struct conform_case name[]
 X86_TABLE(x86_cpuid_get);
 X86_TABLE(x86_cpuid_set);
+X86_TABLE(x86_supported);
+X86_TABLE(x86_runtime);
+X86_TABLE(x86_lookup);
+X86_TABLE(x86_frozen);
+X86_TABLE(x86_sregs);
+X86_TABLE(x86_xcr0);
+X86_TABLE(x86_caps);
+X86_TABLE(x86_irqchip);
 
 #endif
