@@ -329,7 +329,7 @@ static int tsc_khz(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_caps[] = {
+const struct conform_case cases_x86_caps[] = {
 	{ "caps:version", "KVM API 4.1, 4.4", version },
 	{ "caps:always-there", "KVM API 4.4", there },
 	{ "caps:enable-errors", "KVM API 4.37", enable_errors },

@@ -243,7 +243,7 @@ static int supported_stable(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_cpuid_get[] = {
+const struct conform_case cases_x86_cpuid_get[] = {
 	{ "cpuid-get:supported-too-small", "KVM API 4.46", supported_small },
 	{ "cpuid-get:supported-too-large", "cpuid.c kvm_dev_ioctl_get_cpuid", supported_large },
 	{ "cpuid-get:bad-pointers", "KVM API 4.46", supported_fault },

@@ -242,7 +242,7 @@ static int per_vcpu(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_cpuid_set[] = {
+const struct conform_case cases_x86_cpuid_set[] = {
 	{ "cpuid-set:sizes", "KVM API 4.20", sizes },
 	{ "cpuid-set:empty", "cpuid.c kvm_vcpu_ioctl_set_cpuid2", empty },
 	{ "cpuid-set:as-given", "KVM API 4.20", as_given },

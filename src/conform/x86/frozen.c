@@ -142,7 +142,7 @@ static int msrs(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_frozen[] = {
+const struct conform_case cases_x86_frozen[] = {
 	{ "frozen:same-table", "ST:x86/cpuid_test", same },
 	{ "frozen:changed-table", "ST:x86/cpuid_test", changed },
 	{ "frozen:per-vcpu", "cpuid.c kvm_set_cpuid", per_vcpu },

@@ -29,6 +29,11 @@ int overridden(struct conform *c, uint32_t leaf, uint32_t index, unsigned reg, u
 	return skip(c, "this KVM has the last word about CPUID leaf 0x%x", leaf);
 }
 
+int own_way(struct conform *c, const char *what)
+{
+	return mainline(c) ? 0 : skip(c, "this KVM, which is neither kvm_intel nor kvm_amd, has its own way with %s", what);
+}
+
 int adds_entries(struct conform *c)
 {
 	struct conform_vm *vm;

@@ -77,7 +77,7 @@ static int waiting(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_irqchip[] = {
+const struct conform_case cases_x86_irqchip[] = {
 	{ "irqchip:once", "KVM API 4.24, 7.5", once },
 	{ "irqchip:before-vcpus", "KVM API 4.24, 7.5", before_vcpus },
 	{ "irqchip:routes", "KVM API 7.5", routes },

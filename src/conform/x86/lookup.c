@@ -245,7 +245,7 @@ static int whole_table(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_lookup[] = {
+const struct conform_case cases_x86_lookup[] = {
 	{ "lookup:whole-table", "ST:x86/cpuid_test", whole_table },
 	{ "lookup:first-match", "cpuid.c cpuid_entry2_find", first_match },
 	{ "lookup:out-of-range-intel", "cpuid.c get_out_of_range_cpuid_entry", intel },

@@ -293,7 +293,7 @@ static int unhalt_strip(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_runtime[] = {
+const struct conform_case cases_x86_runtime[] = {
 	{ "runtime:osxsave-by-host", "ST:x86/set_sregs_test", osxsave_host },
 	{ "runtime:osxsave-by-guest", "ST:x86/cr4_cpuid_sync_test", osxsave_guest },
 	{ "runtime:ospke-by-host", "ST:x86/set_sregs_test", ospke_host },

@@ -313,7 +313,7 @@ static int apic_base(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_sregs[] = {
+const struct conform_case cases_x86_sregs[] = {
 	{ "sregs:cr4-osxsave", "ST:x86/set_sregs_test", cr4_OSXSAVE },
 	{ "sregs:cr4-pcide", "x86.c __kvm_is_valid_cr4", cr4_PCIDE },
 	{ "sregs:cr4-vmxe", "ST:x86/set_sregs_test", cr4_VMXE },

@@ -262,7 +262,7 @@ static int caches(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_supported[] = {
+const struct conform_case cases_x86_supported[] = {
 	{ "supported:kvm-leaves", "KVM cpuid.rst", kvm_leaves },
 	{ "supported:always", "KVM API 4.46", always },
 	{ "supported:since-6.14", "KVM API 4.46", since_6_14 },

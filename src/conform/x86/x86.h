@@ -67,6 +67,8 @@ int set_sregs(struct conform_vm *vm, unsigned vcpu, const struct gk_x86_sregs *s
 bool mainline(const struct conform *c);
 /* KVM puts its own bits in place of these of a table, as the trial in its snapshot shows. */
 int overridden(struct conform *c, uint32_t leaf, uint32_t index, unsigned reg, uint32_t bits);
+/* Not kvm_intel and not kvm_amd, and known to serve this otherwise. */
+int own_way(struct conform *c, const char *what);
 /* KVM adds entries to a table, or leaves some out. */
 int adds_entries(struct conform *c);
 /* KVM serves no hypercall of a guest's ring 0. */
@@ -97,15 +99,21 @@ bool expect_done(struct conform *c, const struct guest_op *op, const char *what)
 bool expect_fault(struct conform *c, const struct guest_op *op, unsigned vector, const char *what);
 
 #define X86_TABLE(name) extern const struct conform_case name[]
-X86_TABLE(x86_cpuid_get);
-X86_TABLE(x86_cpuid_set);
-X86_TABLE(x86_supported);
-X86_TABLE(x86_runtime);
-X86_TABLE(x86_lookup);
-X86_TABLE(x86_frozen);
-X86_TABLE(x86_sregs);
-X86_TABLE(x86_xcr0);
-X86_TABLE(x86_caps);
-X86_TABLE(x86_irqchip);
+X86_TABLE(cases_x86_cpuid_get);
+X86_TABLE(cases_x86_cpuid_set);
+X86_TABLE(cases_x86_supported);
+X86_TABLE(cases_x86_runtime);
+X86_TABLE(cases_x86_lookup);
+X86_TABLE(cases_x86_frozen);
+X86_TABLE(cases_x86_sregs);
+X86_TABLE(cases_x86_xcr0);
+X86_TABLE(cases_x86_caps);
+X86_TABLE(cases_x86_irqchip);
+X86_TABLE(cases_x86_msrs);
+X86_TABLE(cases_x86_lapic);
+X86_TABLE(cases_x86_smp);
+X86_TABLE(cases_x86_pv);
+X86_TABLE(cases_x86_hypercalls);
+X86_TABLE(cases_x86_exits);
 
 #endif

@@ -176,7 +176,7 @@ static int xss(struct conform *c)
 	return 0;
 }
 
-const struct conform_case x86_xcr0[] = {
+const struct conform_case cases_x86_xcr0[] = {
 	{ "xcr0:combinations", "ST:x86/xcr0_cpuid_test", combinations },
 	{ "xcr0:unsupported", "ST:x86/xcr0_cpuid_test", unsupported },
 	{ "xcr0:by-table", "x86.c __kvm_set_xcr", by_table },
