@@ -441,29 +441,48 @@ static int steal(struct conform *c)
 	return 0;
 }
 
-/* While an interrupt is served the word says that its end need not be written. */
+#define TIMES 4
+
+/* Interrupts that a vCPU sends itself, one at a time; then what its handler has counted. */
+static int interrupts(struct conform_vm *vm, struct guest_op first, struct guest_op *seen)
+{
+	struct guest_op ops[3 + 2 * TIMES];
+
+	ops[0] = first;
+	ops[1] = OP_STORE(APIC_PAGE + APIC_SPIV, 4, SPIV_ON);
+	for (unsigned i = 0; i < TIMES; i++) {
+		ops[2 + 2 * i] = OP_STORE(APIC_PAGE + APIC_ICR, 4, ICR_SELF | 0x51);
+		ops[3 + 2 * i] = OP(GUEST_OP_HALT, 0);
+	}
+	ops[2 + 2 * TIMES] = OP(GUEST_OP_INTERRUPTS, 0);
+	if (guest_run(vm, 0, ops, COUNT(ops)))
+		return 1;
+	*seen = ops[2 + 2 * TIMES];
+	return 0;
+}
+
+/*
+ * While an interrupt is served the word may say that its end need not be written; KVM need not
+ * let every one be skipped, and of the first it does not. None is lost.
+ */
 static int eoi(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
 	uint64_t at;
 	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
-	struct guest_op with[] = { OP(GUEST_OP_EOI_WORD, at), OP_WRMSR(PV_MSR_EOI, at | 1),
-				   OP_STORE(APIC_PAGE + APIC_SPIV, 4, SPIV_ON),
-				   OP_STORE(APIC_PAGE + APIC_ICR, 4, ICR_SELF | 0x51), OP(GUEST_OP_HALT, 0),
-				   OP(GUEST_OP_INTERRUPTS, 0), OP_LOAD(at, 4) };
-	struct guest_op without[] = { OP_WRMSR(PV_MSR_EOI, 0), OP_STORE(APIC_PAGE + APIC_ICR, 4, ICR_SELF | 0x51),
-				      OP(GUEST_OP_HALT, 0), OP(GUEST_OP_INTERRUPTS, 0) };
+	struct guest_op word = OP(GUEST_OP_EOI_WORD, at), on, off;
 
-	if (!p || own_way(c, "the end of an interrupt") || guest_run(vm, 0, with, COUNT(with)))
+	if (!p || own_way(c, "the end of an interrupt") || guest_run(vm, 0, &word, 1) ||
+	    interrupts(vm, OP_WRMSR(PV_MSR_EOI, at | 1), &on))
 		return 1;
-	expect_value(c, with[5].res[0], 1, "interrupts taken");
-	expect_value(c, with[5].res[2], 1, "ends that were skipped");
-	expect_value(c, with[6].res[0] & 1, 0, "the word then");
-	if (guest_run(vm, 0, without, COUNT(without)))
+	expect_value(c, on.res[0], TIMES, "interrupts taken");
+	expect(c, on.res[2] > 0, "ends that were skipped");
+	expect_value(c, on.res[2] + on.res[3], TIMES, "ends that were skipped or written");
+	expect_value(c, p[0] & 1, 0, "the word then");
+	if (interrupts(vm, OP_WRMSR(PV_MSR_EOI, 0), &off))
 		return 1;
-	expect_value(c, without[3].res[0], 2, "interrupts taken");
-	expect_value(c, without[3].res[2], 1, "ends that were skipped, with the word off");
-	expect_value(c, without[3].res[3], 1, "ends that were written");
+	expect_value(c, off.res[0], 2 * TIMES, "interrupts taken with the word off, too");
+	expect_value(c, off.res[2], on.res[2], "ends that were skipped, none more");
 	return 0;
 }
 
