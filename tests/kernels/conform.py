@@ -4,6 +4,7 @@
 
     conform.py --build DIR [--results DIR] x86:6.12    the gate, one kernel
     conform.py --build DIR [--results DIR] --report    a line for each newer kernel, never a failure
+    conform.py --here CMD [--results DIR] [--on BACKEND]   this machine's KVM, or another backend of CMD
     conform.py --results DIR --table                   what has run, a line for each
 
 What is expected stands in the cases (src/conform).  Here is only how much must
@@ -17,6 +18,7 @@ import argparse
 import glob
 import json
 import os
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,8 +31,37 @@ OTHERS = ("x86:6.18", "x86:7.2", "x86:newest")
 CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
 QEMU_MACHINE = {"x86": "", "arm64": "mte=on"}
 # Fewer would not be all of it.
-CASES_LEAST = {"x86": 20}
+CASES_LEAST = {"x86": 180}
 SKIP = 77
+
+
+def judge(ran, least):
+    """{"line", "failed", "status", "skipped", "host"} of what a command said; ran: status, stdout, stderr."""
+    try:
+        document = json.loads(ran["stdout"])
+        cases, summary, host = document["cases"], document["summary"], document["host"]
+    except (ValueError, KeyError):
+        return {"status": 1, "line": f"it did not end: {ran['status']}", "skipped": [], "host": {},
+                "failed": [ran["stderr"][-300:], ran["stdout"][-600:]]}
+    failed = [f"{case['name']} ({case['source']}): {why}" for case in cases for why in case["failures"]]
+    skipped = [f"{case['name']}: {case['reason']}" for case in cases if case["outcome"] == "skipped"]
+    if summary["cases"] < least:
+        failed.append(f"it tried too little: {summary}")
+    if ran["status"] != int(bool(summary["failed"])):
+        failed.append(f"exit status {ran['status']} {ran['stderr'][-300:]}")
+    line = (f"{summary['cases']} cases, {summary['passed']} passed, {summary['failed']} failed, "
+            f"{summary['skipped']} skipped; {summary['checks']} assertions")
+    return {"status": int(bool(failed)), "line": line, "failed": failed, "skipped": skipped, "host": host}
+
+
+def here(command, backend):
+    """The same on this machine; None without a KVM."""
+    done = subprocess.run([command, "conform", "--json", *(["--on", backend] if backend else [])],
+                          capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode == 3:
+        print(f"SKIP: conform: {json.loads(done.stdout)['error']['text']}", flush=True)
+        return None
+    return judge({"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}, CASES_LEAST["x86"])
 
 
 def run(kernel, folder, only=None):
@@ -42,29 +73,13 @@ def run(kernel, folder, only=None):
                        files=[(command, "/bin/guestcpu")], command_limit=150))
     if result["status"] != "done":
         return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "failed": [], "skipped": []}
-    ran = result["commands"][0]
-    try:
-        document = json.loads(ran["stdout"])
-        cases, summary = document["cases"], document["summary"]
-    except (ValueError, KeyError):
-        return {"status": 1, "line": f"it did not end: {ran['status']}", "skipped": [],
-                "failed": [ran["stderr"][-300:], ran["stdout"][-600:]]}
-    failed = [f"{case['name']} ({case['source']}): {why}" for case in cases for why in case["failures"]]
-    skipped = [f"{case['name']}: {case['reason']}" for case in cases if case["outcome"] == "skipped"]
-    if not only and summary["cases"] < CASES_LEAST[arch]:
-        failed.append(f"it tried too little: {summary}")
-    if ran["status"] != int(bool(summary["failed"])):
-        failed.append(f"exit status {ran['status']} {ran['stderr'][-300:]}")
-    line = (f"{summary['cases']} cases, {summary['passed']} passed, {summary['failed']} failed, "
-            f"{summary['skipped']} skipped; {summary['checks']} assertions")
-    return {"status": int(bool(failed)), "line": line, "failed": failed, "skipped": skipped,
-            "release": result["release"]}
+    return {**judge(result["commands"][0], 0 if only else CASES_LEAST[arch]), "release": result["release"]}
 
 
 def keep(results, kernel, found):
     if results:
         os.makedirs(results, exist_ok=True)
-        with open(os.path.join(results, f"conform-{kernel.replace(':', '-')}.json"), "w", encoding="utf-8") as file:
+        with open(os.path.join(results, f"conform-{kernel.replace(':', '-').replace('/', '-')}.json"), "w", encoding="utf-8") as file:
             json.dump({"kernel": kernel, **found}, file)
 
 
@@ -73,7 +88,9 @@ def table(results):
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
         arch, _, series = found["kernel"].partition(":")
-        print(f"conform {arch:5} {series:7} {found['line']}")
+        who = f"{found['host'].get('module', '?')} {found['host'].get('kernel', '?')}" if found["kernel"] == "here" else \
+            found["kernel"] if arch == "model" else f"{arch} {series}"
+        print(f"conform {who:32} {found['line']}")
     return 0
 
 
@@ -100,12 +117,21 @@ def main():
     parser.add_argument("--results", help="where what has run is kept")
     parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
     parser.add_argument("--table", action="store_true", help="a line for each that has run")
+    parser.add_argument("--here", metavar="CMD", help="on this machine, by this command")
+    parser.add_argument("--on", help="with --here: the backend")
     parser.add_argument("--only", help="cases by pattern")
     parser.add_argument("--skipped", action="store_true", help="tell what was skipped, too")
     parser.add_argument("kernel", nargs="*")
     arguments = parser.parse_args()
     if arguments.table and arguments.results:
         return table(arguments.results)
+    if arguments.here:
+        found = here(arguments.here, arguments.on)
+        if not found:
+            return SKIP
+        keep(arguments.results, arguments.on or "here", found)
+        print("\n".join([*found["failed"][:80], found["line"]]))
+        return found["status"]
     wanted = arguments.kernel or (OTHERS if arguments.report else [])
     if not arguments.build or not wanted or any(kernel.partition(":")[0] not in CPU for kernel in wanted):
         parser.error("expected --build and a kernel such as x86:6.12")

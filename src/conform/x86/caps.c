@@ -131,6 +131,7 @@ static int exits_late(struct conform *c)
 
 	if (!vm)
 		return 1;
+	expect_errno(c, enable_cap(c, vm->fd, CAP_X86_DISABLE_EXITS, BIT(31)), EINVAL, "a bit that there is not");
 	if (c->release >= KERNEL(6, 14))
 		expect_errno(c, enable_cap(c, vm->fd, CAP_X86_DISABLE_EXITS, 4), EINVAL, "with a vCPU");
 	else

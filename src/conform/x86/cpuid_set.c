@@ -48,6 +48,8 @@ static int empty(struct conform *c)
 		expect_value(c, back.nent, 0, "entries of a vCPU without a table");
 	table_tiny(&t);
 	give_table(vm, 0, &t);
+	if (read_table(vm, 0, &back))
+		expect_value(c, back.nent, t.nent, "entries that were set");
 	t.nent = 0;
 	expect_ok(c, set_table(vm, 0, &t), "KVM_SET_CPUID2 with nent 0");
 	memset(&back, 0, sizeof(back));

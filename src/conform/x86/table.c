@@ -11,7 +11,9 @@ int table_supported(struct conform *c, struct table *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->nent = GK_CPUID_ENTRIES_MOST;
 	r = ask(c, c->kvm_fd, GK_GET_SUPPORTED_CPUID, ret);
-	return r < 0 ? broken(c, "KVM_GET_SUPPORTED_CPUID: errno %d", -r) : 0;
+	if (r < 0)
+		return broken(c, "KVM_GET_SUPPORTED_CPUID: errno %d", -r);
+	return table_reg(ret, L_BASIC, 0, EAX) ? 0 : broken(c, "KVM_GET_SUPPORTED_CPUID says nothing");
 }
 
 int table_usual(struct conform *c, unsigned id, struct table *ret)
