@@ -142,6 +142,30 @@ static int address_width(struct conform *c)
 	return 0;
 }
 
+#define TILE_DATA BIT32(18)
+
+/* State that has to be asked for, by arch_prctl(2), before any vCPU of the process. */
+static int not_permitted(struct conform *c)
+{
+	struct conform_vm *vm = x86_vm(c, NO_APIC, 1);
+	struct table t, back;
+	uint64_t permitted = 0;
+
+	if (!vm)
+		return 1;
+	if (c->kvm->ops->guest_perm(c->kvm->ctx, GK_ARCH_GET_XCOMP_GUEST_PERM, 0, &permitted) < 0 || permitted & TILE_DATA)
+		return skip(c, "guests of this process may have AMX's state, or that cannot be asked");
+	table_tiny(&t);
+	give_table(vm, 0, &t);
+	table_put(&t, L_XSAVE, 0, GK_CPUID_FLAG_SIGNIFCANT_INDEX, 3 | BIT32(17) | TILE_DATA, 576, 576, 0);
+	expect_errno(c, set_table(vm, 0, &t), EPERM, "KVM_SET_CPUID2 with AMX's state, which was not asked for");
+	if (read_table(vm, 0, &back))
+		expect(c, !table_find(&back, L_XSAVE, 0), "the table is what it was");
+	t.e[t.nent - 1].eax = 3 | BIT32(17);
+	expect_ok(c, set_table(vm, 0, &t), "KVM_SET_CPUID2 with its configuration alone");
+	return 0;
+}
+
 static int set_fault(struct conform *c)
 {
 	struct conform_vm *vm = x86_vm(c, NO_APIC, 1);
@@ -250,6 +274,7 @@ const struct conform_case cases_x86_cpuid_set[] = {
 	{ "cpuid-set:as-given", "KVM API 4.20", as_given },
 	{ "cpuid-set:unsupported-bits-kept", "KVM API 4.20", unsupported_kept },
 	{ "cpuid-set:address-width", "cpuid.c kvm_check_cpuid", address_width },
+	{ "cpuid-set:not-permitted", "ST:x86/amx_test, cpuid.c kvm_check_cpuid", not_permitted },
 	{ "cpuid-set:bad-pointers", "KVM API 4.20", set_fault },
 	{ "cpuid-set:old-call", "cpuid.c kvm_vcpu_ioctl_set_cpuid", old_call },
 	{ "cpuid-set:per-vcpu", "KVM API 4.20", per_vcpu },

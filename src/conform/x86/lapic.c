@@ -97,6 +97,30 @@ static int at_first(struct conform *c)
 	return 0;
 }
 
+#define SUPPRESS_EOI_BROADCAST BIT32(24)
+
+/* Told of where the IOAPIC is the VMM's and the table has x2APIC; flags choose it since 6.18. */
+static int version(struct conform *c)
+{
+	struct conform_vm *kernel = x86_ready(c, KERNEL_APIC, 1), *split = x86_ready(c, SPLIT_APIC, 1), *never;
+	struct table t;
+
+	if (!kernel || !split || table_usual(c, 0, &t))
+		return 1;
+	expect(c, !(lapic_read(kernel, 0, APIC_VERSION) & SUPPRESS_EOI_BROADCAST), "not with KVM's IOAPIC");
+	expect(c, lapic_read(split, 0, APIC_VERSION) & SUPPRESS_EOI_BROADCAST, "with a split irqchip");
+	if ((check_cap(c, c->kvm_fd, CAP_X2APIC_API) & 0xc) != 0xc)
+		return 0;
+	never = x86_vm(c, SPLIT_APIC, 0);
+	if (!never)
+		return 1;
+	expect_ok(c, enable_cap(c, never->fd, CAP_X2APIC_API, 8), "KVM_CAP_X2APIC_API, never suppress");
+	if (vm_vcpu(never, 0) < 0 || !give_table(never, 0, &t))
+		return 1;
+	expect(c, !(lapic_read(never, 0, APIC_VERSION) & SUPPRESS_EOI_BROADCAST), "not where it is turned off");
+	return 0;
+}
+
 static int no_lint0(struct conform *c)
 {
 	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 0);
@@ -370,6 +394,7 @@ static int no_apic(struct conform *c)
 
 const struct conform_case cases_x86_lapic[] = {
 	{ "lapic:at-first", "lapic.c kvm_lapic_reset", at_first },
+	{ "lapic:version", "KVM API 7.7, lapic.c kvm_apic_set_version", version },
 	{ "lapic:no-lint0", "KVM API 7.31", no_lint0 },
 	{ "lapic:xapic-id", "ST:x86/xapic_state_test", xapic_id },
 	{ "lapic:x2apic-id-8-bits", "KVM API 7.7", x2apic_id_8 },

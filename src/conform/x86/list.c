@@ -19,5 +19,7 @@ const struct conform_case *const conform_x86[] = {
 	cases_x86_pv,
 	cases_x86_hypercalls,
 	cases_x86_exits,
+	cases_x86_run,
+	cases_x86_hyperv,
 	NULL,
 };

@@ -115,5 +115,7 @@ X86_TABLE(cases_x86_smp);
 X86_TABLE(cases_x86_pv);
 X86_TABLE(cases_x86_hypercalls);
 X86_TABLE(cases_x86_exits);
+X86_TABLE(cases_x86_run);
+X86_TABLE(cases_x86_hyperv);
 
 #endif
