@@ -126,7 +126,8 @@ static int none(struct conform *c)
 	return 0;
 }
 
-static int set_filter(struct conform_vm *vm, uint32_t flags, uint32_t range_flags, uint32_t base, uint32_t n, uint8_t *bitmap)
+static int set_filter(struct conform_vm *vm, uint32_t flags, uint32_t range_flags, uint32_t base, uint32_t n,
+		      uint8_t *bitmap)
 {
 	struct gk_msr_filter f;
 

@@ -43,7 +43,8 @@ static int routes(struct conform *c)
 /* Without an APIC in KVM there is none to be read. */
 static int no_lapic(struct conform *c)
 {
-	struct conform_vm *none = x86_vm(c, NO_APIC, 1), *split = x86_vm(c, SPLIT_APIC, 1), *kernel = x86_vm(c, KERNEL_APIC, 1);
+	struct conform_vm *none = x86_vm(c, NO_APIC, 1), *split = x86_vm(c, SPLIT_APIC, 1);
+	struct conform_vm *kernel = x86_vm(c, KERNEL_APIC, 1);
 	struct gk_lapic_state *s = case_memory(c, sizeof(*s));
 
 	if (!none || !split || !kernel || !s)

@@ -305,8 +305,10 @@ static int x2apic_msrs(struct conform *c)
 	return 0;
 }
 
-#define XW(what, offset, value) { what, { .code = GUEST_OP_STORE, .arg = { APIC_PAGE + (offset), 4, value } }, 0, false, 0 }
-#define XR(what, offset, value) { what, { .code = GUEST_OP_LOAD, .arg = { APIC_PAGE + (offset), 4 } }, 0, true, value }
+#define XW(what, offset, value) \
+	{ what, { .code = GUEST_OP_STORE, .arg = { APIC_PAGE + (offset), 4, value } }, 0, false, 0 }
+#define XR(what, offset, value) \
+	{ what, { .code = GUEST_OP_LOAD, .arg = { APIC_PAGE + (offset), 4 } }, 0, true, value }
 
 /* Registers in memory. */
 static int xapic_page(struct conform *c)

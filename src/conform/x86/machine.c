@@ -50,8 +50,9 @@ struct conform_vm *x86_ready(struct conform *c, enum apic apic, unsigned vcpus)
 	return vm;
 }
 
+/* struct gk_msrs with one entry. */
 struct one_msr {
-	struct gk_msrs head;
+	uint32_t nmsrs, pad;
 	struct gk_msr_entry e;
 };
 
@@ -61,7 +62,7 @@ static int msr(struct conform *c, int fd, unsigned long request, uint32_t index,
 	int r;
 
 	memset(&m, 0, sizeof(m));
-	m.head.nmsrs = 1;
+	m.nmsrs = 1;
 	m.e.index = index;
 	m.e.data = *value;
 	r = ask(c, fd, request, &m);

@@ -345,7 +345,7 @@ struct clock_page {
 static int clocks(struct conform *c, uint32_t msr_wall, uint32_t msr_system)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint64_t at;
+	uint64_t at = 0;
 	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
 	struct guest_op ops[] = { OP_WRMSR(msr_wall, at + 0x100), OP_WRMSR(msr_system, at | 1), OP_CPUID(0, 0) };
 	struct clock_page page;
@@ -391,7 +391,7 @@ static int clock_old(struct conform *c)
 static int clock_stopped(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint64_t at;
+	uint64_t at = 0;
 	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
 	struct guest_op on = OP_WRMSR(PV_MSR_SYSTEM, at | 1), go = OP_CPUID(0, 0), off = OP_WRMSR(PV_MSR_SYSTEM, 0);
 	struct clock_page page;
@@ -417,7 +417,7 @@ static int clock_stopped(struct conform *c)
 static int steal(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint64_t at, time;
+	uint64_t at = 0, time;
 	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
 	struct guest_op ops[] = { OP_WRMSR(PV_MSR_STEAL, at | 1), OP_CPUID(0, 0), OP_RDMSR(PV_MSR_STEAL) };
 	uint32_t version, flags;
@@ -468,7 +468,7 @@ static int interrupts(struct conform_vm *vm, struct guest_op first, struct guest
 static int eoi(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint64_t at;
+	uint64_t at = 0;
 	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
 	struct guest_op word = OP(GUEST_OP_EOI_WORD, at), on, off;
 
