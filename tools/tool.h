@@ -14,6 +14,7 @@ enum option {
 	OPT_ALIVE,
 	OPT_ALL,
 	OPT_ARCH,
+	OPT_BACKEND,
 	OPT_CPU,
 	OPT_DISABLE_EXITS,
 	OPT_FORMAT,
@@ -34,9 +35,11 @@ enum option {
 	OPT_NAME,
 	OPT_NO_TRIAL,
 	OPT_ON,
+	OPT_ONLY,
 	OPT_OUTPUT,
 	OPT_PRESETS,
 	OPT_SMP,
+	OPT_TAP,
 	OPT_TIMEOUT,
 	OPT_VCPUS,
 	OPT_VERSION,
@@ -71,13 +74,13 @@ struct command {
 	const char *name;
 	const char *words; /* operands, or NULL */
 	const char *help;
-	unsigned takes; /* bit per option */
+	uint64_t takes; /* bit per option */
 	int (*run)(struct tool *t);
 };
-extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify;
+extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_conform;
 extern const struct command *const commands[];
 
-#define TAKES(option) (1U << (option))
+#define TAKES(option) (1ULL << (option))
 /* Options that describe a machine and what to plan on it. */
 #define MACHINE_OPTIONS                                                                            \
 	(TAKES(OPT_ARCH) | TAKES(OPT_CPU) | TAKES(OPT_DISABLE_EXITS) | TAKES(OPT_GIC) |            \

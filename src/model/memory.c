@@ -3,15 +3,28 @@
 #include "sw.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 /* What no process has: its first pages, and the kernel's half. */
 #define LOWEST 0x10000U
 #define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 47 : UINTPTR_MAX)
 #define PAGE 4096U
 
+/* The kernel tells which pages there are; what they may be used for it does not. */
 bool sw_bad_pointer(uintptr_t at, size_t size)
 {
-	return size && (at < LOWEST || at >= HALF || size > HALF - at);
+	unsigned char there[32];
+	uintptr_t end = at + size;
+
+	if (size && (at < LOWEST || at >= HALF || size > HALF - at))
+		return true;
+	for (at &= ~(uintptr_t)(PAGE - 1); at < end; at += sizeof(there) * PAGE) {
+		size_t left = end - at;
+
+		if (size && mincore((void *)at, left < sizeof(there) * PAGE ? left : sizeof(there) * PAGE, there))
+			return true;
+	}
+	return false;
 }
 
 int sw_copy_in(void *to, uintptr_t from, size_t size)

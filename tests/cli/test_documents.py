@@ -30,7 +30,7 @@ MACHINES = {
             ["--irqchip", "split", "--x2apic-ids", "--handles", "msi-ext-dest-id,map-gpa-range,migration-control"]],
     "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
 }
-PAGES = ("snapshot", "plan", "verify", "explain", "features")
+PAGES = ("snapshot", "plan", "verify", "explain", "features", "conform")
 SMALL = ("error", "hosts", "models", "presets") # on one page
 ENTRY = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"]
 
