@@ -511,7 +511,7 @@ static int run(struct tool *t)
 	}
 	grid_free(l.grid);
 	if (l.planned)
-		tool_planned_free(&p);
+		tool_planned_free(t, &p);
 	return exit_code;
 }
 

@@ -46,8 +46,7 @@ static int run(struct tool *t)
 		}
 	}
 	gcpu_snapshot_free(snap);
-	if (fd >= 0)
-		close(fd);
+	tool_close_kvm(t, fd);
 	return exit_code;
 }
 

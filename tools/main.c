@@ -69,6 +69,7 @@ static int run(const struct command *c, int argc, char **argv)
 	if (t.value[OPT_HELP])
 		return help(c);
 	status = tool_asks_models(&t) ? tool_models(&t) : c->run(&t);
+	tool_model_free(&t);
 	if (status <= EXIT_NO && (ferror(stdout) || fflush(stdout))) {
 		fprintf(stderr, "guestcpu %s: standard output could not be written\n", c->name);
 		return EXIT_LACKS;
