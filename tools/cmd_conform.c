@@ -3,6 +3,8 @@
 #include "formats/json.h"
 #include "tool.h"
 
+#include <fcntl.h>
+#include <guestcpu/model.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -213,6 +215,39 @@ static int conform(struct tool *t, enum form form, const struct gcpu_kvm *kvm, i
 	return status;
 }
 
+/* model:HOST@KERNEL: this host as a KVM of software, on that series or its own. */
+static int on_model(struct tool *t, enum form form, const char *name)
+{
+	struct gcpu_model_options o = { .size = sizeof(o) };
+	struct gcpu_snapshot *host = NULL;
+	struct gcpu_model *model = NULL;
+	const char *at = strrchr(name, '@');
+	struct gcpu_error err = { 0 };
+	char word[400];
+	int fd, kvm_fd, exit_code;
+
+	snprintf(word, sizeof(word), "%.*s", at ? (int)(at - name) : (int)strlen(name), name);
+	t->value[OPT_HOST] = word;
+	o.kernel = at ? at + 1 : NULL;
+	if (tool_host_arch(t))
+		return EXIT_USAGE;
+	if (tool_snapshot(t, &host, &kvm_fd, &exit_code))
+		return exit_code;
+	if (gcpu_model_new(host, &o, &model, &err)) {
+		exit_code = tool_fail(t, &err, NULL);
+	} else {
+		const struct gcpu_kvm *kvm = gcpu_model_kvm(model);
+
+		fd = kvm->ops->open(kvm->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC);
+		exit_code = conform(t, form, kvm, fd);
+	}
+	gcpu_model_free(model);
+	gcpu_snapshot_free(host);
+	if (kvm_fd >= 0)
+		close(kvm_fd);
+	return exit_code;
+}
+
 static int run(struct tool *t)
 {
 	const char *on = t->value[OPT_BACKEND] ? t->value[OPT_BACKEND] : "kvm";
@@ -223,8 +258,10 @@ static int run(struct tool *t)
 
 	if (t->json && t->value[OPT_TAP])
 		return tool_usage(t, "--json and --tap are two forms of one output");
+	if (strncmp(on, "model:", 6) == 0 && on[6])
+		return on_model(t, form, on + 6);
 	if (strcmp(on, "kvm") != 0)
-		return tool_usage(t, "--on: no such backend '%.60s': kvm", on);
+		return tool_usage(t, "--on: no such backend '%.60s', expected %s", on, options[OPT_BACKEND].value);
 	fd = tool_open_kvm(t, &err);
 	if (fd < 0)
 		return tool_fail(t, &err, NULL);
