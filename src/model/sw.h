@@ -49,11 +49,14 @@ struct gcpu_model {
 	struct gcpu_snapshot *computed; /* host, where it is the model's own */
 	const struct sw_arch *arch;
 	unsigned release; /* RELEASE() of the kernel that it plays */
+	const char *series; /* what was asked for, or NULL: only while it is made */
+	bool other_kernel;  /* and it is not the one of the snapshot */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
 	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
+	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
 /* Guest memory: a slot of KVM_SET_USER_MEMORY_REGION. */
