@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # bash completion for guestcpu; needs nothing but bash.
 
-_guestcpu_commands='probe features plan explain verify'
+_guestcpu_commands='probe features plan explain verify trace'
 
 _guestcpu_options()
 {
@@ -14,6 +14,7 @@ _guestcpu_options()
 	plan) echo "$machine --all -a --format -f --output -o" ;;
 	explain) echo "$machine" ;;
 	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
+	trace) echo "--all -a --json -j --output -o --help -h" ;;
 	*) echo "--help -h --version" ;;
 	esac
 }
@@ -105,7 +106,7 @@ _guestcpu_value()
 _guestcpu()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command=${COMP_WORDS[1]-}
+	local command=${COMP_WORDS[1]-} i
 
 	COMPREPLY=()
 	# "--host=x" comes as three words
@@ -121,6 +122,15 @@ _guestcpu()
 			mapfile -t COMPREPLY < <(compgen -W "$_guestcpu_commands" -- "$cur")
 		fi
 		return
+	fi
+	# what stands behind "--" is another program's
+	if [[ $command == trace ]]; then
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			if [[ ${COMP_WORDS[i]} == -- ]]; then
+				mapfile -t COMPREPLY < <(compgen -c -f -- "$cur")
+				return
+			fi
+		done
 	fi
 	_guestcpu_value "$prev" "$cur" && return
 	if [[ $cur == -* ]]; then

@@ -93,11 +93,32 @@ bool tool_asks_json(const char *word, const char *next)
 	       strcmp(next, "json") == 0;
 }
 
+/* How many words are a launcher's own: the rest is the program's. */
+static int own_words(struct tool *t, int argc, char **argv)
+{
+	int i = 0;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "--") != 0) {
+		const char *eq = strchr(argv[i], '=');
+		int o = find_option(argv[i], strlen(argv[i]));
+
+		i += !eq && o >= 0 && options[o].value ? 2 : 1;
+	}
+	if (i >= argc)
+		return argc;
+	t->rest = argv + i + (strcmp(argv[i], "--") == 0);
+	if (!*t->rest)
+		t->rest = NULL;
+	return i;
+}
+
 int tool_parse(struct tool *t, int argc, char **argv)
 {
 	bool only_words = false;
 	int status = 0;
 
+	if (t->command->is_launcher)
+		argc = own_words(t, argc, argv);
 	/* errors are JSON if JSON was asked for, wherever it stands */
 	for (int i = 0; i < argc; i++)
 		t->json |= tool_asks_json(argv[i], i + 1 < argc ? argv[i + 1] : NULL);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* trace and sim: run a program, and say what it asked of KVM. */
+#include "sim/launch.h"
+#include "trace.h"
+
+#include <string.h>
+
+/* The document to -o FILE or standard output; 0 or an exit code. */
+static int document(const struct tool *t, const struct sim_report *r, const struct sim_told *told)
+{
+	int exit_code, status;
+	FILE *f = tool_output(t, &exit_code);
+
+	if (!f)
+		return exit_code;
+	status = sim_report_write(r, told, tool_write, f);
+	exit_code = tool_close_output(t, f);
+	return status && !exit_code ? EXIT_LACKS : exit_code;
+}
+
+static int report(const struct tool *t, const struct sim_ended *e, struct sim_told *told)
+{
+	struct sim_report r;
+	struct gcpu_error err;
+	int exit_code = 0;
+
+	told->command = t->rest;
+	told->exit_code = e->exit_code;
+	told->signal = e->signal;
+	told->arch = gcpu_arch_native();
+	if (sim_report_make(e->log, &r, &err))
+		return tool_fail(t, &err, NULL);
+	if (t->json || tool_to_file(t))
+		exit_code = document(t, &r, told);
+	if (!exit_code && !t->json)
+		trace_text(&r, told, t->value[OPT_ALL] != NULL);
+	/* a program that was stopped has done its part */
+	if (!exit_code && !atomic_load(&e->log->stopped) && (e->exit_code != 0 || !r.opened))
+		exit_code = EXIT_NO;
+	sim_report_free(&r);
+	return exit_code;
+}
+
+static int launch(struct tool *t, struct sim_launch *l, struct sim_told *told)
+{
+	struct sim_ended ended;
+	struct gcpu_error err;
+	int exit_code;
+
+	l->argv = t->rest;
+	/* with --json -o FILE we have nothing to say there */
+	l->stdout_is_ours = !(t->json && tool_to_file(t));
+	if (sim_launch(l, &ended, &err))
+		return tool_fail(t, &err, NULL);
+	exit_code = report(t, &ended, told);
+	sim_ended_free(&ended);
+	return exit_code;
+}
+
+static int run_trace(struct tool *t)
+{
+	struct sim_launch l = { .mode = SIM_TRACE };
+	struct sim_told told = { .host = NULL };
+
+	if (!t->rest)
+		return tool_usage(t, "no program to run: guestcpu trace -- CMD ...");
+	return launch(t, &l, &told);
+}
+
+const struct command cmd_trace = {
+	.name = "trace",
+	.words = "-- CMD ...",
+	.help = "run a program, and say which CPU it gives its guest",
+	.takes = TAKES(OPT_ALL) | TAKES(OPT_JSON) | TAKES(OPT_OUTPUT),
+	.is_launcher = true,
+	.run = run_trace,
+};
