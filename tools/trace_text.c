@@ -141,10 +141,9 @@ static void add_call(struct grid *g, const struct sim_call *c)
 	where_text(c, where, sizeof(where));
 	arg_text(c, args, sizeof(args));
 	snprintf(number, sizeof(number), "0x%lx", c->request);
-	if (c->error && name)
-		snprintf(error, sizeof(error), "%s", name);
-	else
-		snprintf(error, sizeof(error), c->error ? "errno %d" : "", c->error);
+	snprintf(error, sizeof(error), "errno %d", c->error);
+	if (!c->error || name)
+		snprintf(error, sizeof(error), "%s", c->error ? name : "");
 	if (c->times > 1)
 		snprintf(args + strlen(args), sizeof(args) - strlen(args), "%s%u times", *args ? ", " : "", c->times);
 	grid_add(g, (const char *const[]){ where, c->name ? c->name : number, args, error });
@@ -229,6 +228,20 @@ static void print_tables(const struct sim_report *r)
 	}
 }
 
+/* A program asks the CPU itself, too. */
+static void print_own_cpuid(const struct sim_log *log)
+{
+	switch (atomic_load(&log->own_cpuid)) {
+	case SIM_CPUID_ANSWERED:
+		printf("\nits own CPUID instructions, %u of them, were answered by the model\n", atomic_load(&log->n_cpuid));
+		break;
+	case SIM_CPUID_LEAKED:
+		printf("\nleaked: CPUID instructions that the program executed itself, if any, were answered by this machine,\n"
+		       "whose CPU cannot make them fault; what it decided by them it may decide otherwise on that host\n");
+		break;
+	}
+}
+
 static void print_end(const struct sim_report *r, const struct sim_told *t)
 {
 	const char *name = strrchr(t->command[0], '/');
@@ -236,9 +249,8 @@ static void print_end(const struct sim_report *r, const struct sim_told *t)
 	name = name ? name + 1 : t->command[0];
 	if (!r->complete)
 		printf("\nnot everything could be kept: this is not all\n");
-	if (atomic_load(&r->log->own_cpuid) == SIM_CPUID_LEAKED)
-		printf("\nleaked: CPUID instructions of the program itself were answered by this machine, whose CPU cannot\n"
-		       "make them fault; what it decided by them is not what it would decide on that host\n");
+	if (r->opened)
+		print_own_cpuid(r->log);
 	fputc('\n', stdout);
 	tool_print(stdout, name);
 	if (atomic_load(&r->log->stopped))

@@ -12,9 +12,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 NEXT_SLOT(ioctl);
+#ifdef SYS_arch_prctl
+NEXT_SLOT(syscall);
+#endif
 NEXT_SLOT(open);
 
 _Atomic unsigned kvm_calls;
@@ -169,20 +174,43 @@ static int give(struct object *o, const struct wrap_shape *s, uintptr_t arg, int
 	return 0;
 }
 
-/* KVM has not looked at the argument: it may lead nowhere. */
-static bool is_unread(int result)
+#define PAGE 4096U
+
+/* Can N bytes at P be read? A call that failed need not have looked at its argument. */
+static bool is_readable(const void *p, size_t n)
 {
-	return result == -EFAULT || result == -ENOTTY || result == -EBADF || result == -ENODEV;
+	char bytes[SIM_BYTES_MOST / PAGE + 2];
+	struct iovec from[sizeof(bytes)], to = { bytes, 0 };
+	uintptr_t at = (uintptr_t)p, end = at + n;
+
+	/* the last page of all is no program's */
+	if (n > SIM_BYTES_MOST || at > UINTPTR_MAX - SIM_BYTES_MOST - PAGE)
+		return false;
+	for (; at < end; at = (at | (PAGE - 1)) + 1)
+		from[to.iov_len++] = (struct iovec){ (void *)at, 1 };
+	return process_vm_readv(getpid(), &to, 1, from, to.iov_len, 0) == (ssize_t)to.iov_len;
+}
+
+/* How the argument lies in memory: nothing where that cannot be known. */
+static void shape_of(const struct object *o, unsigned long request, uintptr_t arg, int result, struct wrap_shape *ret)
+{
+	size_t size = (request >> 16) & 0x3fff;
+
+	memset(ret, 0, sizeof(*ret));
+	/* a length that KVM has read can be read */
+	if (result >= 0 || (result != -EFAULT && is_readable((void *)arg, size > 8 ? size : 8)) || !size)
+		wrap_shape(gcpu_arch_native(), o->role, request, arg, ret);
 }
 
 /* What a call sets is kept; what it asks for is in the answer, and of no interest. */
 static void keep(struct sim_event *e, const struct wrap_shape *s, const void *arg[2])
 {
-	if (!wrap_request_name((unsigned long)e->request) || is_unread(e->result) || e->result == -E2BIG)
+	if (!wrap_request_name((unsigned long)e->request))
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		arg[i] = s->part[i].at;
-		if (s->part[i].at && s->part[i].in <= SIM_BYTES_MOST)
+		if (s->part[i].at && s->part[i].in <= SIM_BYTES_MOST &&
+		    (e->result >= 0 || is_readable(s->part[i].at, s->part[i].in)))
 			e->n[i] = (uint32_t)s->part[i].in;
 	}
 }
@@ -227,16 +255,13 @@ int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
 	/* before the call: another thread may set a vCPU going meanwhile */
 	over = is_over(o);
 	e.result = carry_out(fd, o, request, arg);
-	/* a length that KVM has read can be read; what it changed in the argument are answers */
-	memset(&s, 0, sizeof(s));
-	if (!is_unread(e.result))
-		wrap_shape(gcpu_arch_native(), o->role, request, arg, &s);
+	/* afterwards: what it changed in the argument are answers */
+	shape_of(o, request, arg, e.result, &s);
 	error = give(o, &s, arg, &e.result, &e.made);
 	if (error)
 		e.result = error;
 	if ((!over || e.made) && !is_noise(request)) {
-		if (!s.pointer || s.part[0].at)
-			keep(&e, &s, bytes);
+		keep(&e, &s, bytes);
 		write_event(&e, bytes);
 	}
 	if (e.result >= 0)
@@ -244,6 +269,34 @@ int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
 	errno = -e.result;
 	return -1;
 }
+
+#ifdef SYS_arch_prctl
+long process_perm(int code, uintptr_t arg, bool *ret_done)
+{
+	struct sim_event e = { .kind = SIM_PERM, .role = ROLE_OTHER, .request = (uint32_t)code, .arg = arg };
+	bool asks = code == GK_ARCH_GET_XCOMP_GUEST_PERM, requests = code == GK_ARCH_REQ_XCOMP_GUEST_PERM;
+	uint64_t value = 0;
+
+	*ret_done = false;
+	if (!preload.log || !(asks || requests))
+		return 0;
+	*ret_done = true;
+	if (preload.kvm) {
+		e.result = preload.kvm->ops->guest_perm(preload.kvm->ctx, code, asks ? 0 : arg, &value);
+		if (asks && e.result == 0)
+			memcpy((void *)arg, &value, sizeof(value));
+	} else {
+		e.result = (int)NEXT(syscall)(SYS_arch_prctl, code, arg);
+		e.result = e.result < 0 ? -errno : e.result;
+	}
+	if (requests)
+		write_event(&e, nothing);
+	if (e.result >= 0)
+		return e.result;
+	errno = -e.result;
+	return -1;
+}
+#endif
 
 void kvm_closed(int fd)
 {

@@ -238,3 +238,23 @@ TAKEN int dup3(int from, int to, int flags)
 
 TAKE_FCNTL(fcntl)
 TAKE_FCNTL(fcntl64)
+
+/* libc has no function for arch_prctl with these codes. */
+NEXT_SLOT(syscall);
+TAKEN long syscall(long number, ...)
+{
+	long a[6], r;
+	bool done = false;
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+#ifdef SYS_arch_prctl
+	r = number == SYS_arch_prctl ? process_perm((int)a[0], (uintptr_t)a[1], &done) : 0;
+#else
+	r = 0;
+#endif
+	return done ? r : NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

@@ -47,8 +47,11 @@ int model_run(struct object *o);
 /* Something was asked of the model, or of KVM. */
 extern _Atomic unsigned kvm_calls;
 
-/* Answer this process's CPUID instructions from the model, where the CPU can do that. */
-void cpuid_start(const struct gcpu_kvm *kvm);
+/* Answer this process's CPUID instructions from the model, where the CPU can do that; LOG has it. */
+void cpuid_start(struct sim_log *log);
+/* arch_prctl(CODE, ARG) about guests' state components: of the model, or noted down. -1 and errno;
+ * *ret_done: it was carried out. */
+long process_perm(int code, uintptr_t arg, bool *ret_done);
 
 /* A call for KVM: its number's type. */
 #define IS_KVM_REQUEST(request) (((request) >> 8 & 0xff) == 0xae)

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,22 +50,20 @@ static int make(int fd, unsigned long request, uintptr_t arg, const char *what)
 /* A table of two entries, by which a vCPU can be known again. */
 static void set_up(int vm, int vcpu, unsigned id)
 {
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[2];
-	} t = { .head.nent = 2 };
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} m = { .head.nmsrs = 2 };
+	struct kvm_cpuid2 *t = calloc(1, sizeof(*t) + 2 * sizeof(t->entries[0]));
+	struct kvm_msrs *m = calloc(1, sizeof(*m) + 2 * sizeof(m->entries[0]));
 
 	(void)vm;
-	t.entries[0] = (struct kvm_cpuid_entry2){ .function = 0, .eax = 1, .ebx = 0x68747541, .ecx = 0x444d4163, .edx = 0x69746e65 };
-	t.entries[1] = (struct kvm_cpuid_entry2){ .function = 1, .ebx = id << 24, .ecx = 0x1000u + id, .edx = 0x178bfbff };
-	make(vcpu, KVM_SET_CPUID2, (uintptr_t)&t, "KVM_SET_CPUID2");
-	m.entries[0] = (struct kvm_msr_entry){ .index = 0x174, .data = 0x10 + id };
-	m.entries[1] = (struct kvm_msr_entry){ .index = 0x175, .data = 0x1122334400000000 + id };
-	make(vcpu, KVM_SET_MSRS, (uintptr_t)&m, "KVM_SET_MSRS");
+	need(t && m, "memory");
+	t->nent = m->nmsrs = 2;
+	t->entries[0] = (struct kvm_cpuid_entry2){ .function = 0, .eax = 1, .ebx = 0x68747541, .ecx = 0x444d4163, .edx = 0x69746e65 };
+	t->entries[1] = (struct kvm_cpuid_entry2){ .function = 1, .ebx = id << 24, .ecx = 0x1000u + id, .edx = 0x178bfbff };
+	make(vcpu, KVM_SET_CPUID2, (uintptr_t)t, "KVM_SET_CPUID2");
+	m->entries[0] = (struct kvm_msr_entry){ .index = 0x174, .data = 0x10 + id };
+	m->entries[1] = (struct kvm_msr_entry){ .index = 0x175, .data = 0x1122334400000000 + id };
+	make(vcpu, KVM_SET_MSRS, (uintptr_t)m, "KVM_SET_MSRS");
+	free(t);
+	free(m);
 }
 #else
 static void set_up(int vm, int vcpu, unsigned id)
@@ -194,13 +195,13 @@ static void forks(void)
 }
 
 /* Somebody else opened it for us. */
-static void execs(const char *self)
+static void execs(void)
 {
 	int kvm = open_kvm(), fd = dup(kvm);
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", fd);
-	execl(self, self, "inherited", text, (char *)NULL);
+	execl("/proc/self/exe", "client", "inherited", text, (char *)NULL);
 	need(0, "exec");
 }
 
@@ -220,6 +221,8 @@ static void pointers(void)
 
 	for (unsigned i = 0; i < 3; i++) {
 		need(ioctl(vcpu, KVM_SET_ONE_REG, nowhere[i]) < 0, "KVM_SET_ONE_REG");
+		need(ioctl(vm, KVM_SET_ONE_REG, nowhere[i]) < 0, "KVM_SET_ONE_REG of a VM");
+		need(ioctl(kvm, KVM_CREATE_DEVICE, nowhere[i]) < 0, "KVM_CREATE_DEVICE of the system");
 		need(ioctl(vm, KVM_ENABLE_CAP, nowhere[i]) < 0, "KVM_ENABLE_CAP");
 #ifdef __x86_64__
 		need(ioctl(vcpu, KVM_SET_CPUID2, nowhere[i]) < 0 && errno == EFAULT, "KVM_SET_CPUID2");
@@ -236,14 +239,98 @@ static void looks(void)
 
 	printf("access %d\n", access("/dev/kvm", R_OK | W_OK));
 	printf("faccessat %d\n", faccessat(AT_FDCWD, "/dev/kvm", F_OK, 0));
-	printf("stat %d %d\n", stat("/dev/kvm", &st), S_ISCHR(st.st_mode));
-	printf("lstat %d %d\n", lstat("/dev/kvm", &st), S_ISCHR(st.st_mode));
-	printf("fstatat %d %d\n", fstatat(AT_FDCWD, "/dev/kvm", &st, 0), S_ISCHR(st.st_mode));
-	printf("statx %d %d\n", statx(AT_FDCWD, "/dev/kvm", 0, STATX_ALL, &stx), S_ISCHR(stx.stx_mode));
-	printf("fstat %d %d\n", fstat(open_kvm(), &st), S_ISCHR(st.st_mode));
+	printf("stat %d", stat("/dev/kvm", &st));
+	printf(" %d\n", S_ISCHR(st.st_mode));
+	printf("lstat %d", lstat("/dev/kvm", &st));
+	printf(" %d\n", S_ISCHR(st.st_mode));
+	printf("fstatat %d", fstatat(AT_FDCWD, "/dev/kvm", &st, 0));
+	printf(" %d\n", S_ISCHR(st.st_mode));
+	printf("statx %d", statx(AT_FDCWD, "/dev/kvm", 0, STATX_ALL, &stx));
+	printf(" %d\n", S_ISCHR(stx.stx_mode));
+	printf("fstat %d", fstat(open_kvm(), &st));
+	printf(" %d\n", S_ISCHR(st.st_mode));
 	need(access("/dev/null", R_OK) == 0 && access("/no/such/file", F_OK) < 0, "access elsewhere");
 	need(stat("/no/such/file", &st) < 0 && errno == ENOENT, "stat elsewhere");
 }
+
+#ifdef __x86_64__
+/* Leaf 0, after the signal that a CPU that faults would have sent: with the kernel's own code in
+ * it, it finds us right in front of the instruction. */
+static void fault(uint32_t ret[4])
+{
+	siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+	long process = getpid(), thread = syscall(SYS_gettid), a = SYS_rt_tgsigqueueinfo, b, c, d = SIGSEGV;
+	register siginfo_t *r10 __asm__("r10") = &info;
+
+	__asm__ volatile("syscall\n\tcpuid"
+			 : "+a"(a), "=b"(b), "=c"(c), "+d"(d)
+			 : "D"(process), "S"(thread), "r"(r10)
+			 : "r11", "memory");
+	ret[0] = (uint32_t)a;
+	ret[1] = (uint32_t)b;
+	ret[2] = (uint32_t)c;
+	ret[3] = (uint32_t)d;
+}
+
+static volatile int *volatile nowhere = (volatile int *)64;
+static sigjmp_buf back;
+static volatile int caught;
+
+static void on_segv(int number)
+{
+	caught += number == SIGSEGV;
+	siglongjmp(back, 1);
+}
+
+static void on_segv_info(int number, siginfo_t *info, void *context)
+{
+	(void)context;
+	caught += number == SIGSEGV && info->si_addr == (void *)64;
+	siglongjmp(back, 1);
+}
+
+static void *ask(void *arg)
+{
+	sigset_t all;
+	uint32_t r[4];
+
+	(void)arg;
+	sigfillset(&all);
+	need(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0, "pthread_sigmask");
+	fault(r);
+	printf("thread %08x %08x %08x %08x\n", r[0], r[1], r[2], r[3]);
+	return NULL;
+}
+
+/* CPUID that faults; other faults, which are the program's own, before and after. */
+static void cpuids(void)
+{
+	struct sigaction set = { .sa_sigaction = on_segv_info, .sa_flags = SA_SIGINFO }, was;
+	uint32_t r[4];
+	pthread_t t;
+
+	need(signal(SIGSEGV, on_segv) == SIG_DFL, "signal");
+	if (!sigsetjmp(back, 1))
+		*nowhere = 1;
+	fault(r);
+	printf("leaf 0 %08x %08x %08x %08x\n", r[0], r[1], r[2], r[3]);
+	need(sigaction(SIGSEGV, &set, &was) == 0 && was.sa_handler == on_segv, "sigaction");
+	if (!sigsetjmp(back, 1))
+		*nowhere = 1;
+	need(caught == 2, "both handlers");
+	need(sigaction(SIGSEGV, NULL, &was) == 0 && was.sa_sigaction == on_segv_info, "the handler of one's own");
+	pthread_create(&t, NULL, ask, NULL);
+	pthread_join(t, NULL);
+}
+
+static void segv(void)
+{
+	uint32_t r[4];
+
+	fault(r);
+	*nowhere = 1;
+}
+#endif
 
 int main(int argc, char **argv)
 {
@@ -260,13 +347,19 @@ int main(int argc, char **argv)
 	else if (strcmp(action, "fork") == 0)
 		forks();
 	else if (strcmp(action, "exec") == 0)
-		execs(argv[0]);
+		execs();
 	else if (strcmp(action, "inherited") == 0)
 		inherited(atoi(argv[2]));
 	else if (strcmp(action, "pointers") == 0)
 		pointers();
 	else if (strcmp(action, "look") == 0)
 		looks();
+#ifdef __x86_64__
+	else if (strcmp(action, "cpuid") == 0)
+		cpuids();
+	else if (strcmp(action, "segv") == 0)
+		segv();
+#endif
 	else if (strcmp(action, "exit") == 0)
 		return atoi(argv[2]);
 	else if (strcmp(action, "die") == 0)
