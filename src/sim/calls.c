@@ -229,11 +229,19 @@ static void first_run(struct object *o)
 {
 	struct sim_event e = { .kind = SIM_IOCTL, .role = ROLE_VCPU, .object = o->number, .request = GK_RUN };
 
-	if (atomic_exchange(&o->ran, true))
+	if (atomic_load_explicit(&o->ran, memory_order_relaxed) || atomic_exchange(&o->ran, true))
 		return;
 	if (o->vm)
 		atomic_fetch_add(&o->vm->ran_vcpus, 1);
 	write_event(&e, nothing);
+}
+
+static int as_libc(int result)
+{
+	if (result >= 0)
+		return result;
+	errno = -result;
+	return -1;
 }
 
 int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
@@ -242,7 +250,7 @@ int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
 			       .request = request, .arg = arg };
 	const void *bytes[2] = { NULL, NULL };
 	struct wrap_shape s;
-	bool over;
+	bool inside, makes, told;
 	int error;
 
 	if (request == GK_RUN && o->role == ROLE_VCPU) {
@@ -252,22 +260,20 @@ int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
 		return NEXT(ioctl)(fd, request, arg);
 	}
 	atomic_fetch_add_explicit(&kvm_calls, 1, memory_order_relaxed);
+	makes = wrap_request_makes(request, &inside) != ROLE_OTHER;
 	/* before the call: another thread may set a vCPU going meanwhile */
-	over = is_over(o);
+	told = makes || (!is_over(o) && !is_noise(request));
 	e.result = carry_out(fd, o, request, arg);
+	if (!told)
+		return as_libc(e.result);
 	/* afterwards: what it changed in the argument are answers */
 	shape_of(o, request, arg, e.result, &s);
 	error = give(o, &s, arg, &e.result, &e.made);
 	if (error)
 		e.result = error;
-	if ((!over || e.made) && !is_noise(request)) {
-		keep(&e, &s, bytes);
-		write_event(&e, bytes);
-	}
-	if (e.result >= 0)
-		return e.result;
-	errno = -e.result;
-	return -1;
+	keep(&e, &s, bytes);
+	write_event(&e, bytes);
+	return as_libc(e.result);
 }
 
 #ifdef SYS_arch_prctl
@@ -291,10 +297,7 @@ long process_perm(int code, uintptr_t arg, bool *ret_done)
 	}
 	if (requests)
 		write_event(&e, nothing);
-	if (e.result >= 0)
-		return e.result;
-	errno = -e.result;
-	return -1;
+	return as_libc(e.result);
 }
 #endif
 
