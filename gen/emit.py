@@ -118,6 +118,9 @@ def emit_rest(a):
             + table("static const struct model_fact models[]", models)
             + table("static const struct target_fact model_fields[]", mf)
             + table("static const struct pv_fact pv[]", pv)
+            + table("static const struct msr_fact msrs[]",
+                    [f'{{ {m["index"]:#x}U, {m["valid"]:#x}U, {c_str(m["name"])}, {len(m["needs"])}, '
+                     f'{{ {", ".join(map(str, m["needs"])) or 0} }} }}' for m in a["msrs"]])
             + table("static const struct call_fact calls[]",
                     [f'{{ {c["number"]:#x}U, {c_str(c["name"])}, {c_str(c["note"])} }}' for c in a["calls"]])
             + table("static const struct gate_fact gates[]",
@@ -161,11 +164,11 @@ def emit_arch(a, lists):
     text += emit_rules(a) + emit_rest(a) + emit_presets(a) + emit_exceptions(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "named", "parts", "targets", "terms", "features", "names", "requires", "rules",
-              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls",
+              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls", "msrs",
               "gates", "caches", "values", "presets", "members", "exceptions", "inits"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "calls", "gates", "caches", "values", "presets", "exceptions", "inits"):
+              "models", "pv", "calls", "msrs", "gates", "caches", "values", "presets", "exceptions", "inits"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":
@@ -180,6 +183,9 @@ def emit_arch(a, lists):
         items = [f"{{ {c_str(c)}, {c_str(e)}, {c_str(m)} }}" for c, e, m in lists["errors"]]
         text += "\n" + table("const struct error_fact gcpu_errors[]", items)
         text += f"const unsigned gcpu_n_errors = {len(items)};\n"
+        items = [f"{{ {c_str(b['name'])}, {b['since']:#x}, {b['until']:#x}, {c_str(b['meaning'])} }}"
+                 for b in lists["behaviours"]]
+        text += "\n" + table("const struct behaviour_fact gcpu_behaviours[]", items)
     return text
 
 
@@ -209,6 +215,9 @@ def emit_enums(arches, lists):
     for n, l in (("EXIT", "exits"), ("HANDLE", "handles")):
         for r in lists[l]:
             text += f"\t{n}_BIT_{c_name(r['name'])} = {r['number']},\n"
+    text += "};\n\n/* How KVM differs by kernel: index in gcpu_behaviours. */\nenum behaviour {\n"
+    for b in lists["behaviours"]:
+        text += f"\tBEHAVIOUR_{c_name(b['name'])},\n"
     text += "};\n\n/* Steps of the planner itself: index in every rule table. */\nenum {\n"
     for i, r in enumerate(arches[0]["rules"]):
         if r["stage"] == 0 and "/kvm/" in r["where"]:
@@ -228,6 +237,8 @@ def emit_enums(arches, lists):
                 text += f"\t{up}_R_{c_name(r['id'])} = {i},\n"
         for i, p in enumerate(a["props"]):
             text += f"\t{up}_P_{c_name(p['name'])} = {i},\n"
+        for i, m in enumerate(a["msrs"]):
+            text += f"\t{up}_M_{c_name(m['name'])} = {i},\n"
         for i, c in enumerate(a["calls"]):
             text += f"\t{up}_CALL_{c_name(c['name'])} = {i},\n"
         text += "};\n\n"

@@ -7,7 +7,7 @@ import sys
 
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
-from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_named, read_names, read_numbers, read_params, read_presets,
+from links import (read_behaviours, read_caches, read_msrs, read_errors, read_gates, read_hypercalls, read_models, read_named, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from models import read_based_models
 from predict import read_exceptions, read_init
@@ -50,7 +50,7 @@ def read_arch(data, arch, lists):
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=calls, exceptions=read_exceptions(folder, fields, words),
                 inits=read_init(folder, fields, lists["cap"]),
-                gates=read_gates(folder, fields), caches=read_caches(folder),
+                gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
 
@@ -59,7 +59,8 @@ def main(data, out):
              "exits": read_numbers(f"{data}/kvm/exits.txt"),
              "handles": read_numbers(f"{data}/kvm/handles.txt"),
              "params": read_params(f"{data}/kvm/params.txt"),
-             "errors": read_errors(f"{data}/kvm/errors.txt")}
+             "errors": read_errors(f"{data}/kvm/errors.txt"),
+             "behaviours": read_behaviours(f"{data}/kvm/behaviours.txt")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
     written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
                "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD)}

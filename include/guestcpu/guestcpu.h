@@ -15,6 +15,7 @@
 #include <guestcpu/feature.h>
 #include <guestcpu/kvm.h>
 #include <guestcpu/machine.h>
+#include <guestcpu/model.h>
 #include <guestcpu/plan.h>
 #include <guestcpu/request.h>
 #include <guestcpu/snapshot.h>

@@ -277,6 +277,15 @@ struct call_fact {
 	const char *name, *note;
 };
 
+/* An MSR that the software KVM has a rule for. */
+struct msr_fact {
+	uint32_t index;
+	uint64_t valid; /* bits that may be 1 */
+	const char *name;
+	uint8_t n_needs;
+	uint16_t needs[4]; /* fields: the guest has any of them */
+};
+
 /* A leaf or MSR that holds nothing unless a field is on. */
 struct gate_fact {
 	uint32_t key;
@@ -365,6 +374,7 @@ struct facts {
 	const struct target_fact *model_fields;
 	const struct pv_fact *pv;
 	const struct call_fact *calls;
+	const struct msr_fact *msrs;
 	const struct gate_fact *gates;
 	const struct cache_fact *caches;
 	const struct value_fact *values;
@@ -373,7 +383,7 @@ struct facts {
 	const struct exception_fact *exceptions;
 	const struct init_fact *inits;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_calls, n_gates, n_caches, n_values, n_presets,
+		n_props, n_models, n_pv, n_calls, n_msrs, n_gates, n_caches, n_values, n_presets,
 		n_exceptions, n_inits;
 };
 
@@ -398,6 +408,14 @@ struct error_fact {
 	const char *call, *name, *meaning;
 };
 extern const struct error_fact gcpu_errors[];
+
+/* What KVM's interface does from one kernel on, before another: major << 16 | minor. */
+struct behaviour_fact {
+	const char *name;
+	uint32_t since, until;
+	const char *meaning;
+};
+extern const struct behaviour_fact gcpu_behaviours[];
 extern const unsigned gcpu_n_errors;
 
 /* A bundled snapshot, as reading its document would make it. */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * KVM's binary interface: calls that the library itself never makes, and that
+ * VMMs make of the software KVM. See abi.h for the rules.
+ */
+#ifndef GCPU_KVM_ABI_MORE_H
+#define GCPU_KVM_ABI_MORE_H
+
+#include "abi_x86.h"
+
+#define GK_SET_IRQCHIP 0x8208AE63UL
+#define GK_GET_IRQCHIP 0xC208AE62UL
+#define GK_CREATE_PIT2 0x4040AE77UL
+#define GK_SET_PIT2 0x4070AEA0UL
+#define GK_GET_PIT2 0x8070AE9FUL
+#define GK_REINJECT_CONTROL 0xAE71UL
+#define GK_SET_PMU_EVENT_FILTER 0x4020AEB2UL
+#define GK_IOEVENTFD 0x4040AE79UL
+#define GK_REGISTER_COALESCED_MMIO 0x4010AE67UL
+#define GK_UNREGISTER_COALESCED_MMIO 0x4010AE68UL
+#define GK_GET_DIRTY_LOG 0x4010AE42UL
+#define GK_SET_FPU 0x41A0AE8DUL
+#define GK_GET_FPU 0x81A0AE8CUL
+#define GK_SET_DEBUGREGS 0x4080AEA2UL
+#define GK_GET_DEBUGREGS 0x8080AEA1UL
+#define GK_SET_NESTED_STATE 0x4080AEBFUL
+#define GK_GET_NESTED_STATE 0xC080AEBEUL
+#define GK_SET_GUEST_DEBUG 0x4048AE9BUL
+#define GK_TPR_ACCESS_REPORTING 0xC028AE92UL
+#define GK_SET_VAPIC_ADDR 0x4008AE93UL
+#define GK_SET_VCPU_EVENTS 0x4040AEA0UL
+#define GK_GET_VCPU_EVENTS 0x8040AE9FUL
+#define GK_SET_SIGNAL_MASK 0x4004AE8BUL
+#define GK_GET_SREGS2 0x8140AECCUL
+#define GK_SET_SREGS2 0x4140AECDUL
+#define GK_TRANSLATE 0xC018AE85UL
+#define GK_SMI 0xAEB7UL
+
+struct gk_x86_sregs2 {
+	struct gk_x86_segment cs, ds, es, fs, gs, ss;
+	struct gk_x86_segment tr, ldt;
+	struct gk_x86_dtable gdt, idt;
+	uint64_t cr0, cr2, cr3, cr4, cr8;
+	uint64_t efer;
+	uint64_t apic_base;
+	uint64_t flags;
+	uint64_t pdptrs[4];
+};
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What a library asks of /proc and /sys, answered from the snapshot. */
+#include "sw.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int give(char *buf, size_t size, const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	if (!text)
+		return -ENOENT;
+	n = n < size ? n : size;
+	memcpy(buf, text, n);
+	return (int)n;
+}
+
+static int cpuinfo(const struct gcpu_snapshot *s, char *buf, size_t size)
+{
+	int n = 0;
+
+	if (s->brand)
+		n += snprintf(buf, size, "model name\t: %s\n", s->brand);
+	if (s->microcode && (size_t)n < size)
+		n += snprintf(buf + n, size - (size_t)n, "microcode\t: %s\n", s->microcode);
+	return (size_t)n < size ? n : (int)size;
+}
+
+static int parameter(const struct gcpu_snapshot *s, const char *path, char *buf, size_t size)
+{
+	char own[160];
+
+	for (size_t i = 0; i < s->params.n; i++) {
+		const struct snap_param *p = LIST_AT(&s->params, struct snap_param, i);
+
+		snprintf(own, sizeof(own), "/sys/module/%s/parameters/%s", p->module, p->name);
+		if (strcmp(own, path) == 0)
+			return give(buf, size, p->value);
+	}
+	return -ENOENT;
+}
+
+int sw_read_host_file(void *ctx, const char *path, char *buf, size_t size)
+{
+	const struct gcpu_snapshot *s = ((struct gcpu_model *)ctx)->host;
+
+	if (strcmp(path, "/proc/sys/kernel/osrelease") == 0)
+		return give(buf, size, s->kernel);
+	if (strcmp(path, "/proc/cpuinfo") == 0)
+		return cpuinfo(s, buf, size);
+	if (strcmp(path, "/sys/devices/system/cpu/online") == 0)
+		return give(buf, size, "0");
+	return parameter(s, path, buf, size);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: the caller's, and the guest's in it. */
+#include "sw.h"
+
+#include <string.h>
+
+/* What no process has: its first pages, and the kernel's half. */
+#define LOWEST 0x10000U
+#define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 47 : UINTPTR_MAX)
+#define PAGE 4096U
+
+bool sw_bad_pointer(uintptr_t at, size_t size)
+{
+	return size && (at < LOWEST || at >= HALF || size > HALF - at);
+}
+
+int sw_copy_in(void *to, uintptr_t from, size_t size)
+{
+	if (sw_bad_pointer(from, size))
+		return -EFAULT;
+	memcpy(to, (const void *)from, size);
+	return 0;
+}
+
+int sw_copy_out(uintptr_t to, const void *from, size_t size)
+{
+	if (sw_bad_pointer(to, size))
+		return -EFAULT;
+	memcpy((void *)to, from, size);
+	return 0;
+}
+
+static struct sw_slot *slot_of(struct sw_vm *vm, uint32_t id)
+{
+	for (size_t i = 0; i < vm->slots.n; i++)
+		if (LIST_AT(&vm->slots, struct sw_slot, i)->id == id)
+			return LIST_AT(&vm->slots, struct sw_slot, i);
+	return NULL;
+}
+
+static bool overlaps(const struct sw_vm *vm, const struct gk_userspace_memory_region *r)
+{
+	for (size_t i = 0; i < vm->slots.n; i++) {
+		const struct sw_slot *s = LIST_AT(&vm->slots, struct sw_slot, i);
+
+		if (s->id != r->slot && s->id >> 16 == r->slot >> 16 &&
+		    r->guest_phys_addr < s->base + s->size && s->base < r->guest_phys_addr + r->memory_size)
+			return true;
+	}
+	return false;
+}
+
+int sw_set_slot(void *object, uintptr_t arg)
+{
+	struct gk_userspace_memory_region r;
+	struct sw_vm *vm = object;
+	struct sw_slot *s;
+
+	if (sw_copy_in(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (((r.memory_size | r.guest_phys_addr | r.userspace_addr) & (PAGE - 1)) ||
+	    (r.flags & ~(GK_MEM_LOG_DIRTY_PAGES | GK_MEM_READONLY)) ||
+	    r.guest_phys_addr + r.memory_size < r.guest_phys_addr)
+		return -EINVAL;
+	s = slot_of(vm, r.slot);
+	if (!r.memory_size) {
+		if (!s)
+			return -EINVAL;
+		*s = *LIST_AT(&vm->slots, struct sw_slot, vm->slots.n - 1);
+		vm->slots.n--;
+		return 0;
+	}
+	if (s && (s->size != r.memory_size || s->at != (void *)(uintptr_t)r.userspace_addr ||
+		  ((s->flags ^ r.flags) & GK_MEM_READONLY)))
+		return -EINVAL;
+	if (overlaps(vm, &r))
+		return -EEXIST;
+	s = s ? s : list_add(&vm->slots, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	*s = (struct sw_slot){ r.slot, r.flags, r.guest_phys_addr, r.memory_size,
+			       (void *)(uintptr_t)r.userspace_addr };
+	return 0;
+}
+
+void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size)
+{
+	for (size_t i = 0; i < vm->slots.n; i++) {
+		const struct sw_slot *s = LIST_AT(&vm->slots, struct sw_slot, i);
+
+		if (!(s->id >> 16) && address >= s->base && address - s->base < s->size &&
+		    size <= s->size - (address - s->base))
+			return s->at + (address - s->base);
+	}
+	return NULL;
+}

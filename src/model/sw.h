@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the software KVM: its objects, and what an architecture has to say.
+ *
+ * Descriptors are places in a table. A vCPU and a device hold their VM, as in
+ * the kernel: it goes when its own descriptor and theirs are closed. All calls
+ * come with the lock of the model held.
+ */
+#ifndef GCPU_MODEL_SW_H
+#define GCPU_MODEL_SW_H
+
+#include "core/plan.h"
+#include "core/snapshot.h"
+#include "core/util.h"
+#include "kvm/abi.h"
+
+#include <guestcpu/model.h>
+
+#include <errno.h>
+#include <pthread.h>
+
+struct sw_arch;
+struct sw_vm;
+struct sw_vcpu;
+struct sw_device;
+
+enum sw_kind { SW_NOTHING, SW_SYSTEM, SW_VM, SW_VCPU, SW_DEVICE };
+
+struct sw_fd {
+	enum sw_kind kind;
+	union {
+		struct sw_vm *vm;
+		struct sw_vcpu *vcpu;
+		struct sw_device *device;
+	};
+};
+
+/* What a call left that nothing here needs: given back to the call that reads it. */
+struct sw_blob {
+	unsigned long request;
+	uint32_t size;
+	void *data;
+};
+
+struct gcpu_model {
+	struct gcpu_kvm kvm; /* ops and this model */
+	pthread_mutex_t lock;
+	const struct gcpu_snapshot *host;
+	struct gcpu_snapshot *computed; /* host, where it is the model's own */
+	const struct sw_arch *arch;
+	unsigned release; /* RELEASE() of the kernel that it plays */
+	struct sw_fd *fds;
+	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
+	uint64_t permitted; /* guest state components that the process asked for (x86) */
+	bool perm_locked;   /* the first vCPU has been made */
+};
+
+/* Guest memory: a slot of KVM_SET_USER_MEMORY_REGION. */
+struct sw_slot {
+	uint32_t id, flags;
+	uint64_t base, size;
+	unsigned char *at;
+};
+
+struct sw_vm {
+	struct gcpu_model *model;
+	unsigned holders; /* descriptors: its own, its vCPUs', its devices' */
+	unsigned long type;
+	struct sw_vcpu **vcpus; /* in the order of their creation */
+	unsigned n_vcpus, room_vcpus;
+	struct sw_vcpu **by_id; /* NULL where there is none */
+	unsigned n_by_id;
+	struct list slots, blobs;
+	void *own; /* the architecture's */
+};
+
+struct sw_vcpu {
+	struct sw_vm *vm;
+	unsigned id, index;
+	bool open, ran;
+	uint32_t mp_state;
+	struct gk_run *run; /* the run page; NULL before it is mapped */
+	struct list blobs;
+	struct gcpu_guest_op *ops; /* the guest's list */
+	size_t n_ops, at;
+	bool waits_for_vmm; /* the operation that ended in an exit is completed by the next run */
+	void *own; /* the architecture's */
+};
+
+struct sw_device {
+	struct sw_vm *vm;
+	uint32_t type;
+	struct list blobs;
+};
+
+/* One call: OBJECT is a gcpu_model, sw_vm, sw_vcpu or sw_device. Result or -errno. */
+struct sw_call {
+	unsigned long request;
+	int (*fn)(void *object, uintptr_t arg);
+};
+
+/* How a guest's operation went. */
+enum sw_step {
+	SW_DONE,    /* on to the next */
+	SW_EXIT,    /* the run page says why; the next run completes it */
+	SW_BLOCKED, /* it waits, and is tried again at the next run */
+};
+
+struct sw_arch {
+	enum gcpu_arch arch;
+	size_t run_size; /* of the run page */
+	int (*init)(struct gcpu_model *m, struct gcpu_error *err); /* the host's snapshot has what is needed */
+	const struct sw_call *system, *vm, *vcpu, *device; /* each ends with request 0 */
+	int unknown_system, unknown_vcpu; /* -errno of a call that KVM does not know */
+	/* Of the VM, or of the system where VM is NULL; VALUE is what the snapshot has. */
+	int (*capability)(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
+	int (*vm_new)(struct sw_vm *vm);   /* sets .own; 0 or -errno */
+	void (*vm_free)(struct sw_vm *vm); /* .own may be NULL */
+	/* Before the vCPU is made: 0 or -errno. NULL: whatever the limits say. */
+	int (*vcpu_allowed)(struct sw_vm *vm, unsigned id);
+	int (*vcpu_new)(struct sw_vcpu *v);
+	void (*vcpu_free)(struct sw_vcpu *v);
+	/* NULL: the host has no CPUID, no guest state to ask for. */
+	int (*host_cpuid)(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
+	int (*guest_perm)(struct gcpu_model *m, int code, uint64_t arg, uint64_t *ret);
+	int (*enable_vm)(struct sw_vm *vm, const struct gk_enable_cap *cap);
+	int (*enable_vcpu)(struct sw_vcpu *v, const struct gk_enable_cap *cap);
+	/* Kinds of devices; NULL: none. */
+	int (*device_allowed)(struct sw_vm *vm, uint32_t type, uint32_t flags);
+	void (*device_made)(struct sw_device *d);
+	/* Before the vCPU enters its guest: 0, or -errno and it does not. */
+	int (*enter)(struct sw_vcpu *v);
+	enum sw_step (*step)(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
+};
+
+extern const struct sw_arch sw_x86, sw_arm64;
+
+/* model.c */
+#define RELEASE(major, minor) ((unsigned)(major) << 16 | (unsigned)(minor))
+/* Does the kernel behave as a row of data/kvm/behaviours.txt says? */
+bool sw_behaves(const struct gcpu_model *m, enum behaviour what);
+
+/* fd.c: a new descriptor, or -ENOMEM. */
+int sw_fd_new(struct gcpu_model *m, enum sw_kind kind, void *object);
+struct sw_fd *sw_fd_at(struct gcpu_model *m, int fd);
+void sw_fd_close(struct gcpu_model *m, int fd);
+void sw_fds_free(struct gcpu_model *m);
+
+/* vm.c */
+/* What the snapshot has of a capability: of a VM, or of the system where VM is NULL. */
+int sw_cap(const struct gcpu_model *m, const struct sw_vm *vm, unsigned number);
+extern const struct sw_call sw_system_calls[], sw_vm_calls[], sw_vcpu_calls[];
+void sw_vm_release(struct sw_vm *vm);
+void sw_device_free(struct sw_device *d);
+/* /proc and /sys of the snapshot's host. */
+int sw_read_host_file(void *ctx, const char *path, char *buf, size_t size);
+struct sw_vcpu *sw_vcpu_by_id(const struct sw_vm *vm, uint64_t id);
+
+/* memory.c: the caller's memory, believed within reason, and the guest's. */
+bool sw_bad_pointer(uintptr_t at, size_t size);
+int sw_copy_in(void *to, uintptr_t from, size_t size);
+int sw_copy_out(uintptr_t to, const void *from, size_t size);
+int sw_set_slot(void *vm, uintptr_t arg);
+/* SIZE bytes of guest memory, or NULL if no one slot has them all. */
+void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size);
+
+/* store.c: calls that are accepted, and what they said is given back. */
+bool sw_store(struct list *blobs, enum sw_kind kind, enum gcpu_arch arch, unsigned long request, uintptr_t arg, int *ret);
+/* What a call of this kind last said, or NULL. */
+const void *sw_stored(const struct list *blobs, unsigned long request);
+void sw_blobs_free(struct list *blobs);
+
+/* run.c */
+int sw_run(void *vcpu, uintptr_t arg);
+struct gk_run *sw_run_page(struct sw_vcpu *v); /* NULL: no memory */
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of vCPUs: set, read, kept up to date while the guest runs, and looked up. */
+#include "x86.h"
+
+#include "arch/x86/x86.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CR4_OSXSAVE (1ULL << 18)
+#define CR4_PKE (1ULL << 22)
+#define APIC_BASE_ENABLED (1ULL << 11)
+#define MISC_ENABLE_MWAIT (1ULL << 18)
+#define QUIRK_MISC_ENABLE_NO_MWAIT (1ULL << 4)
+#define SAVE_AREA 576 /* of the legacy state and the header */
+
+static struct snap_cpuid *find(struct snap_cpuid *table, unsigned n, uint32_t leaf, uint32_t subleaf)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (table[i].leaf == leaf &&
+		    (table[i].subleaf == subleaf || !(table[i].flags & GK_CPUID_FLAG_SIGNIFCANT_INDEX)))
+			return &table[i];
+	return NULL;
+}
+
+struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf)
+{
+	return find(x->table, x->n, leaf, subleaf);
+}
+
+static const struct word_fact *word_of(unsigned field)
+{
+	return &gcpu_facts_x86.words[gcpu_facts_x86.fields[field].word];
+}
+
+/* The register that a field is in, of the table's entry that answers for it; NULL: no such entry. */
+static uint32_t *reg_of(struct snap_cpuid *table, unsigned n, unsigned field)
+{
+	uint64_t addr = word_of(field)->addr;
+	struct snap_cpuid *e = find(table, n, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+
+	return e ? &e->regs[ADDR_REG(addr)] : NULL;
+}
+
+static void put(struct snap_cpuid *table, unsigned n, unsigned field, bool on)
+{
+	uint32_t *reg = reg_of(table, n, field), bit = 1U << gcpu_facts_x86.fields[field].lsb;
+
+	if (reg)
+		*reg = on ? *reg | bit : *reg & ~bit;
+}
+
+bool x86_table_has(const struct x86_vcpu *x, unsigned field)
+{
+	const uint32_t *reg = reg_of(x->table, x->n, field);
+
+	return reg && (*reg >> gcpu_facts_x86.fields[field].lsb & 1);
+}
+
+bool x86_kvm_has(const struct gcpu_model *m, unsigned field)
+{
+	uint64_t addr = word_of(field)->addr;
+	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_EMULATED, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+	uint32_t has = x86_supported(m, addr) | (e ? e->regs[ADDR_REG(addr)] : 0);
+
+	/* what it knows and never announces: bits of the guest's own state, and MWAIT as a NOP */
+	return (has >> gcpu_facts_x86.fields[field].lsb & 1) ||
+	       gcpu_facts_x86.fields[field].kind == KIND_RUNTIME;
+}
+
+bool x86_guest_has(const struct x86_vcpu *x, unsigned field)
+{
+	return x86_table_has(x, field) && (!sw_behaves(x86_model(x), BEHAVIOUR_GUEST_BITS_KNOWN) ||
+					   x86_kvm_has(x86_model(x), field));
+}
+
+/* Bits 63:0 of EDX:LOW in a sub-leaf of the save area, of the guest's table and of KVM's. */
+static uint64_t components(const struct snap_cpuid *e, unsigned low)
+{
+	return e ? e->regs[low] | (uint64_t)e->regs[3] << 32 : 0;
+}
+
+#define LEAF_SAVE_AREA ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr)
+
+uint64_t x86_guest_xcr0(const struct x86_vcpu *x)
+{
+	return components(x86_entry(x, LEAF_SAVE_AREA, 0), 0) &
+	       (components(snapshot_cpuid(x86_model(x)->host, SNAP_SUPPORTED, LEAF_SAVE_AREA, 0), 0) |
+		x86_model(x)->permitted);
+}
+
+uint64_t x86_guest_xss(const struct x86_vcpu *x)
+{
+	return components(x86_entry(x, LEAF_SAVE_AREA, 1), 2) &
+	       components(snapshot_cpuid(x86_model(x)->host, SNAP_SUPPORTED, LEAF_SAVE_AREA, 1), 2);
+}
+
+/* Bytes of the area in which the components HAVE are saved: where and how large each is, is the host's. */
+static uint32_t area_size(const struct gcpu_model *m, uint64_t have, bool compacted)
+{
+	uint32_t size = SAVE_AREA;
+
+	for (unsigned n = 2; n < 63; n++) {
+		const struct snap_cpuid *e = have >> n & 1 ? snapshot_cpuid(m->host, SNAP_NATIVE, LEAF_SAVE_AREA, n) : NULL;
+		uint32_t at;
+
+		if (!e)
+			continue;
+		at = !compacted ? e->regs[1] : e->regs[2] & 2 ? (size + 63) & ~63U : size;
+		size = at + e->regs[0] > size ? at + e->regs[0] : size;
+	}
+	return size;
+}
+
+static void update(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
+{
+	const struct gcpu_model *m = x86_model(x);
+	bool always = sw_behaves(m, BEHAVIOUR_OSXSAVE_FOLLOWED);
+	uint64_t more = sw_behaves(m, BEHAVIOUR_SAVE_AREA_WITH_XSS) ? x->xss : 0;
+	struct snap_cpuid *e;
+
+	if (always || x86_kvm_has(m, X86_F_XSAVE))
+		put(table, n, X86_F_OSXSAVE, x->sregs.cr4 & CR4_OSXSAVE);
+	put(table, n, X86_F_APIC, x->sregs.apic_base & APIC_BASE_ENABLED);
+	if (x86_vm(x->v->vm)->quirks_disabled & QUIRK_MISC_ENABLE_NO_MWAIT)
+		put(table, n, X86_F_MONITOR, x86_msr_kept(x, gcpu_facts_x86.msrs[X86_M_MISC_ENABLE].index) & MISC_ENABLE_MWAIT);
+	if (always || x86_kvm_has(m, X86_F_PKU))
+		put(table, n, X86_F_OSPKE, x->sregs.cr4 & CR4_PKE);
+	e = find(table, n, LEAF_SAVE_AREA, 0);
+	if (e)
+		e->regs[1] = area_size(m, x->xcr0, false);
+	e = find(table, n, LEAF_SAVE_AREA, 1);
+	if (e && (e->regs[0] & (1U << gcpu_facts_x86.fields[X86_F_XSAVEC].lsb |
+				1U << gcpu_facts_x86.fields[X86_F_XSAVES].lsb)))
+		e->regs[1] = area_size(m, x->xcr0 | more, true);
+}
+
+/* Where KVM's own leaves are: a base whose entry has its signature. NULL: nowhere. */
+static struct snap_cpuid *pv_entry(struct snap_cpuid *table, unsigned n)
+{
+	uint32_t first = ADDR_LEAF(word_of(X86_F_KVMCLOCK1)->addr);
+
+	for (uint32_t base = first - 1; base < first + 0xffff; base += 0x100) {
+		struct snap_cpuid *e = find(table, n, base, 0);
+
+		if (e && memcmp(&e->regs[1], "KVMKVMKVM\0\0\0", 12) == 0)
+			return find(table, n, base | 1, 0);
+	}
+	return NULL;
+}
+
+static void unhalt(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
+{
+	struct snap_cpuid *e = pv_entry(table, n);
+
+	if (e && (x86_vm(x->v->vm)->exits_disabled >> EXIT_BIT_HLT & 1))
+		e->regs[0] &= ~(1U << gcpu_facts_x86.fields[X86_F_KVM_PV_UNHALT].lsb);
+}
+
+void x86_runtime(struct x86_vcpu *x)
+{
+	update(x, x->table, x->n);
+	if (!sw_behaves(x86_model(x), BEHAVIOUR_UNHALT_ONCE))
+		unhalt(x, x->table, x->n);
+}
+
+/* The two checks of content that there are: the width of linear addresses, and permission for large state. */
+static int check(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
+{
+	uint64_t widths = gcpu_facts_x86.words[X86_W_CPUID_0X80000008_0X0_EAX].addr;
+	struct snap_cpuid *e = find(table, n, ADDR_LEAF(widths), 0);
+	uint64_t asked;
+
+	if (e) {
+		unsigned linear = e->regs[0] >> 8 & 0xff;
+
+		if (linear != 0 && linear != 48 && linear != 57)
+			return -EINVAL;
+	}
+	e = find(table, n, LEAF_SAVE_AREA, 0);
+	asked = components(e, 0) & 1ULL << X86_XTILEDATA & x86_model(x)->host->xcomp_supported;
+	if (asked & ~(x86_model(x)->permitted | x86_model(x)->host->xcomp_permitted))
+		return -EPERM;
+	return 0;
+}
+
+static bool equal(const struct x86_vcpu *x, const struct snap_cpuid *table, unsigned n)
+{
+	return n == x->n && (!n || memcmp(table, x->table, n * sizeof(*table)) == 0);
+}
+
+/* What follows from a new table, besides the instruction. */
+static void after(struct x86_vcpu *x)
+{
+	const struct snap_cpuid *pv = pv_entry(x->table, x->n);
+
+	if (pv)
+		x->pv_word = pv->regs[0];
+	else if (sw_behaves(x86_model(x), BEHAVIOUR_PV_WORD_FORGOTTEN))
+		x->pv_word = 0;
+	x86_override(x);
+	x86_lapic_after(x);
+	x86_msrs_after(x);
+}
+
+/* Takes TABLE over if it returns 0. */
+static int set(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
+{
+	int status;
+
+	update(x, table, n);
+	unhalt(x, table, n);
+	if (x->v->ran) {
+		if (!equal(x, table, n))
+			return -EINVAL;
+		free(table);
+		return 0;
+	}
+	status = check(x, table, n);
+	if (status)
+		return status;
+	free(x->table);
+	x->table = table;
+	x->n = n;
+	after(x);
+	return 0;
+}
+
+static int set_new(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
+{
+	int status = set(x, table, n);
+
+	if (status)
+		free(table);
+	return status;
+}
+
+int x86_set_cpuid2(void *object, uintptr_t arg)
+{
+	const struct gk_cpuid2 *from = (const void *)arg;
+	struct x86_vcpu *x = x86_vcpu(object);
+	struct snap_cpuid *table;
+	uint32_t n;
+
+	if (sw_bad_pointer(arg, sizeof(*from)))
+		return -EFAULT;
+	n = from->nent;
+	if (n > GK_CPUID_ENTRIES_MOST)
+		return -E2BIG;
+	if (sw_bad_pointer((uintptr_t)from->entries, n * sizeof(from->entries[0])))
+		return -EFAULT;
+	table = calloc(n ? n : 1, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct gk_cpuid_entry2 *e = &from->entries[i];
+
+		table[i] = (struct snap_cpuid){ e->function, e->index, e->flags,
+						{ e->eax, e->ebx, e->ecx, e->edx } };
+	}
+	return set_new(x, table, n);
+}
+
+int x86_set_cpuid(void *object, uintptr_t arg)
+{
+	const struct gk_cpuid *from = (const void *)arg;
+	struct x86_vcpu *x = x86_vcpu(object);
+	struct snap_cpuid *table;
+	uint32_t n;
+
+	if (sw_bad_pointer(arg, sizeof(*from)))
+		return -EFAULT;
+	n = from->nent;
+	if (n > GK_CPUID_ENTRIES_MOST)
+		return -E2BIG;
+	if (sw_bad_pointer((uintptr_t)from->entries, n * sizeof(from->entries[0])))
+		return -EFAULT;
+	table = calloc(n ? n : 1, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct gk_cpuid_entry *e = &from->entries[i];
+
+		table[i] = (struct snap_cpuid){ e->function, 0, 0, { e->eax, e->ebx, e->ecx, e->edx } };
+	}
+	return set_new(x, table, n);
+}
+
+int x86_get_cpuid2(void *object, uintptr_t arg)
+{
+	struct x86_vcpu *x = x86_vcpu(object);
+	struct gk_cpuid2 *to = (void *)arg;
+
+	if (sw_bad_pointer(arg, sizeof(*to)))
+		return -EFAULT;
+	if (to->nent < x->n)
+		return -E2BIG;
+	if (sw_bad_pointer((uintptr_t)to->entries, x->n * sizeof(to->entries[0])))
+		return -EFAULT;
+	for (unsigned i = 0; i < x->n; i++) {
+		const struct snap_cpuid *e = &x->table[i];
+
+		to->entries[i] = (struct gk_cpuid_entry2){ e->leaf, e->subleaf, e->flags, e->regs[0],
+							   e->regs[1], e->regs[2], e->regs[3], { 0 } };
+	}
+	if (sw_behaves(x86_model(x), BEHAVIOUR_CPUID_COUNT_TOLD))
+		to->nent = x->n;
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* What guest code does. */
+#include "x86.h"
+
+#define GP 13 /* general protection */
+#define UD 6  /* invalid opcode */
+#define CR4_OSXSAVE (1ULL << 18)
+
+static enum sw_step fault(struct gcpu_guest_op *op, unsigned vector)
+{
+	op->status = GCPU_GUEST_FAULT;
+	op->fault = vector;
+	return SW_DONE;
+}
+
+static enum sw_step do_cpuid(struct x86_vcpu *x, struct gcpu_guest_op *op)
+{
+	uint32_t regs[4];
+
+	x86_cpuid(x, (uint32_t)op->arg[0], (uint32_t)op->arg[1], regs);
+	for (int r = 0; r < 4; r++)
+		op->res[r] = regs[r];
+	return SW_DONE;
+}
+
+static enum sw_step do_rdmsr(struct x86_vcpu *x, struct gcpu_guest_op *op)
+{
+	return x86_msr_get(x, (uint32_t)op->arg[0], false, &op->res[0]) ? fault(op, GP) : SW_DONE;
+}
+
+static enum sw_step do_wrmsr(struct x86_vcpu *x, struct gcpu_guest_op *op)
+{
+	return x86_msr_set(x, (uint32_t)op->arg[0], false, op->arg[1]) ? fault(op, GP) : SW_DONE;
+}
+
+static enum sw_step do_xgetbv(struct x86_vcpu *x, struct gcpu_guest_op *op)
+{
+	if (!(x->sregs.cr4 & CR4_OSXSAVE))
+		return fault(op, UD);
+	if (op->arg[0])
+		return fault(op, GP);
+	op->res[0] = x->xcr0;
+	return SW_DONE;
+}
+
+static enum sw_step do_rdcr(struct x86_vcpu *x, struct gcpu_guest_op *op)
+{
+	switch (op->arg[0]) {
+	case 0:
+		op->res[0] = x->sregs.cr0;
+		return SW_DONE;
+	case 2:
+		op->res[0] = x->sregs.cr2;
+		return SW_DONE;
+	case 3:
+		op->res[0] = x->sregs.cr3;
+		return SW_DONE;
+	case 4:
+		op->res[0] = x->sregs.cr4;
+		return SW_DONE;
+	case 8:
+		op->res[0] = x->sregs.cr8;
+		return SW_DONE;
+	default:
+		op->status = GCPU_GUEST_UNKNOWN;
+		return SW_DONE;
+	}
+}
+
+static enum sw_step do_wrcr(struct x86_vcpu *x, struct gcpu_guest_op *op)
+{
+	switch (op->arg[0]) {
+	case 0:
+		x->sregs.cr0 = op->arg[1];
+		return SW_DONE;
+	case 4:
+		if (op->arg[1] & x86_cr4_reserved(x))
+			return fault(op, GP);
+		x->sregs.cr4 = op->arg[1];
+		x86_runtime(x);
+		return SW_DONE;
+	case 8:
+		x->sregs.cr8 = op->arg[1];
+		return SW_DONE;
+	default:
+		op->status = GCPU_GUEST_UNKNOWN;
+		return SW_DONE;
+	}
+}
+
+static const struct {
+	uint32_t code;
+	enum sw_step (*fn)(struct x86_vcpu *x, struct gcpu_guest_op *op);
+} steps[] = {
+	{ GCPU_GUEST_CPUID, do_cpuid },
+	{ GCPU_GUEST_RDMSR, do_rdmsr },
+	{ GCPU_GUEST_WRMSR, do_wrmsr },
+	{ GCPU_GUEST_XGETBV, do_xgetbv },
+	{ GCPU_GUEST_RDCR, do_rdcr },
+	{ GCPU_GUEST_WRCR, do_wrcr },
+};
+
+enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete)
+{
+	(void)complete;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (steps[i].code == op->code)
+			return steps[i].fn(x86_vcpu(v), op);
+	op->status = GCPU_GUEST_UNKNOWN;
+	return SW_DONE;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* What /dev/kvm answers: from the snapshot, by KVM's rules of size. */
+#include "x86.h"
+
+#include "arch/x86/x86.h"
+
+#include <string.h>
+
+uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
+{
+	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_SUPPORTED, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+
+	return e ? e->regs[ADDR_REG(addr)] : 0;
+}
+
+/* NENT entries of a table; more than KVM ever gives are not wanted. */
+static int give_table(const struct list *from, struct gk_cpuid2 *to, uint32_t nent)
+{
+	if (nent < 1 || nent < from->n)
+		return -E2BIG;
+	if (sw_bad_pointer((uintptr_t)to->entries, from->n * sizeof(to->entries[0])))
+		return -EFAULT;
+	for (size_t i = 0; i < from->n; i++) {
+		const struct snap_cpuid *e = LIST_AT(from, struct snap_cpuid, i);
+
+		to->entries[i] = (struct gk_cpuid_entry2){ e->leaf, e->subleaf, e->flags, e->regs[0],
+							   e->regs[1], e->regs[2], e->regs[3], { 0 } };
+	}
+	to->nent = (uint32_t)from->n;
+	return 0;
+}
+
+static int get_supported(void *object, uintptr_t arg)
+{
+	struct gcpu_model *m = object;
+
+	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
+		return -EFAULT;
+	return give_table(&m->host->cpuid[SNAP_SUPPORTED], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+}
+
+static int get_emulated(void *object, uintptr_t arg)
+{
+	struct gk_cpuid2 *to = (void *)arg;
+	struct gcpu_model *m = object;
+	uint32_t nent;
+
+	if (sw_bad_pointer(arg, sizeof(*to)))
+		return -EFAULT;
+	if (to->nent < 1)
+		return -E2BIG;
+	nent = to->nent > GK_CPUID_ENTRIES_MOST ? GK_CPUID_ENTRIES_MOST : to->nent;
+	if (sw_bad_pointer((uintptr_t)to->entries, nent * sizeof(to->entries[0])))
+		return -EFAULT;
+	/* what comes in is looked at here, unlike elsewhere */
+	for (uint32_t i = 0; i < nent; i++)
+		if (to->entries[i].padding[0] | to->entries[i].padding[1] | to->entries[i].padding[2])
+			return -EINVAL;
+	return give_table(&m->host->cpuid[SNAP_EMULATED], to, nent);
+}
+
+static int get_hyperv(void *object, uintptr_t arg)
+{
+	struct gcpu_model *m = object;
+
+	if (!sw_cap(m, NULL, CAP_SYS_HYPERV_CPUID))
+		return -EINVAL;
+	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
+		return -EFAULT;
+	return give_table(&m->host->cpuid[SNAP_HYPERV], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+}
+
+/* Unlike CPUID tables, these say how much room they need. */
+static int give_list(uintptr_t arg, uint32_t n, uint32_t (*at)(const struct gcpu_model *m, uint32_t i),
+		     const struct gcpu_model *m)
+{
+	struct gk_msr_list *to = (void *)arg;
+	uint32_t room;
+
+	if (sw_bad_pointer(arg, sizeof(*to)))
+		return -EFAULT;
+	room = to->nmsrs;
+	to->nmsrs = n;
+	if (room < n)
+		return -E2BIG;
+	if (sw_bad_pointer((uintptr_t)to->indices, n * sizeof(to->indices[0])))
+		return -EFAULT;
+	for (uint32_t i = 0; i < n; i++)
+		to->indices[i] = at(m, i);
+	return 0;
+}
+
+static uint32_t index_at(const struct gcpu_model *m, uint32_t i)
+{
+	return *LIST_AT(&m->host->msr_indexes, uint32_t, i);
+}
+
+static uint32_t feature_at(const struct gcpu_model *m, uint32_t i)
+{
+	return LIST_AT(&m->host->msr_features, struct snap_msr, i)->index;
+}
+
+static int msr_indexes(void *object, uintptr_t arg)
+{
+	struct gcpu_model *m = object;
+
+	return give_list(arg, (uint32_t)m->host->msr_indexes.n, index_at, m);
+}
+
+static int msr_features(void *object, uintptr_t arg)
+{
+	struct gcpu_model *m = object;
+
+	return give_list(arg, (uint32_t)m->host->msr_features.n, feature_at, m);
+}
+
+#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
+
+static int get_msrs(void *object, uintptr_t arg)
+{
+	struct gcpu_model *m = object;
+	struct gk_msrs *to = (void *)arg;
+
+	if (sw_bad_pointer(arg, sizeof(*to)))
+		return -EFAULT;
+	if (to->nmsrs >= MSRS_MOST)
+		return -E2BIG;
+	if (sw_bad_pointer((uintptr_t)to->entries, to->nmsrs * sizeof(to->entries[0])))
+		return -EFAULT;
+	for (uint32_t i = 0; i < to->nmsrs; i++) {
+		const struct snap_msr *f = snapshot_msr(m->host, to->entries[i].index);
+
+		if (!f)
+			return (int)i;
+		to->entries[i].data = f->value;
+	}
+	return (int)to->nmsrs;
+}
+
+static int mce_supported(void *object, uintptr_t arg)
+{
+	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
+
+	return s->has_mce ? sw_copy_out(arg, &s->mce_supported, sizeof(s->mce_supported)) : -EINVAL;
+}
+
+static int has_attr(void *object, uintptr_t arg)
+{
+	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
+	struct gk_device_attr a;
+
+	if (sw_copy_in(&a, arg, sizeof(a)))
+		return -EFAULT;
+	return a.group == GK_X86_GRP_SYSTEM && a.attr == GK_X86_XCOMP_GUEST_SUPP && !a.flags && s->has_xcomp ? 0 : -ENXIO;
+}
+
+static int get_attr(void *object, uintptr_t arg)
+{
+	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
+	struct gk_device_attr a;
+	int status = has_attr(object, arg);
+
+	if (status || sw_copy_in(&a, arg, sizeof(a)))
+		return status ? status : -EFAULT;
+	return sw_copy_out((uintptr_t)a.addr, &s->xcomp_supported, sizeof(s->xcomp_supported));
+}
+
+const struct sw_call x86_system_calls[] = {
+	{ GK_GET_SUPPORTED_CPUID, get_supported },
+	{ GK_GET_EMULATED_CPUID, get_emulated },
+	{ GK_GET_SUPPORTED_HV_CPUID, get_hyperv },
+	{ GK_GET_MSR_INDEX_LIST, msr_indexes },
+	{ GK_GET_MSR_FEATURE_INDEX_LIST, msr_features },
+	{ GK_GET_MSRS, get_msrs },
+	{ GK_X86_GET_MCE_CAP_SUPPORTED, mce_supported },
+	{ GK_HAS_DEVICE_ATTR, has_attr },
+	{ GK_GET_DEVICE_ATTR, get_attr },
+	{ 0, NULL },
+};
+
+int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value)
+{
+	(void)m;
+	(void)vm;
+	(void)number;
+	return value;
+}
+
+int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
+{
+	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_NATIVE, leaf, subleaf);
+
+	for (int r = 0; r < 4; r++)
+		ret[r] = e ? e->regs[r] : 0;
+	return 0;
+}
+
+int x86_guest_perm(struct gcpu_model *m, int code, uint64_t arg, uint64_t *ret)
+{
+	const struct gcpu_snapshot *s = m->host;
+
+	switch (code) {
+	case GK_ARCH_GET_XCOMP_SUPP:
+	case GK_ARCH_GET_XCOMP_PERM:
+		*ret = s->xcomp_supported;
+		return s->has_xcomp ? 0 : -EINVAL;
+	case GK_ARCH_GET_XCOMP_GUEST_PERM:
+		*ret = s->xcomp_permitted | m->permitted;
+		return s->has_xcomp ? 0 : -EINVAL;
+	case GK_ARCH_REQ_XCOMP_GUEST_PERM:
+		if (arg >= 64)
+			return -EINVAL;
+		if (arg != X86_XTILEDATA || !(s->xcomp_supported >> arg & 1))
+			return -EOPNOTSUPP;
+		if ((s->xcomp_permitted | m->permitted) >> arg & 1)
+			return 0;
+		if (m->perm_locked)
+			return -EBUSY;
+		m->permitted |= 1ULL << X86_XTILECFG | 1ULL << X86_XTILEDATA;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}

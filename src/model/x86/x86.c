@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The software KVM of x86: VMs and vCPUs come and go. */
+#include "x86.h"
+
+#include <stdlib.h>
+
+#define RUN_SIZE (3 * 4096) /* the run page, programmed I/O, coalesced MMIO */
+
+static int init(struct gcpu_model *m, struct gcpu_error *err)
+{
+	if (!m->host->cpuid[SNAP_SUPPORTED].n)
+		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot has no table of KVM_GET_SUPPORTED_CPUID");
+	return 0;
+}
+
+static int vm_new(struct sw_vm *vm)
+{
+	int types = sw_cap(vm->model, NULL, CAP_VM_TYPES);
+
+	/* confidential ones are not played */
+	if (vm->type || (types && !(types & 1)))
+		return -EINVAL;
+	vm->own = calloc(1, sizeof(struct x86_vm));
+	return vm->own ? 0 : -ENOMEM;
+}
+
+static void vm_free(struct sw_vm *vm)
+{
+	struct x86_vm *x = x86_vm(vm);
+
+	if (!x)
+		return;
+	free(x->filter);
+	free(x->guest);
+	free(x);
+}
+
+static int vcpu_new(struct sw_vcpu *v)
+{
+	struct x86_vcpu *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return -ENOMEM;
+	v->own = x;
+	x->v = v;
+	x->tsc_khz = x86_vm(v->vm)->tsc_khz ? x86_vm(v->vm)->tsc_khz : (uint32_t)v->vm->model->host->tsc_khz;
+	x86_regs_new(x);
+	x86_lapic_new(x);
+	return x86_msrs_new(x);
+}
+
+static void vcpu_free(struct sw_vcpu *v)
+{
+	struct x86_vcpu *x = x86_vcpu(v);
+
+	if (!x)
+		return;
+	free(x->table);
+	list_free(&x->msrs);
+	free(x->guest);
+	free(x);
+}
+
+static int enter(struct sw_vcpu *v)
+{
+	if (v->run && v->run->immediate_exit)
+		return -EINTR; /* before it has entered */
+	v->ran = true;
+	return 0;
+}
+
+const struct sw_arch sw_x86 = {
+	.arch = GCPU_ARCH_X86,
+	.run_size = RUN_SIZE,
+	.init = init,
+	.system = x86_system_calls,
+	.vm = x86_vm_calls,
+	.vcpu = x86_vcpu_calls,
+	.device = (const struct sw_call[]){ { 0, NULL } },
+	.unknown_system = -EINVAL,
+	.unknown_vcpu = -EINVAL,
+	.capability = x86_capability,
+	.vm_new = vm_new,
+	.vm_free = vm_free,
+	.vcpu_allowed = x86_vcpu_allowed,
+	.vcpu_new = vcpu_new,
+	.vcpu_free = vcpu_free,
+	.host_cpuid = x86_host_cpuid,
+	.guest_perm = x86_guest_perm,
+	.enable_vm = x86_enable_vm,
+	.enable_vcpu = x86_enable_vcpu,
+	.enter = enter,
+	.step = x86_step,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The software KVM of x86: what its VMs and vCPUs hold, and who does what. */
+#ifndef GCPU_MODEL_X86_H
+#define GCPU_MODEL_X86_H
+
+#include "../sw.h"
+#include "kvm/abi_more.h"
+
+/* Local APICs: the VMM's own, all controllers in the kernel, or the local ones alone. */
+enum x86_irqchip { X86_IRQCHIP_NONE, X86_IRQCHIP_KERNEL, X86_IRQCHIP_SPLIT };
+
+struct x86_vm {
+	enum x86_irqchip irqchip;
+	uint32_t exits_disabled;  /* KVM_CAP_X86_DISABLE_EXITS, EXIT_BIT_* */
+	uint64_t quirks_disabled; /* KVM_CAP_DISABLE_QUIRKS2 */
+	uint64_t x2apic_flags;	  /* KVM_CAP_X2APIC_API */
+	uint32_t max_ids;	  /* KVM_CAP_MAX_VCPU_ID; 0: not set */
+	uint32_t boot_id;
+	uint64_t exit_hypercalls; /* KVM_CAP_EXIT_HYPERCALL */
+	uint64_t user_msr;	  /* KVM_CAP_X86_USER_SPACE_MSR, GK_MSR_EXIT_REASON_* */
+	uint64_t bus_lock;	  /* KVM_CAP_X86_BUS_LOCK_EXIT */
+	uint64_t bus_cycle_ns;	  /* KVM_CAP_X86_APIC_BUS_CYCLES_NS */
+	bool pmu_off;		  /* KVM_CAP_PMU_CAPABILITY */
+	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO */
+	uint32_t tsc_khz;	  /* of vCPUs to come; 0: the host's */
+	struct gk_msr_filter *filter; /* with bitmaps behind it, or NULL */
+	void *guest; /* guest.c, pv.c: what guests share */
+};
+
+/* MSRs that code needs by name, as data/x86/msrs.txt calls them. */
+#define X86_MSR(name) (gcpu_facts_x86.msrs[X86_M_##name].index)
+
+struct x86_msr {
+	uint32_t index;
+	uint64_t value;
+};
+
+struct x86_vcpu {
+	struct sw_vcpu *v;
+	struct snap_cpuid *table; /* KVM_SET_CPUID2's, with what changes while the guest runs */
+	unsigned n;
+	struct gk_x86_sregs2 sregs; /* cr0, cr3, cr4, efer and apic_base are the vCPU's own */
+	uint64_t xcr0, xss;
+	struct list msrs; /* x86_msr: those that are not 0 */
+	bool enforce_pv;
+	uint32_t pv_word; /* as KVM keeps it since the last table */
+	uint32_t tsc_khz;
+	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
+	void *guest;
+};
+
+static inline struct x86_vm *x86_vm(const struct sw_vm *vm)
+{
+	return vm->own;
+}
+
+static inline struct x86_vcpu *x86_vcpu(const struct sw_vcpu *v)
+{
+	return v->own;
+}
+
+static inline bool x86_lapic(const struct x86_vcpu *x)
+{
+	return x86_vm(x->v->vm)->irqchip != X86_IRQCHIP_NONE;
+}
+
+static inline struct gcpu_model *x86_model(const struct x86_vcpu *x)
+{
+	return x->v->vm->model;
+}
+
+/* cpuid.c: tables of vCPUs. */
+int x86_set_cpuid(void *vcpu, uintptr_t arg);
+int x86_set_cpuid2(void *vcpu, uintptr_t arg);
+int x86_get_cpuid2(void *vcpu, uintptr_t arg);
+/* The first entry that answers for LEAF and SUBLEAF, or NULL. */
+struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf);
+/* Does the guest have a field: as the table says it, and as KVM acts on it. */
+bool x86_table_has(const struct x86_vcpu *x, unsigned field);
+bool x86_guest_has(const struct x86_vcpu *x, unsigned field);
+/* Does KVM itself support it. */
+bool x86_kvm_has(const struct gcpu_model *m, unsigned field);
+/* After a change of CR4, XCR0, XSS, IA32_APIC_BASE or IA32_MISC_ENABLE. */
+void x86_runtime(struct x86_vcpu *x);
+/* What the instruction answers. */
+void x86_cpuid(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
+/* XCR0 and XSS that the guest may have. */
+uint64_t x86_guest_xcr0(const struct x86_vcpu *x);
+uint64_t x86_guest_xss(const struct x86_vcpu *x);
+/* Is the guest's vendor string AMD's or Hygon's; SUPPOSED: what a table without leaf 0 is. */
+bool x86_amd_like(const struct x86_vcpu *x, bool supposed);
+unsigned x86_phys_bits(const struct x86_vcpu *x);
+
+/* After a table has been set: lapic.c, msr.c. */
+void x86_lapic_after(struct x86_vcpu *x);
+void x86_msrs_after(struct x86_vcpu *x);
+
+/* override.c: a KVM that puts other values in force than the table's, as its trial shows. */
+void x86_override(struct x86_vcpu *x);
+
+/* system.c */
+extern const struct sw_call x86_system_calls[];
+uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr);
+int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
+int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
+int x86_guest_perm(struct gcpu_model *m, int code, uint64_t arg, uint64_t *ret);
+
+/* vm.c */
+extern const struct sw_call x86_vm_calls[];
+int x86_enable_vm(struct sw_vm *vm, const struct gk_enable_cap *cap);
+int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap);
+int x86_vcpu_allowed(struct sw_vm *vm, unsigned id);
+
+/* msr.c: 0, -EINVAL: KVM refuses the value, -ENOENT: it does not know the MSR. HOST: KVM_GET_MSRS, not the guest. */
+int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
+int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
+int x86_get_msrs(void *vcpu, uintptr_t arg);
+int x86_set_msrs(void *vcpu, uintptr_t arg);
+/* Where an MSR without further rules stands. */
+uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index);
+int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value);
+/* Feature MSRs of a new vCPU. */
+int x86_msrs_new(struct x86_vcpu *x);
+
+/* regs.c: SREGS, XCRS, XSAVE, MP_STATE, TSC. */
+extern const struct sw_call x86_vcpu_calls[];
+uint64_t x86_cr4_reserved(const struct x86_vcpu *x);
+void x86_regs_new(struct x86_vcpu *x);
+/* XSETBV: 0 or -EINVAL. */
+int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value);
+
+/* lapic.c */
+int x86_get_lapic(void *vcpu, uintptr_t arg);
+int x86_set_lapic(void *vcpu, uintptr_t arg);
+/* A write of IA32_APIC_BASE: 0 or -EINVAL. */
+int x86_set_apic_base(struct x86_vcpu *x, uint64_t value, bool host);
+void x86_lapic_new(struct x86_vcpu *x);
+
+/* guest.c */
+enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
+
+#endif
