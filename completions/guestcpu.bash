@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # bash completion for guestcpu; needs nothing but bash.
 
-_guestcpu_commands='probe features plan explain verify trace'
+_guestcpu_commands='probe features plan explain verify trace sim'
 
 _guestcpu_options()
 {
@@ -15,6 +15,7 @@ _guestcpu_options()
 	explain) echo "$machine" ;;
 	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
 	trace) echo "--all -a --json -j --output -o --help -h" ;;
+	sim) echo "--all -a --host --json -j --kernel --kvm --no-trial --output -o --help -h" ;;
 	*) echo "--help -h --version" ;;
 	esac
 }
@@ -98,6 +99,7 @@ _guestcpu_value()
 	# "=" parts words: what stands before it is the request so far
 	*,pv) mapfile -t COMPREPLY < <(compgen -W 'none safe migratable latency all' -- "$cur") ;;
 	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.1 6.12 6.18 7.2' -- "$cur") ;;
 	--ipa-bits | --kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
@@ -124,7 +126,7 @@ _guestcpu()
 		return
 	fi
 	# what stands behind "--" is another program's
-	if [[ $command == trace ]]; then
+	if [[ $command == trace || $command == sim ]]; then
 		for ((i = 2; i < COMP_CWORD; i++)); do
 			if [[ ${COMP_WORDS[i]} == -- ]]; then
 				mapfile -t COMPREPLY < <(compgen -c -f -- "$cur")

@@ -3,7 +3,11 @@
 #include "sim/launch.h"
 #include "trace.h"
 
+#include <guestcpu/model.h>
+
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The document to -o FILE or standard output; 0 or an exit code. */
 static int document(const struct tool *t, const struct sim_report *r, const struct sim_told *told)
@@ -74,4 +78,82 @@ const struct command cmd_trace = {
 	.takes = TAKES(OPT_ALL) | TAKES(OPT_JSON) | TAKES(OPT_OUTPUT),
 	.is_launcher = true,
 	.run = run_trace,
+};
+
+struct buffer {
+	char *text;
+	size_t n, room;
+};
+
+static int to_buffer(void *ctx, const char *data, size_t length)
+{
+	struct buffer *b = ctx;
+
+	if (b->n + length > b->room) {
+		size_t room = (b->n + length) * 2;
+		char *more = realloc(b->text, room);
+
+		if (!more)
+			return GCPU_ERR_MEMORY;
+		b->text = more;
+		b->room = room;
+	}
+	memcpy(b->text + b->n, data, length);
+	b->n += length;
+	return 0;
+}
+
+static int run_on(struct tool *t, const struct gcpu_snapshot *snap)
+{
+	struct gcpu_model_options o = { .size = sizeof(o), .kernel = t->value[OPT_KERNEL] };
+	struct sim_launch l = { .mode = SIM_MODEL, .kernel = o.kernel };
+	struct sim_told told = { .host = snap, .kernel = o.kernel };
+	struct gcpu_model *model = NULL;
+	struct buffer b = { 0 };
+	struct gcpu_error err;
+	int exit_code;
+
+	/* the program has one of its own: this one is to know now what it would say */
+	if (gcpu_model_new(snap, &o, &model, &err))
+		return tool_fail(t, &err, NULL);
+	gcpu_model_free(model);
+	if (gcpu_snapshot_write(snap, to_buffer, &b)) {
+		free(b.text);
+		fputs("guestcpu sim: out of memory\n", stderr);
+		return EXIT_LACKS;
+	}
+	l.snapshot = b.text;
+	l.n_snapshot = b.n;
+	exit_code = launch(t, &l, &told);
+	free(b.text);
+	return exit_code;
+}
+
+static int run_sim(struct tool *t)
+{
+	struct gcpu_snapshot *snap;
+	int fd, exit_code;
+
+	if (!t->rest)
+		return tool_usage(t, "no program to run: guestcpu sim --host HOST -- CMD ...");
+	if (tool_snapshot(t, &snap, &fd, &exit_code))
+		return exit_code;
+	if (fd >= 0)
+		close(fd);
+	if (t->arch == gcpu_arch_native())
+		exit_code = run_on(t, snap);
+	else
+		exit_code = tool_usage(t, "a program of this machine cannot be shown an %s host", gcpu_arch_name(t->arch));
+	gcpu_snapshot_free(snap);
+	return exit_code;
+}
+
+const struct command cmd_sim = {
+	.name = "sim",
+	.words = "-- CMD ...",
+	.help = "run a program on a software KVM, up to its first KVM_RUN, and say which CPU it gives its guest",
+	.takes = TAKES(OPT_ALL) | TAKES(OPT_HOST) | TAKES(OPT_JSON) | TAKES(OPT_KERNEL) | TAKES(OPT_KVM) |
+		 TAKES(OPT_NO_TRIAL) | TAKES(OPT_OUTPUT),
+	.is_launcher = true,
+	.run = run_sim,
 };

@@ -21,6 +21,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_IPA_BITS] = { "--ipa-bits", 0, "N", "bits of a guest physical address of arm64 (default: not said)" },
 	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
 	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
+	[OPT_KERNEL] = { "--kernel", 0, "SERIES", "the kernel whose KVM it is, such as 6.12 (default: the host's own)" },
 	[OPT_KIND] = { "--kind", 0, "hw|emulated|synth|pass|vendor|alias|pv|vmm|runtime|none", "only what KVM comes to offer that way" },
 	[OPT_KVM] = { "--kvm", 0, "PATH", "KVM device (default: /dev/kvm)" },
 	[OPT_KVM_LEAF] = { "--kvm-leaf", 0, "BASE", "where KVM's CPUID leaves go (default: 0x40000000)" },

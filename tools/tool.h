@@ -25,6 +25,7 @@ enum option {
 	OPT_IPA_BITS,
 	OPT_IRQCHIP,
 	OPT_JSON,
+	OPT_KERNEL,
 	OPT_KIND,
 	OPT_KVM,
 	OPT_KVM_LEAF,
@@ -72,7 +73,7 @@ struct command {
 	bool is_launcher; /* operands are the command line of a program: from "--" or the first of them on */
 	int (*run)(struct tool *t);
 };
-extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_trace;
+extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_trace, cmd_sim;
 extern const struct command *const commands[];
 
 #define TAKES(option) (1U << (option))

@@ -2,6 +2,8 @@
 /* The software KVM in the program's process, up to its first KVM_RUN. */
 #include "preload.h"
 
+#include <guestcpu/model.h>
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +14,7 @@
 #define QUIET 250    /* where some were not: a VMM that has one thread, or starts them by and by */
 #define STEP 10
 
-static void give_up(struct sim_log *log, const char *why)
+__attribute__((noreturn)) static void give_up(struct sim_log *log, const char *why)
 {
 	if (!atomic_exchange(&log->failed, 1))
 		snprintf(log->why, sizeof(log->why), "%s", why);
@@ -21,7 +23,17 @@ static void give_up(struct sim_log *log, const char *why)
 
 void model_start(struct sim_log *log)
 {
-	give_up(log, "no software KVM in this build");
+	struct gcpu_model_options o = { .size = sizeof(o), .kernel = log->kernel[0] ? log->kernel : NULL };
+	struct gcpu_snapshot *snap;
+	struct gcpu_model *model = NULL;
+	struct gcpu_error err;
+
+	if (gcpu_snapshot_parse((const char *)log + log->snapshot_at, log->n_snapshot, &snap, &err) ||
+	    gcpu_model_new(snap, &o, &model, &err))
+		give_up(log, err.text);
+	/* both stay as long as the process */
+	preload.kvm = gcpu_model_kvm(model);
+	cpuid_start(log);
 }
 
 static void count_waiting(struct object *o, void *arg)
