@@ -11,6 +11,7 @@ from links import (read_behaviours, read_caches, read_msrs, read_errors, read_ga
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from models import read_based_models
 from predict import read_exceptions, read_init
+from supported import emit_supported
 from tables import Refused, normal, read_fields, read_parts, read_reserved, read_words, refuse
 
 
@@ -62,8 +63,11 @@ def main(data, out):
              "errors": read_errors(f"{data}/kvm/errors.txt"),
              "behaviours": read_behaviours(f"{data}/kvm/behaviours.txt")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
-    written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
-               "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD)}
+    supported, facts = emit_supported(data, arches[0], lists["params"])
+    written = {"feature_numbers.h": emit_features(arches),
+               "facts_gen.h": emit_enums(arches, lists).replace("#endif\n", facts + "#endif\n"),
+               "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD),
+               "supported_gen.c": supported}
     for a in arches:
         written[f"facts_{a['name']}.c"] = emit_arch(a, lists)
     for name, text in written.items():

@@ -53,7 +53,7 @@ static void progress(void *ctx, const char *name, unsigned number, unsigned all)
 int alive_collect(struct tool *t, const struct planned *p, unsigned limit_ms, struct alive_list *ret)
 {
 	const struct alive_options o = {
-		.kvm = gcpu_kvm_real(), .kvm_fd = p->kvm_fd, .snapshot = p->snap,
+		.kvm = tool_kvm(t), .kvm_fd = p->kvm_fd, .snapshot = p->snap,
 		.request = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host", .machine = &t->machine,
 		.plan = p->plan, .limit_ms = limit_ms, .progress = progress, .visit = keep, .ctx = ret,
 	};

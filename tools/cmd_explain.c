@@ -63,7 +63,7 @@ static int run(struct tool *t)
 	while (n)
 		account_free(&accounts[--n]);
 	free(accounts);
-	tool_planned_free(&p);
+	tool_planned_free(t, &p);
 	return exit_code;
 }
 

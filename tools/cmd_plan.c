@@ -322,7 +322,7 @@ static int run(struct tool *t)
 		as_text(t, &p);
 	if (!exit_code && gcpu_plan_refused(p.plan))
 		exit_code = EXIT_NO;
-	tool_planned_free(&p);
+	tool_planned_free(t, &p);
 	return exit_code;
 }
 

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The document to -o FILE or standard output; 0 or an exit code. */
 static int document(const struct tool *t, const struct sim_report *r, const struct sim_told *told)
@@ -138,8 +137,7 @@ static int run_sim(struct tool *t)
 		return tool_usage(t, "no program to run: guestcpu sim --host HOST -- CMD ...");
 	if (tool_snapshot(t, &snap, &fd, &exit_code))
 		return exit_code;
-	if (fd >= 0)
-		close(fd);
+	tool_close_kvm(t, fd);
 	if (t->arch == gcpu_arch_native())
 		exit_code = run_on(t, snap);
 	else

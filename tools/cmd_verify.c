@@ -167,7 +167,7 @@ static int open_here(struct tool *t, struct planned *p)
 {
 	struct gcpu_error err;
 
-	if (t->arch != gcpu_arch_native())
+	if (t->arch != gcpu_arch_native() && !t->model)
 		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here",
 				  gcpu_arch_name(gcpu_arch_native()), gcpu_arch_name(t->arch));
 	if (p->kvm_fd < 0)
@@ -195,7 +195,7 @@ static int run(struct tool *t)
 		return exit_code;
 	exit_code = open_here(t, &p);
 	if (exit_code) {
-		tool_planned_free(&p);
+		tool_planned_free(t, &p);
 		return exit_code;
 	}
 	if (gcpu_plan_refused(p.plan)) {
@@ -205,7 +205,7 @@ static int run(struct tool *t)
 		snprintf(err.text, sizeof(err.text), "the plan is refused: guestcpu plan says why");
 		gcpu_plan_findings(p.plan, refusal, &err);
 		exit_code = tool_fail(t, &err, NULL);
-	} else if (run_machine_new(gcpu_kvm_real(), p.kvm_fd, p.plan, NULL, &m, &err)) {
+	} else if (run_machine_new(tool_kvm(t), p.kvm_fd, p.plan, NULL, &m, &err)) {
 		exit_code = tool_fail(t, &err, NULL);
 		/* a plan for another host that this KVM does not take: the answer is no */
 		if (t->value[OPT_HOST] && strcmp(t->value[OPT_HOST], "kvm") != 0 && err.code == GCPU_ERR_KVM)
@@ -214,7 +214,7 @@ static int run(struct tool *t)
 		exit_code = verify(t, &p, m, (unsigned)ms);
 		run_machine_free(m);
 	}
-	tool_planned_free(&p);
+	tool_planned_free(t, &p);
 	return exit_code;
 }
 

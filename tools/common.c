@@ -275,21 +275,49 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 	return 0;
 }
 
-static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_error *err)
+/* An error about a file names it. */
+static int about_file(const char *path, int status, struct gcpu_error *err)
 {
-	char *text = NULL, note[GCPU_ERROR_TEXT];
-	size_t n = 0;
-	int status = read_file(path, &text, &n, err);
+	char note[GCPU_ERROR_TEXT];
 
-	if (status)
-		return status;
-	status = gcpu_snapshot_parse(text, n, ret, err);
-	free(text);
 	if (status) {
 		snprintf(note, sizeof(note), "%.100s: %.150s", path, err->text);
 		memcpy(err->text, note, sizeof(note));
 		err->offset = (size_t)-1;
 	}
+	return status;
+}
+
+static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_error *err)
+{
+	char *text = NULL;
+	size_t n = 0;
+	int status = read_file(path, &text, &n, err);
+
+	if (status)
+		return status;
+	status = about_file(path, gcpu_snapshot_parse(text, n, ret, err), err);
+	free(text);
+	return status;
+}
+
+int tool_computed(struct tool *t, struct gcpu_snapshot **ret, int *ret_exit)
+{
+	const char *path = t->value[OPT_FROM_CPUID], *kernel = t->value[OPT_KERNEL];
+	struct gcpu_error err;
+	char *text = NULL;
+	size_t n = 0;
+	int status = read_file(path, &text, &n, &err);
+
+	if (status == 0) {
+		status = gcpu_snapshot_from_cpuid(text, n, kernel, t->value[OPT_NAME], ret, &err);
+		/* a kernel's name is no matter of the file */
+		if (status != GCPU_ERR_NAME)
+			about_file(path, status, &err);
+	}
+	free(text);
+	if (status)
+		*ret_exit = tool_fail(t, &err, NULL);
 	return status;
 }
 
@@ -354,6 +382,11 @@ static const char *default_host(const struct tool *t)
 	return best;
 }
 
+int tool_load(const char *host, struct gcpu_snapshot **ret, struct gcpu_error *err)
+{
+	return strpbrk(host, "/.") ? from_file(host, ret, err) : gcpu_snapshot_bundled(host, ret, err);
+}
+
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit)
 {
 	const char *host = t->value[OPT_HOST] ? t->value[OPT_HOST] : default_host(t);
@@ -362,23 +395,22 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 	int status;
 
 	*ret_kvm_fd = -1;
-	if (strcmp(host, "kvm") == 0) {
-		*ret_kvm_fd = tool_open_kvm(t, &err);
+	if (strcmp(host, "kvm") == 0 || tool_model_name(host)) {
+		*ret_kvm_fd = tool_model_name(host) ? tool_model_open(t, tool_model_name(host), &err) :
+						      tool_open_kvm(t, &err);
 		status = *ret_kvm_fd < 0 ? *ret_kvm_fd : 0;
 		o.no_trial = t->value[OPT_NO_TRIAL] != NULL;
-		o.name = t->value[OPT_NAME];
+		o.name = t->value[OPT_NAME] ? t->value[OPT_NAME] : tool_model_name(host) ? host : NULL;
 		o.ask_xcomp = 1;
 		if (status == 0) {
 			progress(t, "measuring this host's KVM ...");
-			status = gcpu_snapshot_probe(gcpu_kvm_real(), *ret_kvm_fd, &o, ret, &err);
+			status = gcpu_snapshot_probe(tool_kvm(t), *ret_kvm_fd, &o, ret, &err);
 			progress(t, "");
 		}
-		if (status && *ret_kvm_fd >= 0)
-			close(*ret_kvm_fd);
-	} else if (strpbrk(host, "/.")) {
-		status = from_file(host, ret, &err);
+		if (status)
+			tool_close_kvm(t, *ret_kvm_fd);
 	} else {
-		status = gcpu_snapshot_bundled(host, ret, &err);
+		status = tool_load(host, ret, &err);
 	}
 	if (status) {
 		*ret_exit = tool_fail(t, &err, NULL);
@@ -451,16 +483,15 @@ int tool_plan(struct tool *t, struct planned *p)
 	if (status == 0)
 		return 0;
 	exit_code = tool_fail(t, &err, text);
-	tool_planned_free(p);
+	tool_planned_free(t, p);
 	return exit_code;
 }
 
-void tool_planned_free(struct planned *p)
+void tool_planned_free(const struct tool *t, struct planned *p)
 {
 	gcpu_plan_free(p->plan);
 	gcpu_snapshot_free(p->snap);
-	if (p->kvm_fd >= 0)
-		close(p->kvm_fd);
+	tool_close_kvm(t, p->kvm_fd);
 }
 
 bool tool_to_file(const struct tool *t)

@@ -7,12 +7,13 @@
 #define ABOUT "decides, explains, applies and proves the CPU that a KVM guest sees"
 
 const struct command *const commands[] = { &cmd_probe,	 &cmd_features, &cmd_plan,
-					   &cmd_explain, &cmd_verify,	&cmd_trace,	&cmd_sim,	NULL };
+					   &cmd_explain, &cmd_verify,	&cmd_conform,
+					   &cmd_trace,	 &cmd_sim,	NULL };
 
 /* The options of C, or those that stand without a command. */
 static void print_options(const struct command *c)
 {
-	unsigned takes = c ? c->takes | TAKES(OPT_HELP) : TAKES(OPT_HELP) | TAKES(OPT_VERSION);
+	uint64_t takes = c ? c->takes | TAKES(OPT_HELP) : TAKES(OPT_HELP) | TAKES(OPT_VERSION);
 
 	struct grid *g = grid_new(2);
 
@@ -69,6 +70,7 @@ static int run(const struct command *c, int argc, char **argv)
 	if (t.value[OPT_HELP])
 		return help(c);
 	status = tool_asks_models(&t) ? tool_models(&t) : c->run(&t);
+	tool_model_free(&t);
 	if (status <= EXIT_NO && (ferror(stdout) || fflush(stdout))) {
 		fprintf(stderr, "guestcpu %s: standard output could not be written\n", c->name);
 		return EXIT_LACKS;

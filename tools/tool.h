@@ -14,9 +14,11 @@ enum option {
 	OPT_ALIVE,
 	OPT_ALL,
 	OPT_ARCH,
+	OPT_BACKEND,
 	OPT_CPU,
 	OPT_DISABLE_EXITS,
 	OPT_FORMAT,
+	OPT_FROM_CPUID,
 	OPT_GIC,
 	OPT_HANDLES,
 	OPT_HELP,
@@ -33,9 +35,11 @@ enum option {
 	OPT_NAME,
 	OPT_NO_TRIAL,
 	OPT_ON,
+	OPT_ONLY,
 	OPT_OUTPUT,
 	OPT_PRESETS,
 	OPT_SMP,
+	OPT_TAP,
 	OPT_TIMEOUT,
 	OPT_VCPUS,
 	OPT_VERSION,
@@ -62,6 +66,8 @@ struct tool {
 	bool json;
 	struct gcpu_machine machine;
 	enum gcpu_arch arch;
+	struct gcpu_model *model; /* what stands in for KVM, or NULL */
+	struct gcpu_snapshot *model_host;
 	const char *hint; /* what to try, where an error has more to say than --help */
 };
 
@@ -69,14 +75,14 @@ struct command {
 	const char *name;
 	const char *words; /* operands, or NULL */
 	const char *help;
-	unsigned takes; /* bit per option */
+	uint64_t takes; /* bit per option */
 	bool is_launcher; /* operands are the command line of a program: from "--" or the first of them on */
 	int (*run)(struct tool *t);
 };
-extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_trace, cmd_sim;
+extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_conform, cmd_trace, cmd_sim;
 extern const struct command *const commands[];
 
-#define TAKES(option) (1U << (option))
+#define TAKES(option) (1ULL << (option))
 /* Options that describe a machine and what to plan on it. */
 #define MACHINE_OPTIONS                                                                            \
 	(TAKES(OPT_ARCH) | TAKES(OPT_CPU) | TAKES(OPT_DISABLE_EXITS) | TAKES(OPT_GIC) |            \
@@ -121,9 +127,22 @@ bool match_feature(enum gcpu_arch arch, const char *pattern, const char *name);
 /* Report a pattern that matches nothing; the exit code. */
 int match_none(const struct tool *t, const char *pattern);
 
+/* backend.c: the KVM that the command works on. */
+const struct gcpu_kvm *tool_kvm(const struct tool *t);
+void tool_close_kvm(const struct tool *t, int fd); /* -1 is fine */
+/* What follows "model:", or NULL if HOST does not begin with it. */
+const char *tool_model_name(const char *host);
+/* From now on the KVM is the software one of "HOST" or "HOST@SERIES": its descriptor, or a code. */
+int tool_model_open(struct tool *t, const char *text, struct gcpu_error *err);
+void tool_model_free(struct tool *t);
+/* A bundled snapshot, or that of a file (with / or .): 0 or a code. */
+int tool_load(const char *host, struct gcpu_snapshot **ret, struct gcpu_error *err);
+
 /* /dev/kvm or --kvm; a descriptor or a negative gcpu_code. */
 int tool_open_kvm(const struct tool *t, struct gcpu_error *err);
-/* The snapshot that --host names; *ret_kvm_fd is >= 0 if it is this machine's KVM. */
+/* --from-cpuid: a snapshot that is computed, which the caller frees. 0, or a code and *ret_exit. */
+int tool_computed(struct tool *t, struct gcpu_snapshot **ret, int *ret_exit);
+/* The snapshot that --host names; *ret_kvm_fd is >= 0 if it is a KVM's, tool_kvm(). */
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit);
 /* Where nobody named a GIC: the best that the host has. */
 void tool_best_gic(const struct tool *t, const struct gcpu_snapshot *snap, struct gcpu_machine *m);
@@ -134,7 +153,7 @@ struct planned {
 	int kvm_fd;
 };
 int tool_plan(struct tool *t, struct planned *ret);
-void tool_planned_free(struct planned *p);
+void tool_planned_free(const struct tool *t, struct planned *p);
 
 /* A gcpu_write to a FILE. */
 int tool_write(void *file, const char *data, size_t length);

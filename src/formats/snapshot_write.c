@@ -62,6 +62,23 @@ static void write_host(struct json *j, const struct gcpu_snapshot *s)
 	jw_close(j, '}');
 }
 
+/* What a computed one takes for given. */
+static void write_assumed(struct json *j, const struct gcpu_snapshot *s)
+{
+	jw_key(j, "assumed");
+	jw_array(j, true);
+	for (size_t i = 0; i < s->assumed.n; i++) {
+		const struct snap_assumed *a = LIST_AT(&s->assumed, struct snap_assumed, i);
+
+		jw_object(j, false);
+		jw_key_string(j, "what", a->what);
+		jw_key_string(j, "value", a->value);
+		jw_key_string(j, "why", a->why);
+		jw_close(j, '}');
+	}
+	jw_close(j, ']');
+}
+
 static void write_caps(struct json *j, const char *key, const struct list *l)
 {
 	jw_key(j, key);
@@ -265,7 +282,11 @@ static int write_document(const struct gcpu_snapshot *s, bool named, gcpu_write 
 	}
 	if (s->guest_view)
 		jw_key_string(&j, "view", "guest");
+	if (s->computed)
+		jw_key_string(&j, "origin", "computed");
 	write_host(&j, s);
+	if (s->computed)
+		write_assumed(&j, s);
 	jw_key(&j, "capabilities");
 	jw_object(&j, true);
 	write_caps(&j, "system", &s->caps_system);

@@ -50,6 +50,6 @@ int sw_read_host_file(void *ctx, const char *path, char *buf, size_t size)
 	if (strcmp(path, "/proc/cpuinfo") == 0)
 		return cpuinfo(s, buf, size);
 	if (strcmp(path, "/sys/devices/system/cpu/online") == 0)
-		return give(buf, size, "0");
+		return give(buf, size, s->cpuid[SNAP_VARIES].n ? "0-1" : "0");
 	return parameter(s, path, buf, size);
 }

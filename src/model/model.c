@@ -2,6 +2,8 @@
 /* The software KVM: made, taken away, and its operations. */
 #include "sw.h"
 
+#include "supported.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,22 +34,14 @@ static unsigned release_of(const char *text)
 
 static int choose_release(struct gcpu_model *m, const char *series, struct gcpu_error *err)
 {
-	static const char *const known[] = { "6.1", "6.12", "6.18", "7.2" };
-	unsigned own = release_of(m->host->kernel);
+	const char *release = series ? supported_release(series, err) : m->host->kernel;
 
-	m->release = own;
-	if (!series && own)
-		return 0;
-	if (!series)
-		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
-	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(series, known[i]) == 0)
-			m->release = release_of(series);
-	if (m->release == own && release_of(series) != own) {
-		error_set(err, GCPU_ERR_NAME, "no series '%.40s' of kernels", series);
-		error_expected(err, "6.1, 6.12, 6.18 or 7.2");
+	if (series && !release)
 		return GCPU_ERR_NAME;
-	}
+	m->release = release_of(release);
+	if (!m->release)
+		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
+	m->other_kernel = series && m->release != release_of(m->host->kernel);
 	return 0;
 }
 
@@ -194,8 +188,12 @@ static int op_guest_perm(void *ctx, int code, uint64_t arg, uint64_t *ret)
 
 static int op_pin(void *ctx, int cpu)
 {
-	(void)ctx;
-	return cpu <= 0 ? 0 : -EINVAL; /* its only CPU */
+	struct gcpu_model *m = ctx;
+
+	if (cpu > (int)m->host->cpuid[SNAP_VARIES].n || cpu > 1)
+		return -EINVAL;
+	m->cpu = cpu < 0 ? 0 : cpu;
+	return 0;
 }
 
 static const struct gcpu_kvm_ops ops = {
@@ -234,6 +232,7 @@ int gcpu_model_new(const struct gcpu_snapshot *host, const struct gcpu_model_opt
 	for (unsigned i = 0; i < 2; i++)
 		if (archs[i]->arch == host->arch)
 			m->arch = archs[i];
+	m->series = o.kernel;
 	status = choose_release(m, o.kernel, err);
 	if (status == 0)
 		status = m->arch->init(m, err);

@@ -49,10 +49,14 @@ struct gcpu_model {
 	struct gcpu_snapshot *computed; /* host, where it is the model's own */
 	const struct sw_arch *arch;
 	unsigned release; /* RELEASE() of the kernel that it plays */
+	const char *series; /* what was asked for, or NULL: only while it is made */
+	bool other_kernel;  /* and it is not the one of the snapshot */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
+	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
+	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
 /* Guest memory: a slot of KVM_SET_USER_MEMORY_REGION. */
@@ -84,6 +88,7 @@ struct sw_vcpu {
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
 	bool waits_for_vmm; /* the operation that ended in an exit is completed by the next run */
+	bool waited;	    /* one that waits for a limited time has done so */
 	void *own; /* the architecture's */
 };
 
@@ -128,6 +133,8 @@ struct sw_arch {
 	/* Kinds of devices; NULL: none. */
 	int (*device_allowed)(struct sw_vm *vm, uint32_t type, uint32_t flags);
 	void (*device_made)(struct sw_device *d);
+	/* A guest that begins afresh: what its own code remembers is gone. NULL: nothing. */
+	void (*fresh)(struct sw_vcpu *v);
 	/* Before the vCPU enters its guest: 0, or -errno and it does not. */
 	int (*enter)(struct sw_vcpu *v);
 	enum sw_step (*step)(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);

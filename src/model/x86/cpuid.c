@@ -198,12 +198,11 @@ static void after(struct x86_vcpu *x)
 		x->pv_word = pv->regs[0];
 	else if (sw_behaves(x86_model(x), BEHAVIOUR_PV_WORD_FORGOTTEN))
 		x->pv_word = 0;
-	x86_override(x);
 	x86_lapic_after(x);
 	x86_msrs_after(x);
 }
 
-/* Takes TABLE over if it returns 0. */
+/* Takes TABLE over. */
 static int set(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 {
 	int status;
@@ -211,27 +210,21 @@ static int set(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 	update(x, table, n);
 	unhalt(x, table, n);
 	if (x->v->ran) {
-		if (!equal(x, table, n))
-			return -EINVAL;
+		status = equal(x, table, n) ? 0 : -EINVAL;
 		free(table);
-		return 0;
+		return status;
 	}
 	status = check(x, table, n);
-	if (status)
+	if (status) {
+		free(table);
 		return status;
+	}
 	free(x->table);
 	x->table = table;
 	x->n = n;
+	status = x86_override(x);
+	update(x, x->table, x->n);
 	after(x);
-	return 0;
-}
-
-static int set_new(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
-{
-	int status = set(x, table, n);
-
-	if (status)
-		free(table);
 	return status;
 }
 
@@ -258,7 +251,7 @@ int x86_set_cpuid2(void *object, uintptr_t arg)
 		table[i] = (struct snap_cpuid){ e->function, e->index, e->flags,
 						{ e->eax, e->ebx, e->ecx, e->edx } };
 	}
-	return set_new(x, table, n);
+	return set(x, table, n);
 }
 
 int x86_set_cpuid(void *object, uintptr_t arg)
@@ -283,7 +276,7 @@ int x86_set_cpuid(void *object, uintptr_t arg)
 
 		table[i] = (struct snap_cpuid){ e->function, 0, 0, { e->eax, e->ebx, e->ecx, e->edx } };
 	}
-	return set_new(x, table, n);
+	return set(x, table, n);
 }
 
 int x86_get_cpuid2(void *object, uintptr_t arg)

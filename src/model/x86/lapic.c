@@ -11,7 +11,8 @@
 
 void x86_lapic_new(struct x86_vcpu *x)
 {
-	x->sregs.apic_base = BASE_RESET | (x86_lapic(x) ? BASE_ENABLED : 0);
+	/* without an APIC in the kernel, too */
+	x->sregs.apic_base = BASE_RESET | BASE_ENABLED;
 	if (x->v->id == x86_vm(x->v->vm)->boot_id)
 		x->sregs.apic_base |= BASE_BOOT;
 }

@@ -190,8 +190,10 @@ int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32
 {
 	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_NATIVE, leaf, subleaf);
 
+	const struct snap_cpuid *other = m->cpu ? snapshot_cpuid(m->host, SNAP_VARIES, leaf, subleaf) : NULL;
+
 	for (int r = 0; r < 4; r++)
-		ret[r] = e ? e->regs[r] : 0;
+		ret[r] = (e ? e->regs[r] : 0) ^ (other ? other->regs[r] : 0);
 	return 0;
 }
 

@@ -2,12 +2,21 @@
 /* The software KVM of x86: VMs and vCPUs come and go. */
 #include "x86.h"
 
+#include "../supported.h"
+
 #include <stdlib.h>
 
 #define RUN_SIZE (3 * 4096) /* the run page, programmed I/O, coalesced MMIO */
 
 static int init(struct gcpu_model *m, struct gcpu_error *err)
 {
+	if (m->other_kernel) {
+		int status = supported_snapshot(m->host, m->series, &m->computed, err);
+
+		if (status)
+			return status;
+		m->host = m->computed;
+	}
 	if (!m->host->cpuid[SNAP_SUPPORTED].n)
 		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot has no table of KVM_GET_SUPPORTED_CPUID");
 	return 0;

@@ -95,8 +95,8 @@ unsigned x86_phys_bits(const struct x86_vcpu *x);
 void x86_lapic_after(struct x86_vcpu *x);
 void x86_msrs_after(struct x86_vcpu *x);
 
-/* override.c: a KVM that puts other values in force than the table's, as its trial shows. */
-void x86_override(struct x86_vcpu *x);
+/* override.c: a KVM that puts other values in force than the table has, as its trial shows. 0 or -ENOMEM. */
+int x86_override(struct x86_vcpu *x);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];

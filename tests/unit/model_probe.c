@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A probe of the software KVM over a recorded host gives the recording back,
+ * its trials included. The model does not read the trials: its answers come
+ * from KVM's rules, and what was recorded is what real KVM answered.
+ */
+#include "unit.h"
+
+
+
+/* The first lines that differ, the hash aside. */
+static void show(const char *a, const char *b)
+{
+	for (unsigned line = 1, shown = 0; *a && *b && shown < 4; line++) {
+		size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
+
+		if ((n != k || memcmp(a, b, n) != 0) && strncmp(a, " \"hash\"", 7) != 0) {
+			printf("line %u\n  recorded  %.*s\n  the model %.*s\n", line, n < 200 ? (int)n : 200, a,
+			       k < 200 ? (int)k : 200, b);
+			shown++;
+		}
+		a += n + (a[n] != 0);
+		b += k + (b[k] != 0);
+	}
+}
+
+static void same(const char *name)
+{
+	struct gcpu_probe_options o = { .size = sizeof(o), .name = name };
+	struct gcpu_snapshot *host, *seen = NULL;
+	struct unit_text recorded = { NULL, 0, 0 }, probed = { NULL, 0, 0 };
+	struct gcpu_model *m;
+	struct gcpu_error err;
+	int fd;
+
+	CHECK(gcpu_snapshot_bundled(name, &host, &err) == 0, "%s", name);
+	CHECK(gcpu_model_new(host, NULL, &m, &err) == 0, "%s", name);
+	fd = gcpu_model_kvm(m)->ops->open(gcpu_model_kvm(m)->ctx, "/dev/kvm", 0);
+	CHECK(fd >= 0, "%s", name);
+	CHECK(gcpu_snapshot_probe(gcpu_model_kvm(m), fd, &o, &seen, &err) == 0, "%s", name);
+	CHECK(gcpu_snapshot_write(host, unit_write, &recorded) == 0, "%s", name);
+	CHECK(gcpu_snapshot_write(seen, unit_write, &probed) == 0, "%s", name);
+	if (strcmp(recorded.s, probed.s) != 0)
+		show(recorded.s, probed.s);
+	CHECK(strcmp(recorded.s, probed.s) == 0, "%s", name);
+	free(recorded.s);
+	free(probed.s);
+	gcpu_snapshot_free(seen);
+	gcpu_model_free(m);
+	gcpu_snapshot_free(host);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name;
+
+	if (argc > 1) {
+		same(argv[1]);
+		return unit_end();
+	}
+	for (unsigned i = 0; (name = gcpu_snapshot_bundled_name(i)); i++)
+		if (strncmp(name, "x86-", 4) == 0) {
+			printf("%s\n", name);
+			same(name);
+		}
+	return unit_end();
+}
