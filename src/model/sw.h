@@ -35,6 +35,8 @@ struct sw_fd {
 	};
 };
 
+#define SW_CAPS 320 /* as many as a probe asks for */
+
 /* What a call left that nothing here needs: given back to the call that reads it. */
 struct sw_blob {
 	unsigned long request;
@@ -51,9 +53,11 @@ struct gcpu_model {
 	unsigned release; /* RELEASE() of the kernel that it plays */
 	const char *series; /* what was asked for, or NULL: only while it is made */
 	bool other_kernel;  /* and it is not the one of the snapshot */
+	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
+	bool overrides;	    /* it puts something else in force than it was given (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
 	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
 	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
@@ -154,6 +158,7 @@ void sw_fd_close(struct gcpu_model *m, int fd);
 void sw_fds_free(struct gcpu_model *m);
 
 /* vm.c */
+void sw_caps_read(struct gcpu_model *m);
 /* What the snapshot has of a capability: of a VM, or of the system where VM is NULL. */
 int sw_cap(const struct gcpu_model *m, const struct sw_vm *vm, unsigned number);
 extern const struct sw_call sw_system_calls[], sw_vm_calls[], sw_vcpu_calls[];

@@ -9,6 +9,7 @@
 #include "x86.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Fields that a trial filled, and that do not move by themselves. */
 static uint32_t tried(const struct snap_cpuid *e, int reg)
@@ -89,12 +90,36 @@ static int make(struct x86_vcpu *x)
 	return 0;
 }
 
+/* Does any entry of the trial tell of it? */
+bool x86_overrides(const struct gcpu_snapshot *s)
+{
+	const struct list *l = &s->cpuid[SNAP_SUPPORTED], *bare = &s->cpuid[SNAP_TRIAL_BARE];
+	bool any = false;
+
+	for (size_t i = 0; i < l->n && s->has_trial && !any; i++) {
+		struct snap_cpuid zeros = { 0 }, ones;
+
+		zeros.leaf = LIST_AT(l, struct snap_cpuid, i)->leaf;
+		zeros.subleaf = LIST_AT(l, struct snap_cpuid, i)->subleaf;
+		ones = zeros;
+		memset(ones.regs, 0xff, sizeof(ones.regs));
+		any = dropped(s, &zeros);
+		force(s, &zeros);
+		force(s, &ones);
+		for (int r = 0; r < 4; r++)
+			any = any || zeros.regs[r] || ~ones.regs[r];
+	}
+	for (size_t i = 0; i < bare->n && s->has_trial && !any; i++)
+		any = !was_set(LIST_AT(bare, struct snap_cpuid, i));
+	return any;
+}
+
 int x86_override(struct x86_vcpu *x)
 {
 	const struct gcpu_snapshot *s = x86_model(x)->host;
 	unsigned n = 0;
 
-	if (!s->has_trial)
+	if (!x86_model(x)->overrides)
 		return 0;
 	for (unsigned i = 0; i < x->n; i++) {
 		if (dropped(s, &x->table[i]))
