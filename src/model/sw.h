@@ -120,7 +120,7 @@ struct sw_arch {
 	size_t run_size; /* of the run page */
 	int (*init)(struct gcpu_model *m, struct gcpu_error *err); /* the host's snapshot has what is needed */
 	const struct sw_call *system, *vm, *vcpu, *device; /* each ends with request 0 */
-	int unknown_system, unknown_vcpu; /* -errno of a call that KVM does not know */
+	int unknown_system, unknown_vm, unknown_vcpu; /* -errno of a call that KVM does not know */
 	/* Of the VM, or of the system where VM is NULL; VALUE is what the snapshot has. */
 	int (*capability)(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 	int (*vm_new)(struct sw_vm *vm);   /* sets .own; 0 or -errno */

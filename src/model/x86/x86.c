@@ -88,6 +88,7 @@ const struct sw_arch sw_x86 = {
 	.vcpu = x86_vcpu_calls,
 	.device = (const struct sw_call[]){ { 0, NULL } },
 	.unknown_system = -EINVAL,
+	.unknown_vm = -ENOTTY,
 	.unknown_vcpu = -EINVAL,
 	.capability = x86_capability,
 	.vm_new = vm_new,
