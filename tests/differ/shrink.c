@@ -12,14 +12,22 @@ struct shrink {
 	unsigned tries;
 };
 
-/* Does LIST disagree too, at the same operation? Then it is the best so far. */
+/* Do both speak of the same: what is before the colon. */
+static bool same_subject(const char *a, const char *b)
+{
+	const char *end = strchr(a, ':');
+
+	return end && strncmp(a, b, (size_t)(end - a) + 1) == 0;
+}
+
+/* Does LIST disagree too, at the same operation and about the same? Then it is the best so far. */
 static bool better(struct shrink *s, const struct step *list, unsigned n)
 {
 	static struct finding f;
 	unsigned done;
 
 	if (s->tries++ >= TRIES || sequence_run(s->d, list, n, &f, &done, NULL) != 1 ||
-	    f.steps[f.at].op != s->best->steps[s->best->at].op)
+	    f.steps[f.at].op != s->best->steps[s->best->at].op || !same_subject(s->best->text, f.text))
 		return false;
 	*s->best = f;
 	s->best->n = f.at + 1; /* nothing behind it matters */
