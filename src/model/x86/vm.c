@@ -236,6 +236,8 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 
 const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
+	{ GK_SIGNAL_MSI, x86_signal_msi },
+	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
