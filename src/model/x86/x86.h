@@ -141,4 +141,9 @@ void x86_lapic_new(struct x86_vcpu *x);
 /* guest.c */
 enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
 
+/* saved.c */
+int x86_mce_supported(void *object, uintptr_t arg);
+int x86_setup_mce(void *object, uintptr_t arg);
+int x86_get_nested_state(void *object, uintptr_t arg);
+
 #endif
