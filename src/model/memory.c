@@ -6,9 +6,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What no process has: its first pages, and the kernel's half. */
+/* What no process has: its first pages, and the kernel's half, which begins at 47 bits on most x86
+ * CPUs, and at 48, 52 or 56 elsewhere. */
 #define LOWEST 0x10000U
-#define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 47 : UINTPTR_MAX)
+#define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 56 : UINTPTR_MAX)
 #define PAGE 4096U
 
 /* Can a byte of each of these pages be read? Asked of the kernel, which answers instead of a
