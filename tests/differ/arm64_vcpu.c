@@ -64,6 +64,13 @@ void make_reg_list(struct maker *m, struct step *s)
 	s->arg[3] = chance(&m->r, 3);
 }
 
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 void run_reg_list(struct side *w, const struct step *s, struct answer *a)
 {
 	struct gk_reg_list *list = calloc(1, sizeof(*list) + REGS_MOST * sizeof(list->reg[0]));
@@ -75,6 +82,8 @@ void run_reg_list(struct side *w, const struct step *s, struct answer *a)
 	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_GET_REG_LIST, NOWHERE) :
 				     ask(w, vcpu_of(w, s), GK_GET_REG_LIST, list);
 	say(a, "registers", 0, 0, list->n);
+	if (a->status >= 0)
+		qsort(list->reg, list->n < REGS_MOST ? list->n : REGS_MOST, sizeof(list->reg[0]), by_id);
 	for (uint64_t i = 0; a->status >= 0 && i < list->n && i < REGS_MOST; i++)
 		say(a, "register %x", (uint32_t)i, 0, list->reg[i]);
 	free(list);
@@ -243,6 +252,8 @@ void run_all_regs(struct side *w, const struct step *s, struct answer *a)
 	list->n = REGS_MOST;
 	a->status = ask(w, vcpu_of(w, s), GK_GET_REG_LIST, list);
 	say(a, "registers", 0, 0, list->n);
+	if (a->status >= 0)
+		qsort(list->reg, list->n < REGS_MOST ? list->n : REGS_MOST, sizeof(list->reg[0]), by_id);
 	for (uint64_t i = 0; a->status >= 0 && i < list->n && i < REGS_MOST; i++) {
 		say(a, "register %x", (uint32_t)i, 0, list->reg[i]);
 		if (compared(w, list->reg[i]))
