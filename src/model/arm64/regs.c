@@ -12,6 +12,9 @@
 #define PSTATE_RESET_32 0x1d3U /* A, I and F masked, supervisor */
 #define PSTATE_MODE 0x1fU
 #define MODE_32 0x10U
+/* What KVM fills registers with whose values nobody may rely on; so far as any VMM sees them: CSSELR_EL1. */
+#define UNKNOWN_VALUE 0x1de7ec7edbadc0deULL
+#define CSSELR_EL1 GK_ARM64_SYS_REG(3, 2, 0, 0, 0)
 
 static struct arm64_reg *find(const struct arm64_vcpu *x, uint64_t id)
 {
@@ -151,7 +154,8 @@ static int get(struct arm64_vcpu *x, uint64_t id, uint64_t value[32])
 		status = plain(x, id);
 		/* as KVM makes it, not always 0 */
 		if (status == 0)
-			*value = LIST_AT(&arm64_model(x)->host->regs, struct snap_reg, i)->value[0];
+			*value = id == CSSELR_EL1 ? UNKNOWN_VALUE :
+						   LIST_AT(&arm64_model(x)->host->regs, struct snap_reg, i)->value[0];
 	}
 	if (status == 0 && kept)
 		memcpy(value, kept, REG_BYTES(id));
