@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 
 #include "../../src/kvm/abi_arm64.h"
+#include "../../src/kvm/abi_more.h"
 #include "../../src/kvm/abi_x86.h"
 
 #define SAME_NUMBER(name) \
@@ -343,6 +344,26 @@ SAME_SIZE(gk_xcr, kvm_xcr);
 SAME_SIZE(gk_clock_data, kvm_clock_data);
 SAME_FIELD(clock_data, clock);
 SAME_FIELD(clock_data, flags);
+SAME_SIZE(gk_debugregs, kvm_debugregs);
+SAME_FIELD(debugregs, dr6);
+SAME_FIELD(debugregs, flags);
+SAME_SIZE(gk_fpu, kvm_fpu);
+SAME_FIELD(fpu, fcw);
+SAME_FIELD(fpu, last_ip);
+SAME_FIELD(fpu, xmm);
+SAME_SIZE(gk_vcpu_events, kvm_vcpu_events);
+SAME_FIELD(vcpu_events, interrupt);
+SAME_FIELD(vcpu_events, nmi);
+SAME_FIELD(vcpu_events, flags);
+SAME_FIELD(vcpu_events, smi);
+SAME_NUMBER(VCPUEVENT_VALID_NMI_PENDING);
+SAME_NUMBER(VCPUEVENT_VALID_SIPI_VECTOR);
+SAME_NUMBER(VCPUEVENT_VALID_SHADOW);
+SAME_NUMBER(VCPUEVENT_VALID_SMM);
+SAME_NUMBER(CAP_IRQCHIP);
+SAME_NUMBER(CAP_HYPERV_SYNIC);
+SAME_NUMBER(CAP_MANUAL_DIRTY_LOG_PROTECT2);
+SAME_NUMBER(CAP_HYPERV_DIRECT_TLBFLUSH);
 SAME_SIZE(gk_xcrs, kvm_xcrs);
 SAME_FIELD(xcrs, flags);
 SAME_FIELD(xcrs, xcrs);
