@@ -92,9 +92,13 @@ struct sw_vcpu {
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
 	bool waits_for_vmm; /* the operation that ended in an exit is completed by the next run */
-	bool waited;	    /* one that waits for a limited time has done so */
+	uint8_t waited;	    /* it waits for a limited time, and has done so: SW_WAITED_* */
 	void *own; /* the architecture's */
 };
+
+/* All others stand still: time is what ends a wait for time alone, and, later, a wait for somebody. */
+#define SW_WAITED_TIME 1U
+#define SW_WAITED_LONG 2U
 
 struct sw_device {
 	struct sw_vm *vm;
@@ -120,7 +124,7 @@ struct sw_arch {
 	size_t run_size; /* of the run page */
 	int (*init)(struct gcpu_model *m, struct gcpu_error *err); /* the host's snapshot has what is needed */
 	const struct sw_call *system, *vm, *vcpu, *device; /* each ends with request 0 */
-	int unknown_system, unknown_vcpu; /* -errno of a call that KVM does not know */
+	int unknown_system, unknown_vm, unknown_vcpu; /* -errno of a call that KVM does not know */
 	/* Of the VM, or of the system where VM is NULL; VALUE is what the snapshot has. */
 	int (*capability)(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 	int (*vm_new)(struct sw_vm *vm);   /* sets .own; 0 or -errno */

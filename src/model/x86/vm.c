@@ -258,6 +258,8 @@ const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
 	{ GK_IRQ_LINE, irq_line },
 	{ GK_IRQ_LINE_STATUS, irq_line },
+	{ GK_SIGNAL_MSI, x86_signal_msi },
+	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
