@@ -6,7 +6,7 @@
  */
 #include "unit.h"
 
-
+#include "../../src/core/snapshot.h"
 
 /* Takes a line away that one of the two has alone: an earlier probe did not ask for it. */
 static void cut(char *text, const char *line)
@@ -56,6 +56,11 @@ static void same(const char *name)
 	fd = gcpu_model_kvm(m)->ops->open(gcpu_model_kvm(m)->ctx, "/dev/kvm", 0);
 	CHECK(fd >= 0, "%s", name);
 	CHECK(gcpu_snapshot_probe(gcpu_model_kvm(m), fd, &o, &seen, &err) == 0, "%s", name);
+	/* one that was recorded before probes asked: every KVM has an answer */
+	if (seen && !host->has_mce) {
+		seen->has_mce = false;
+		CHECK(snapshot_seal(seen) == 0, "%s", name);
+	}
 	CHECK(gcpu_snapshot_write(host, unit_write, &recorded) == 0, "%s", name);
 	CHECK(gcpu_snapshot_write(seen, unit_write, &probed) == 0, "%s", name);
 	compare(recorded.s, probed.s);

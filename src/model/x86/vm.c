@@ -274,8 +274,21 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 	return (int)(x86_vm(vm)->tsc_khz ? x86_vm(vm)->tsc_khz : vm->model->host->tsc_khz);
 }
 
+/* A line of the controllers in KVM; nothing hangs on them. */
+static int irq_line(void *object, uintptr_t arg)
+{
+	const struct sw_vm *vm = object;
+	struct gk_irq_level line;
+
+	if (sw_copy_in(&line, arg, sizeof(line)))
+		return -EFAULT;
+	return x86_vm(vm)->irqchip == X86_IRQCHIP_NONE ? -ENXIO : 0;
+}
+
 const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
+	{ GK_IRQ_LINE, irq_line },
+	{ GK_IRQ_LINE_STATUS, irq_line },
 	{ GK_SIGNAL_MSI, x86_signal_msi },
 	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },
