@@ -105,12 +105,13 @@ struct x86_guest {
 	uint32_t events;
 	uint8_t sipi_vector;
 	bool nmi, unhalted;
+	bool kicked; /* its HLT is to end, and has been seen to */
 	int external; /* vector of the VMM's own controller, -1: none */
 	bool lost;    /* INIT took it out of its list */
 
 	/* What KVM shares with it: MSRs, and what is to be done at the next entry. */
 	uint64_t time, apf_en, apf_int, steal, eoi, poll;
-	bool clock_due, steal_due, eoi_pending, apf_wake, apf_ready;
+	bool clock_due, steal_due, eoi_pending, stopped, apf_wake, apf_ready;
 
 	/* What its code remembers. */
 	uint64_t interrupts, vector, skipped, written, eoi_word;
@@ -176,10 +177,14 @@ void x86_pv_eoi_look(struct x86_vcpu *x);
 /* The guest's time, which goes on with every look at it. */
 uint64_t x86_tsc(struct x86_vcpu *x);
 uint64_t x86_ns(struct x86_vcpu *x);
+/* Somebody waited that long. */
+void x86_pass(struct x86_vcpu *x, uint64_t cycles);
+int x86_clock_stopped(void *vcpu, uintptr_t arg);
 
 /* interrupts.c */
 /* INIT and SIPI that came. */
 void x86_accept_events(struct x86_vcpu *x);
+void x86_kicked(struct x86_vcpu *x);
 /* 0: it runs; -EINTR: it waits; -EAGAIN: it has been woken, run it again. */
 int x86_enter(struct x86_vcpu *x);
 /* Interrupts are on for a moment: those that are pending are taken. How many. */

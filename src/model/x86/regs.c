@@ -103,6 +103,7 @@ static int get_mp_state(void *object, uintptr_t arg)
 	struct gk_mp_state mp;
 
 	x86_accept_events(x86_vcpu(object));
+	x86_kicked(x86_vcpu(object));
 	mp.mp_state = ((struct sw_vcpu *)object)->mp_state;
 	return sw_copy_out(arg, &mp, sizeof(mp));
 }
@@ -156,6 +157,7 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_XCRS, set_xcrs },
 	{ GK_INTERRUPT, x86_interrupt },
 	{ GK_NMI, x86_send_nmi },
+	{ GK_KVMCLOCK_CTRL, x86_clock_stopped },
 	{ GK_GET_LAPIC, x86_get_lapic },
 	{ GK_SET_LAPIC, x86_set_lapic },
 	{ GK_GET_MP_STATE, get_mp_state },
