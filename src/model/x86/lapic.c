@@ -17,7 +17,6 @@
 #define TIMER_DEADLINE (2U << 17)
 #define QUIRK_LINT0_REENABLED (1ULL << 0)
 #define EOI_BROADCAST_KEPT (1ULL << 3) /* KVM_X2APIC_DISABLE_SUPPRESS_EOI_BROADCAST */
-#define LEAF_BASIC 1
 
 uint32_t x86_apic_reg(const struct x86_vcpu *x, uint32_t reg)
 {
@@ -178,10 +177,12 @@ void x86_lapic_new(struct x86_vcpu *x)
 
 void x86_lapic_after(struct x86_vcpu *x)
 {
+	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_TSC_DEADLINE].word].addr;
+
 	if (!x86_lapic(x))
 		return;
-	/* without a leaf 1 it stays what it was */
-	if (x86_entry(x, LEAF_BASIC, 0))
+	/* without the leaf it stays what it was */
+	if (x86_entry(x, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
 		x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
 	set_version(x);
 }
