@@ -41,6 +41,7 @@ struct gcpu_probe_options {
 	 *  vCPU of a process, a throw-away one too, closes that door: without this, and
 	 *  without .no_trial, a plan with AMX can only be applied by another process. */
 	int ask_xcomp;
+	int arch; /**< enum gcpu_arch of the KVM behind the backend; 0: a model's own, else this machine's */
 };
 
 /**

@@ -107,7 +107,8 @@ static int on(struct gcpu_model *m, struct sw_fd *at, unsigned long request, uin
 		return dispatch(a->system, sw_system_calls, m, NULL, m, SW_SYSTEM, request, arg,
 				a->unknown_system);
 	case SW_VM:
-		return dispatch(a->vm, sw_vm_calls, at->vm, &at->vm->blobs, m, SW_VM, request, arg, -ENOTTY);
+		return dispatch(a->vm, sw_vm_calls, at->vm, &at->vm->blobs, m, SW_VM, request, arg,
+				a->unknown_vm);
 	case SW_VCPU:
 		return dispatch(a->vcpu, sw_vcpu_calls, at->vcpu, &at->vcpu->blobs, m, SW_VCPU, request, arg,
 				a->unknown_vcpu);
@@ -236,6 +237,7 @@ int gcpu_model_new(const struct gcpu_snapshot *host, const struct gcpu_model_opt
 	status = choose_release(m, o.kernel, err);
 	if (status == 0)
 		status = m->arch->init(m, err);
+	sw_caps_read(m);
 	if (status) {
 		gcpu_model_free(m);
 		return status;

@@ -177,12 +177,10 @@ void x86_lapic_new(struct x86_vcpu *x)
 
 void x86_lapic_after(struct x86_vcpu *x)
 {
-	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_TSC_DEADLINE].word].addr;
-
 	if (!x86_lapic(x))
 		return;
-	/* without the leaf it stays what it was */
-	if (x86_entry(x, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
+	/* without a leaf 1 it stays what it was */
+	if (x86_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
 		x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
 	set_version(x);
 }

@@ -162,6 +162,8 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_LAPIC, x86_set_lapic },
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
+	{ GK_X86_SETUP_MCE, x86_setup_mce },
+	{ GK_GET_NESTED_STATE, x86_get_nested_state },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ 0, NULL },

@@ -19,6 +19,7 @@ static int init(struct gcpu_model *m, struct gcpu_error *err)
 	}
 	if (!m->host->cpuid[SNAP_SUPPORTED].n)
 		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot has no table of KVM_GET_SUPPORTED_CPUID");
+	m->overrides = x86_overrides(m->host);
 	return 0;
 }
 
@@ -87,6 +88,7 @@ const struct sw_arch sw_x86 = {
 	.vcpu = x86_vcpu_calls,
 	.device = (const struct sw_call[]){ { 0, NULL } },
 	.unknown_system = -EINVAL,
+	.unknown_vm = -ENOTTY,
 	.unknown_vcpu = -EINVAL,
 	.capability = x86_capability,
 	.vm_new = vm_new,

@@ -98,6 +98,7 @@ void x86_msrs_after(struct x86_vcpu *x);
 
 /* override.c: a KVM that puts other values in force than the table has, as its trial shows. 0 or -ENOMEM. */
 int x86_override(struct x86_vcpu *x);
+bool x86_overrides(const struct gcpu_snapshot *s);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];
@@ -139,5 +140,10 @@ void x86_lapic_new(struct x86_vcpu *x);
 
 /* guest.c */
 enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
+
+/* saved.c */
+int x86_mce_supported(void *object, uintptr_t arg);
+int x86_setup_mce(void *object, uintptr_t arg);
+int x86_get_nested_state(void *object, uintptr_t arg);
 
 #endif
