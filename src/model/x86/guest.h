@@ -100,6 +100,7 @@ struct x86_guest {
 	/* The local APIC, besides its registers. */
 	unsigned lvts;	     /* entries of its vector table */
 	uint32_t timer_mask; /* modes that the timer has */
+	unsigned in_service; /* vectors, as KVM counted them last */
 	int last_isr;	     /* KVM remembers the vector that came into service last, -1: none */
 	uint64_t deadline;
 	uint32_t events;
@@ -126,6 +127,7 @@ bool x86_apic_on(const struct x86_vcpu *x);   /* and by its software, too */
 bool x86_apic_x2(const struct x86_vcpu *x);
 int x86_apic_top(const struct x86_vcpu *x, uint32_t reg); /* highest vector in ISR or IRR, -1: none */
 void x86_apic_set_vector(struct x86_vcpu *x, uint32_t reg, unsigned vector, bool on);
+void x86_count_isr(struct x86_vcpu *x);
 /* After INIT, or at the beginning. */
 void x86_apic_reset(struct x86_vcpu *x, bool init);
 /* KVM_X86_SETUP_MCE: is there one more entry of the vector table. */
@@ -141,6 +143,7 @@ void x86_guests_free(struct x86_vm *vm);
 int x86_apic_read(struct x86_vcpu *x, uint32_t offset, unsigned size, uint64_t *ret);
 int x86_apic_write(struct x86_vcpu *x, uint32_t reg, uint32_t value);
 void x86_apic_eoi(struct x86_vcpu *x);
+void x86_update_ppr(struct x86_vcpu *x);
 void x86_apic_command(struct x86_vcpu *x, uint32_t low, uint32_t dest);
 
 /* apic_map.c */

@@ -71,6 +71,8 @@ static int pending(struct x86_vcpu *x)
 		return x->guest->external;
 	if (!x86_apic_hw(x))
 		return -1;
+	x86_tpr(x);
+	x86_update_ppr(x);
 	irr = x86_apic_top(x, APIC_REG_IRR);
 	isr = x86_apic_top(x, APIC_REG_ISR);
 	tpr = x86_tpr(x);
@@ -107,6 +109,7 @@ int x86_enter(struct x86_vcpu *x)
 		x->sregs.cr8 = x->v->run->cr8;
 	}
 	x->v->ran = true;
+	pending(x); /* at every entry KVM looks, which renews the processor's priority */
 	x86_pv_enter(x);
 	return 0;
 }
@@ -162,6 +165,8 @@ unsigned x86_take_interrupts(struct x86_vcpu *x)
 		x86_apic_set_vector(x, APIC_REG_IRR, (unsigned)vector, false);
 		x86_apic_set_vector(x, APIC_REG_ISR, (unsigned)vector, true);
 		x->guest->last_isr = vector;
+		x86_count_isr(x);
+		x86_update_ppr(x);
 		x86_pv_eoi_offer(x);
 		handle(x, (unsigned)vector);
 	}
