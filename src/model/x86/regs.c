@@ -128,6 +128,7 @@ static int get_mp_state(void *object, uintptr_t arg)
 	struct gk_mp_state mp;
 
 	x86_accept_events(x86_vcpu(object));
+	x86_kicked(x86_vcpu(object));
 	mp.mp_state = ((struct sw_vcpu *)object)->mp_state;
 	return sw_copy_out(arg, &mp, sizeof(mp));
 }
@@ -175,6 +176,7 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_MSRS, x86_set_msrs },
 	{ GK_INTERRUPT, x86_interrupt },
 	{ GK_NMI, x86_send_nmi },
+	{ GK_KVMCLOCK_CTRL, x86_clock_stopped },
 	{ GK_X86_SETUP_MCE, x86_setup_mce },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
