@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # bash completion for guestcpu; needs nothing but bash.
 
-_guestcpu_commands='probe features plan explain verify conform'
+_guestcpu_commands='probe features plan explain verify conform trace sim'
 
 _guestcpu_options()
 {
@@ -15,6 +15,8 @@ _guestcpu_options()
 	explain) echo "$machine" ;;
 	conform) echo "--all -a --json -j --kvm --on --only --tap --help -h" ;;
 	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
+	trace) echo "--all -a --json -j --output -o --help -h" ;;
+	sim) echo "--all -a --host --json -j --kernel --kvm --no-trial --output -o --help -h" ;;
 	*) echo "--help -h --version" ;;
 	esac
 }
@@ -111,7 +113,7 @@ _guestcpu_value()
 _guestcpu()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command=${COMP_WORDS[1]-}
+	local command=${COMP_WORDS[1]-} i
 
 	COMPREPLY=()
 	# "--host=x" comes as three words
@@ -127,6 +129,15 @@ _guestcpu()
 			mapfile -t COMPREPLY < <(compgen -W "$_guestcpu_commands" -- "$cur")
 		fi
 		return
+	fi
+	# what stands behind "--" is another program's
+	if [[ $command == trace || $command == sim ]]; then
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			if [[ ${COMP_WORDS[i]} == -- ]]; then
+				mapfile -t COMPREPLY < <(compgen -c -f -- "$cur")
+				return
+			fi
+		done
 	fi
 	_guestcpu_value "$prev" "$cur" && return
 	if [[ $cur == -* ]]; then

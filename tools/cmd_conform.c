@@ -223,7 +223,7 @@ static int run(struct tool *t)
 	if (t->json && t->value[OPT_TAP])
 		return tool_usage(t, "--json and --tap are two forms of one output");
 	if (strcmp(on, "kvm") != 0 && !tool_model_name(on))
-		return tool_usage(t, "--on: no such backend '%.60s': kvm or model:HOST[@KERNEL]", on);
+		return tool_usage(t, "--on: no such backend '%.60s', expected %s", on, options[OPT_BACKEND].value);
 	fd = tool_model_name(on) ? tool_model_open(t, tool_model_name(on), &err) : tool_open_kvm(t, &err);
 	if (fd < 0)
 		return tool_fail(t, &err, NULL);

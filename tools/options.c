@@ -23,7 +23,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_IPA_BITS] = { "--ipa-bits", 0, "N", "bits of a guest physical address of arm64 (default: not said)" },
 	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
 	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
-	[OPT_KERNEL] = { "--kernel", 0, "SERIES", "with --from-cpuid: the kernel whose KVM it is, such as 6.12" },
+	[OPT_KERNEL] = { "--kernel", 0, "SERIES", "the kernel whose KVM it is, such as 6.12" },
 	[OPT_KIND] = { "--kind", 0, "hw|emulated|synth|pass|vendor|alias|pv|vmm|runtime|none", "only what KVM comes to offer that way" },
 	[OPT_KVM] = { "--kvm", 0, "PATH", "KVM device (default: /dev/kvm)" },
 	[OPT_KVM_LEAF] = { "--kvm-leaf", 0, "BASE", "where KVM's CPUID leaves go (default: 0x40000000)" },
@@ -102,11 +102,32 @@ bool tool_asks_json(const char *word, const char *next)
 	       strcmp(next, "json") == 0;
 }
 
+/* How many words are a launcher's own: the rest is the program's. */
+static int own_words(struct tool *t, int argc, char **argv)
+{
+	int i = 0;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "--") != 0) {
+		const char *eq = strchr(argv[i], '=');
+		int o = find_option(t->command->takes, argv[i], strlen(argv[i]));
+
+		i += !eq && o >= 0 && options[o].value ? 2 : 1;
+	}
+	if (i >= argc)
+		return argc;
+	t->rest = argv + i + (strcmp(argv[i], "--") == 0);
+	if (!*t->rest)
+		t->rest = NULL;
+	return i;
+}
+
 int tool_parse(struct tool *t, int argc, char **argv)
 {
 	bool only_words = false;
 	int status = 0;
 
+	if (t->command->is_launcher)
+		argc = own_words(t, argc, argv);
 	/* errors are JSON if JSON was asked for, wherever it stands */
 	for (int i = 0; i < argc; i++)
 		t->json |= tool_asks_json(argv[i], i + 1 < argc ? argv[i + 1] : NULL);

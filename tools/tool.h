@@ -62,6 +62,7 @@ struct tool {
 	const char *value[N_OPTIONS]; /* "" where an option without value was given */
 	const char *words[WORDS_MOST];
 	int n_words;
+	char **rest; /* of a launcher: the program to run and its arguments, NULL at their end; or NULL */
 	bool json;
 	struct gcpu_machine machine;
 	enum gcpu_arch arch;
@@ -75,9 +76,10 @@ struct command {
 	const char *words; /* operands, or NULL */
 	const char *help;
 	uint64_t takes; /* bit per option */
+	bool is_launcher; /* operands are the command line of a program: from "--" or the first of them on */
 	int (*run)(struct tool *t);
 };
-extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_conform;
+extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_conform, cmd_trace, cmd_sim;
 extern const struct command *const commands[];
 
 #define TAKES(option) (1ULL << (option))

@@ -180,8 +180,11 @@ const char *gcpu_snapshot_name(const struct gcpu_snapshot *s)
 	return or_unknown(s ? s->name : NULL);
 }
 
+/* What was measured is hashed when somebody asks. Two who ask at once write the same. */
 const char *gcpu_snapshot_hash(const struct gcpu_snapshot *s)
 {
+	if (s && !__atomic_load_n(&s->hash[0], __ATOMIC_ACQUIRE))
+		snapshot_seal((struct gcpu_snapshot *)s);
 	return s ? s->hash : "";
 }
 

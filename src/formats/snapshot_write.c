@@ -278,7 +278,7 @@ static int write_document(const struct gcpu_snapshot *s, bool named, gcpu_write 
 	jw_key_string(&j, "arch", gcpu_arch_name(s->arch));
 	if (named) {
 		jw_key_string(&j, "name", s->name);
-		jw_key_string(&j, "hash", s->hash);
+		jw_key_string(&j, "hash", gcpu_snapshot_hash(s));
 	}
 	if (s->guest_view)
 		jw_key_string(&j, "view", "guest");
@@ -309,8 +309,9 @@ int snapshot_seal(struct gcpu_snapshot *s)
 	status = write_document(s, false, sha256_write, &sha);
 	if (status)
 		return status;
-	memcpy(s->hash, "sha256:", 7);
 	sha256_text(&sha, s->hash + 7);
+	memcpy(s->hash + 1, "ha256:", 6);
+	__atomic_store_n(&s->hash[0], 's', __ATOMIC_RELEASE); /* now it is there for others */
 	return 0;
 }
 

@@ -243,8 +243,6 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 		status = p.snap->arch == GCPU_ARCH_X86 ? probe_x86(&p) : probe_arm64(&p);
 	if (status == 0)
 		status = set_name(&p, o.name);
-	if (status == 0 && snapshot_seal(p.snap))
-		status = error_memory(err);
 	if (status) {
 		gcpu_snapshot_free(p.snap);
 		return status;

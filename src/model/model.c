@@ -237,6 +237,7 @@ int gcpu_model_new(const struct gcpu_snapshot *host, const struct gcpu_model_opt
 	status = choose_release(m, o.kernel, err);
 	if (status == 0)
 		status = m->arch->init(m, err);
+	sw_caps_read(m);
 	if (status) {
 		gcpu_model_free(m);
 		return status;

@@ -35,6 +35,8 @@ struct sw_fd {
 	};
 };
 
+#define SW_CAPS 320 /* as many as a probe asks for */
+
 /* What a call left that nothing here needs: given back to the call that reads it. */
 struct sw_blob {
 	unsigned long request;
@@ -51,10 +53,13 @@ struct gcpu_model {
 	unsigned release; /* RELEASE() of the kernel that it plays */
 	const char *series; /* what was asked for, or NULL: only while it is made */
 	bool other_kernel;  /* and it is not the one of the snapshot */
+	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
+	bool overrides;	    /* it puts something else in force than it was given (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
+	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
 	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
@@ -87,6 +92,7 @@ struct sw_vcpu {
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
 	bool waits_for_vmm; /* the operation that ended in an exit is completed by the next run */
+	bool waited;	    /* one that waits for a limited time has done so */
 	void *own; /* the architecture's */
 };
 
@@ -131,6 +137,8 @@ struct sw_arch {
 	/* Kinds of devices; NULL: none. */
 	int (*device_allowed)(struct sw_vm *vm, uint32_t type, uint32_t flags);
 	void (*device_made)(struct sw_device *d);
+	/* A guest that begins afresh: what its own code remembers is gone. NULL: nothing. */
+	void (*fresh)(struct sw_vcpu *v);
 	/* Before the vCPU enters its guest: 0, or -errno and it does not. */
 	int (*enter)(struct sw_vcpu *v);
 	enum sw_step (*step)(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
@@ -150,6 +158,7 @@ void sw_fd_close(struct gcpu_model *m, int fd);
 void sw_fds_free(struct gcpu_model *m);
 
 /* vm.c */
+void sw_caps_read(struct gcpu_model *m);
 /* What the snapshot has of a capability: of a VM, or of the system where VM is NULL. */
 int sw_cap(const struct gcpu_model *m, const struct sw_vm *vm, unsigned number);
 extern const struct sw_call sw_system_calls[], sw_vm_calls[], sw_vcpu_calls[];

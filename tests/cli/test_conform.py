@@ -27,6 +27,14 @@ class Usage(unittest.TestCase):
         self.assertEqual(ran.code, 2, ran)
         self.assertIn("nobody", ran.err)
 
+    def test_model(self):
+        for on, word in (("model:", "model:"), ("model:nobody", "nobody"), ("model:x86-amd-max-6-12@9.9", "9.9")):
+            ran = cli.guestcpu("conform", "--on", on)
+            self.assertEqual((ran.code, ran.out), (2, ""), ran)
+            self.assertIn(word, ran.err)
+        ran = cli.guestcpu("conform", "--on", "model:x86-amd-max-6-12@6.12", "--only", "caps:version", "--json")
+        self.assertEqual((ran.code, ran.json()["on"]), (0, "model:x86-amd-max-6-12@6.12"), ran)
+
     def test_two_forms(self):
         ran = cli.guestcpu("conform", "--json", "--tap")
         self.assertEqual(ran.code, 2, ran)

@@ -230,7 +230,7 @@ def check_line(where, line, h):
         if words[0] != "COMMAND" and words[0] not in h.words(GLOBAL):
             complain(where, f"no such command: '{line}'")
         return
-    for word in words[1:]:
+    for word in words[1:words.index("--") if "--" in words else None]:
         option = word.strip("[]").split("=")[0]
         if option.startswith("-") and option != "-" and option not in h.words(words[0]):
             complain(where, f"no such option '{option}' of {words[0]}: '{line}'")

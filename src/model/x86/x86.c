@@ -19,6 +19,7 @@ static int init(struct gcpu_model *m, struct gcpu_error *err)
 	}
 	if (!m->host->cpuid[SNAP_SUPPORTED].n)
 		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot has no table of KVM_GET_SUPPORTED_CPUID");
+	m->overrides = x86_overrides(m->host);
 	return 0;
 }
 

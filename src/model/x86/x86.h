@@ -97,6 +97,7 @@ void x86_msrs_after(struct x86_vcpu *x);
 
 /* override.c: a KVM that puts other values in force than the table has, as its trial shows. 0 or -ENOMEM. */
 int x86_override(struct x86_vcpu *x);
+bool x86_overrides(const struct gcpu_snapshot *s);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];
