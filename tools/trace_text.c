@@ -3,10 +3,13 @@
 #include "trace.h"
 
 #include "core/plan.h"
+#include "sim/describe.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MOST_REFUSED 24
 
 static void print_command(char *const *command)
 {
@@ -158,14 +161,42 @@ static void print_grid(struct grid *g, const char *head)
 	grid_free(g);
 }
 
-static void print_calls(const struct sim_report *r, const char *head, bool all)
+/* A VMM may try what is refused again and again, and not in a row: it is told once. */
+static void print_refused(const struct sim_report *r)
+{
+	struct grid *g = grid_new(4);
+	struct sim_call told[MOST_REFUSED];
+	unsigned n = 0, more = 0;
+
+	for (size_t i = 0; i < r->calls.n; i++) {
+		const struct sim_call *c = LIST_AT(&r->calls, struct sim_call, i);
+		unsigned at = 0;
+
+		if (!was_refused(c))
+			continue;
+		while (at < n && !sim_call_same(&told[at], c))
+			at++;
+		if (at < n)
+			told[at].times += c->times;
+		else if (n < MOST_REFUSED)
+			told[n++] = *c;
+		else
+			more++;
+	}
+	for (unsigned at = 0; at < n; at++)
+		add_call(g, &told[at]);
+	print_grid(g, "refused");
+	if (more)
+		printf("  and %u more: --all lists them\n", more);
+}
+
+static void print_calls(const struct sim_report *r)
 {
 	struct grid *g = grid_new(4);
 
 	for (size_t i = 0; i < r->calls.n; i++)
-		if (all || was_refused(LIST_AT(&r->calls, struct sim_call, i)))
-			add_call(g, LIST_AT(&r->calls, struct sim_call, i));
-	print_grid(g, head);
+		add_call(g, LIST_AT(&r->calls, struct sim_call, i));
+	print_grid(g, "calls");
 }
 
 static void print_enabled(const struct sim_report *r)
@@ -269,10 +300,10 @@ void trace_text(const struct sim_report *r, const struct sim_told *t, bool all)
 	if (r->vcpus.n)
 		print_vcpus(r, t->arch == GCPU_ARCH_X86);
 	print_enabled(r);
-	print_calls(r, "refused", false);
+	print_refused(r);
 	print_caps(r, all);
 	if (all) {
-		print_calls(r, "calls", true);
+		print_calls(r);
 		print_tables(r);
 	}
 	print_end(r, t);

@@ -86,14 +86,14 @@ static uint64_t moves(const struct sw_port *p)
 }
 
 /* All stand still: whoever waits for a while only has waited long enough. */
-static void pass_time(const struct sw_port *p, const struct port_vcpu *v)
+static void pass_time(const struct sw_port *p, const struct port_vcpu *v, uint8_t waited)
 {
 	struct sw_vcpu *in;
 
 	pthread_mutex_lock(&p->model->lock);
 	in = inside(p, v);
 	if (in)
-		in->waited = true;
+		in->waited |= waited;
 	pthread_mutex_unlock(&p->model->lock);
 }
 
@@ -134,7 +134,9 @@ static void go(struct sw_port *p, unsigned index)
 	for (;;) {
 		int r = call(p, v->fd, GK_RUN, NULL);
 
-		if (r < 0 && r != -EINTR && r != -EAGAIN) {
+		if (r == -EAGAIN)
+			continue; /* woken before it entered */
+		if (r < 0 && r != -EINTR) {
 			v->os_error = -r;
 			v->result = FAILED;
 			return;
@@ -163,6 +165,24 @@ static void settle(struct sw_port *p)
 	} while (moves(p) != before);
 }
 
+/* Time passes for all; if that moves nobody, one after the other gives up waiting. Did any of it help? */
+static bool wait_on(struct sw_port *p)
+{
+	uint64_t before = moves(p);
+
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->vcpu[i].state == OUT && p->vcpu[i].result == BLOCKED)
+			pass_time(p, &p->vcpu[i], SW_WAITED_TIME);
+	settle(p);
+	for (unsigned i = 0; i < p->n && moves(p) == before; i++) {
+		if (p->vcpu[i].state != OUT || p->vcpu[i].result != BLOCKED)
+			continue;
+		pass_time(p, &p->vcpu[i], SW_WAITED_TIME | SW_WAITED_LONG);
+		settle(p);
+	}
+	return moves(p) != before;
+}
+
 /* Until this one is done, or nobody moves even though time passes. */
 static void drive(struct sw_port *p, unsigned index)
 {
@@ -170,16 +190,8 @@ static void drive(struct sw_port *p, unsigned index)
 
 	go(p, index);
 	settle(p);
-	while (v->result == BLOCKED) {
-		uint64_t before = moves(p);
-
-		for (unsigned i = 0; i < p->n; i++)
-			if (p->vcpu[i].state == OUT && p->vcpu[i].result == BLOCKED)
-				pass_time(p, &p->vcpu[i]);
-		settle(p);
-		if (moves(p) == before)
-			break;
-	}
+	while (v->result == BLOCKED && wait_on(p))
+		;
 }
 
 static int fail(struct gcpu_error *err, int code, int os_error, const struct sw_port *p, unsigned index,

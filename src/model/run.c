@@ -32,7 +32,7 @@ int sw_run(void *object, uintptr_t arg)
 			return 0;
 		if (step == SW_BLOCKED)
 			break;
-		v->waited = false;
+		v->waited = 0;
 		/* 0 ends a list */
 		v->at = op->code ? v->at + 1 : v->n_ops;
 		if (op->status == GCPU_GUEST_PENDING)

@@ -92,9 +92,13 @@ struct sw_vcpu {
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
 	bool waits_for_vmm; /* the operation that ended in an exit is completed by the next run */
-	bool waited;	    /* one that waits for a limited time has done so */
+	uint8_t waited;	    /* it waits for a limited time, and has done so: SW_WAITED_* */
 	void *own; /* the architecture's */
 };
+
+/* All others stand still: time is what ends a wait for time alone, and, later, a wait for somebody. */
+#define SW_WAITED_TIME 1U
+#define SW_WAITED_LONG 2U
 
 struct sw_device {
 	struct sw_vm *vm;

@@ -28,7 +28,7 @@ class Usage(unittest.TestCase):
         self.assertIn("nobody", ran.err)
 
     def test_model(self):
-        for on, word in (("model:", "model:"), ("model:nobody", "nobody"), ("model:x86-amd-max-6-12@9.9", "9.9")):
+        for on, word in (("model:", "no bundled snapshot"), ("model:nobody", "nobody"), ("model:x86-amd-max-6-12@9.9", "9.9")):
             ran = cli.guestcpu("conform", "--on", on)
             self.assertEqual((ran.code, ran.out), (2, ""), ran)
             self.assertIn(word, ran.err)

@@ -12,7 +12,7 @@ import sys
 import cli
 import examples
 
-HEADERS = ["catalogue.h", "error.h", "feature.h", "guestcpu.h", "kvm.h", "machine.h", "plan.h", "request.h",
+HEADERS = ["catalogue.h", "error.h", "feature.h", "guestcpu.h", "kvm.h", "machine.h", "model.h", "plan.h", "request.h",
            "snapshot.h", "verify.h"]
 
 PROGRAM = r"""

@@ -90,14 +90,14 @@
 #define PSCI(major, minor) ((uint64_t)(major) << 16 | (minor))
 
 /* machine.c. Registers: 0 or -errno; of at most 64 bits. */
-int get_reg(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t *ret);
-int set_reg(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t value);
+int vcpu_get(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t *ret);
+int vcpu_set(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t value);
 /* The same, asserted; 0 where it could not be read. */
-uint64_t read_reg(struct conform_vm *vm, unsigned vcpu, uint64_t id);
+uint64_t vcpu_read(struct conform_vm *vm, unsigned vcpu, uint64_t id);
 /* KVM_ARM_VCPU_INIT: 0 or -errno. */
-int init(struct conform_vm *vm, unsigned vcpu, uint32_t features);
+int vcpu_init(struct conform_vm *vm, unsigned vcpu, uint32_t features);
 int init_words(struct conform_vm *vm, unsigned vcpu, uint32_t target, const uint32_t features[7]);
-int finalize(struct conform_vm *vm, unsigned vcpu, int feature);
+int vcpu_finalize(struct conform_vm *vm, unsigned vcpu, int feature);
 /* KVM_GET_REG_LIST, at most LIST_MOST: 0 or -errno. */
 struct reg_list {
 	uint64_t n, reg[LIST_MOST];
@@ -105,13 +105,13 @@ struct reg_list {
 int get_list(struct conform_vm *vm, unsigned vcpu, struct reg_list *ret);
 bool list_has(const struct reg_list *l, uint64_t id);
 /* Device attributes: 0 or -errno. */
-int set_attr(struct conform *c, int fd, uint32_t group, uint64_t attr, const void *value);
-int get_attr(struct conform *c, int fd, uint32_t group, uint64_t attr, void *ret);
-int has_attr(struct conform *c, int fd, uint32_t group, uint64_t attr);
+int attr_set(struct conform *c, int fd, uint32_t group, uint64_t attr, const void *value);
+int attr_get(struct conform *c, int fd, uint32_t group, uint64_t attr, void *ret);
+int attr_has(struct conform *c, int fd, uint32_t group, uint64_t attr);
 int mp_state(struct conform_vm *vm, unsigned vcpu);
 int set_mp_state(struct conform_vm *vm, unsigned vcpu, uint32_t state);
 /* Can this KVM give the capability? */
-bool can(struct conform *c, unsigned cap);
+bool has_cap(struct conform *c, unsigned cap);
 /* A VM with vCPUs, initialised with FEATURES (SVE finalised, too) unless that is NO_INIT. NULL: broken. */
 #define NO_INIT (~0U)
 struct conform_vm *arm64_vm(struct conform *c, unsigned vcpus, uint32_t features);
@@ -120,7 +120,7 @@ int make_gic(struct conform_vm *vm);
 /* KVM_RUN once, with the guest going nowhere: 0, -EINTR or what it refused. */
 int run_at_once(struct conform_vm *vm, unsigned vcpu);
 /* Some list of the guest, which then has run. Not 0: broken. */
-int run_once(struct conform_vm *vm, unsigned vcpu);
+int guest_once(struct conform_vm *vm, unsigned vcpu);
 /* One call of the guest. Not 0: broken. */
 int call_firmware(struct conform_vm *vm, unsigned vcpu, struct guest_op *op);
 /* What it returned, of 32 bits. */

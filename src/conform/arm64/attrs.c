@@ -9,7 +9,7 @@
 
 static int pmu(struct conform_vm *vm, unsigned vcpu, uint64_t which, const void *value)
 {
-	return set_attr(vm->c, vm->vcpu[vcpu], GK_ARM_VCPU_PMU_V3_CTRL, which, value);
+	return attr_set(vm->c, vm->vcpu[vcpu], GK_ARM_VCPU_PMU_V3_CTRL, which, value);
 }
 
 static int pmu_irq(struct conform_vm *vm, unsigned vcpu, uint32_t irq)
@@ -25,13 +25,13 @@ static int pmu_not_asked(struct conform *c)
 		return 1;
 	expect_errno(c, pmu_irq(vm, 0, PMU_IRQ), ENODEV, "its interrupt");
 	expect_errno(c, pmu(vm, 0, GK_ARM_VCPU_PMU_V3_INIT, NULL), ENODEV, "its start");
-	expect_errno(c, has_attr(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_INIT), ENXIO, "KVM_HAS_DEVICE_ATTR");
+	expect_errno(c, attr_has(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_INIT), ENXIO, "KVM_HAS_DEVICE_ATTR");
 	return 0;
 }
 
 static struct conform_vm *with_pmu(struct conform *c, unsigned vcpus)
 {
-	if (!can(c, CAP_ARM_PMU_V3)) {
+	if (!has_cap(c, CAP_ARM_PMU_V3)) {
 		skip(c, "no PMU");
 		return NULL;
 	}
@@ -46,7 +46,7 @@ static int pmu_without_gic(struct conform *c)
 	if (!vm)
 		return 1;
 	expect_errno(c, pmu_irq(vm, 0, PMU_IRQ), EINVAL, "its interrupt, without a vGIC");
-	expect_errno(c, get_attr(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_IRQ, &irq), EINVAL,
+	expect_errno(c, attr_get(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_IRQ, &irq), EINVAL,
 		     "its interrupt read, without a vGIC");
 	expect_errno(c, run_at_once(vm, 0), EINVAL, "KVM_RUN before it is started");
 	expect_ok(c, pmu(vm, 0, GK_ARM_VCPU_PMU_V3_INIT, NULL), "its start");
@@ -70,12 +70,12 @@ static int pmu_with_gic(struct conform *c)
 	if (!expect_ok(c, gic, "KVM_CREATE_DEVICE"))
 		return 1;
 	expect_errno(c, pmu(vm, 0, GK_ARM_VCPU_PMU_V3_INIT, NULL), ENODEV, "its start before the vGIC's");
-	expect_errno(c, get_attr(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_IRQ, &irq), ENXIO, "no interrupt yet");
+	expect_errno(c, attr_get(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_IRQ, &irq), ENXIO, "no interrupt yet");
 	expect_errno(c, pmu_irq(vm, 0, 15), EINVAL, "an interrupt between processors");
 	expect_errno(c, pmu_irq(vm, 0, 5000), EINVAL, "no interrupt at all");
 	expect_errno(c, pmu(vm, 0, GK_ARM_VCPU_PMU_V3_IRQ, NULL), EFAULT, "nothing");
 	expect_ok(c, pmu_irq(vm, 0, PMU_IRQ), "its interrupt");
-	expect_ok(c, get_attr(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_IRQ, &irq), "its interrupt, read");
+	expect_ok(c, attr_get(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_IRQ, &irq), "its interrupt, read");
 	expect_value(c, irq, PMU_IRQ, "its interrupt, read");
 	expect_errno(c, pmu_irq(vm, 0, PMU_IRQ), EBUSY, "its interrupt once more");
 	expect_errno(c, pmu_irq(vm, 1, PMU_IRQ + 1), EINVAL, "another private one for the second");
@@ -101,7 +101,7 @@ static int pmu_filter(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_ok(c, has_attr(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_FILTER), "KVM_HAS_DEVICE_ATTR");
+	expect_ok(c, attr_has(c, vm->vcpu[0], GK_ARM_VCPU_PMU_V3_CTRL, GK_ARM_VCPU_PMU_V3_FILTER), "KVM_HAS_DEVICE_ATTR");
 	expect_ok(c, pmu(vm, 0, GK_ARM_VCPU_PMU_V3_FILTER, &f), "an event denied");
 	f.action = 2;
 	expect_errno(c, pmu(vm, 0, GK_ARM_VCPU_PMU_V3_FILTER, &f), EINVAL, "an action that there is not");
@@ -120,7 +120,7 @@ static int pmu_guest(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_errno(c, get_reg(vm, 0, R_PMCR, &value), ENOENT, "PMCR_EL0");
+	expect_errno(c, vcpu_get(vm, 0, R_PMCR, &value), ENOENT, "PMCR_EL0");
 	if (guest_run(vm, 0, &op, 1))
 		return 1;
 	expect(c, op.status == GUEST_STATUS_FAULT && op.fault == ESR_UNDEFINED, "PMCR_EL0 is undefined for the guest");
@@ -134,14 +134,14 @@ static int timer(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_ok(c, has_attr(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_VTIMER), "KVM_HAS_DEVICE_ATTR");
-	expect_errno(c, has_attr(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, 77), ENXIO, "an attribute that there is not");
-	expect_errno(c, has_attr(c, vm->vcpu[0], 77, 0), ENXIO, "a group that there is not");
-	expect_errno(c, set_attr(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_VTIMER, &irq), EINVAL,
+	expect_ok(c, attr_has(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_VTIMER), "KVM_HAS_DEVICE_ATTR");
+	expect_errno(c, attr_has(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, 77), ENXIO, "an attribute that there is not");
+	expect_errno(c, attr_has(c, vm->vcpu[0], 77, 0), ENXIO, "a group that there is not");
+	expect_errno(c, attr_set(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_VTIMER, &irq), EINVAL,
 		     "an interrupt without a vGIC");
-	expect_ok(c, get_attr(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_VTIMER, &irq), "the usual one");
+	expect_ok(c, attr_get(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_VTIMER, &irq), "the usual one");
 	expect_value(c, irq, 27, "the virtual timer's interrupt");
-	expect_ok(c, get_attr(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_PTIMER, &irq), "the usual one");
+	expect_ok(c, attr_get(c, vm->vcpu[0], GK_ARM_VCPU_TIMER_CTRL, GK_ARM_VCPU_TIMER_IRQ_PTIMER, &irq), "the usual one");
 	expect_value(c, irq, 30, "the physical timer's interrupt");
 	return 0;
 }
@@ -157,26 +157,26 @@ static int stolen(struct conform *c)
 	if (!vm)
 		return 1;
 	fd = vm->vcpu[0];
-	if (!can(c, CAP_STEAL_TIME)) {
-		expect_errno(c, has_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA), ENXIO, "KVM_HAS_DEVICE_ATTR");
+	if (!has_cap(c, CAP_STEAL_TIME)) {
+		expect_errno(c, attr_has(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA), ENXIO, "KVM_HAS_DEVICE_ATTR");
 		return 0;
 	}
 	here = guest_memory(vm, 0, &at);
 	if (!here)
 		return 1;
 	skewed = at + 1;
-	expect_ok(c, has_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA), "KVM_HAS_DEVICE_ATTR");
-	expect_errno(c, has_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, 1), ENXIO, "an attribute that there is not");
-	expect_errno(c, set_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &skewed), EINVAL, "not aligned");
-	expect_errno(c, set_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &nowhere), EINVAL, "no memory there");
+	expect_ok(c, attr_has(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA), "KVM_HAS_DEVICE_ATTR");
+	expect_errno(c, attr_has(c, fd, GK_ARM_VCPU_PVTIME_CTRL, 1), ENXIO, "an attribute that there is not");
+	expect_errno(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &skewed), EINVAL, "not aligned");
+	expect_errno(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &nowhere), EINVAL, "no memory there");
 	expect_said(vm, C_FEATURES, C_PV_FEATURES, 0, "SMCCC_ARCH_FEATURES");
 	expect_said(vm, C_PV_FEATURES, C_PV_FEATURES, 0, "PV_TIME_FEATURES of itself");
 	expect_said(vm, C_PV_FEATURES, C_PV_ST, 0, "PV_TIME_FEATURES of PV_TIME_ST");
 	expect_said(vm, C_PV_FEATURES, C_TRNG_VERSION, NOT_SUPPORTED, "PV_TIME_FEATURES of another's");
 	expect_said(vm, C_PV_ST, 0, NOT_SUPPORTED, "PV_TIME_ST before there is a place");
-	expect_ok(c, set_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &at), "a place");
-	expect_errno(c, set_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &at), EEXIST, "a place once more");
-	expect_ok(c, get_attr(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &got), "the place, read");
+	expect_ok(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &at), "a place");
+	expect_errno(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &at), EEXIST, "a place once more");
+	expect_ok(c, attr_get(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &got), "the place, read");
 	expect_value(c, got, at, "the place, read");
 	memset(here, 0xff, 16);
 	if (call_firmware(vm, 0, &st))

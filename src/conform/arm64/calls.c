@@ -40,9 +40,9 @@ static int services(struct conform *c)
 
 			if (!vm)
 				return 1;
-			value = read_reg(vm, 0, all[i].reg);
+			value = vcpu_read(vm, 0, all[i].reg);
 			if (!on)
-				expect_ok(c, set_reg(vm, 0, all[i].reg, value & ~all[i].bit), "the bit off");
+				expect_ok(c, vcpu_set(vm, 0, all[i].reg, value & ~all[i].bit), "the bit off");
 			expect_said(vm, all[i].call, all[i].arg, on ? all[i].want : NOT_SUPPORTED,
 				    on ? "a call whose bit is on" : "a call whose bit is off");
 			vm_close(vm);
@@ -73,7 +73,7 @@ static int features(struct conform *c)
 	if (!vm)
 		return 1;
 	if (second)
-		expect_ok(c, set_reg(vm, 0, GK_REG_ARM_VENDOR_HYP_BMAP_2, 3), "the second bitmap");
+		expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_VENDOR_HYP_BMAP_2, 3), "the second bitmap");
 	if (call_firmware(vm, 0, &op))
 		return 1;
 	expect_value(c, (uint32_t)op.res[0], 3, "the first bitmap in the guest");
@@ -116,9 +116,9 @@ static int workarounds(struct conform *c)
 
 	if (!vm)
 		return 1;
-	one = read_reg(vm, 0, GK_REG_ARM_SMCCC_ARCH_WORKAROUND_1);
-	two = read_reg(vm, 0, GK_REG_ARM_SMCCC_ARCH_WORKAROUND_2);
-	three = read_reg(vm, 0, GK_REG_ARM_SMCCC_ARCH_WORKAROUND_3);
+	one = vcpu_read(vm, 0, GK_REG_ARM_SMCCC_ARCH_WORKAROUND_1);
+	two = vcpu_read(vm, 0, GK_REG_ARM_SMCCC_ARCH_WORKAROUND_2);
+	three = vcpu_read(vm, 0, GK_REG_ARM_SMCCC_ARCH_WORKAROUND_3);
 	if (one < COUNT(by_level))
 		expect_said(vm, C_FEATURES, C_WORKAROUND_1, by_level[one], "SMCCC_ARCH_WORKAROUND_1, by its level");
 	if (three < COUNT(by_level))
@@ -135,7 +135,7 @@ static int ptp(struct conform *c)
 	if (!vm)
 		return 1;
 	expect_said(vm, C_PTP, 2, NOT_SUPPORTED, "a counter that there is not");
-	expect_ok(c, can(c, CAP_PTP_KVM) ? 0 : -ENOENT, "KVM_CAP_PTP_KVM");
+	expect_ok(c, has_cap(c, CAP_PTP_KVM) ? 0 : -ENOENT, "KVM_CAP_PTP_KVM");
 	return 0;
 }
 

@@ -49,7 +49,7 @@ static int read_masks(struct conform *c, uint64_t *ret)
 	const struct gk_reg_mask_range range = { .addr = (uintptr_t)ret };
 	struct conform_vm *vm;
 
-	if (!can(c, CAP_ARM_SUPPORTED_REG_MASK_RANGES))
+	if (!has_cap(c, CAP_ARM_SUPPORTED_REG_MASK_RANGES))
 		return skip(c, "this KVM lets no ID register be written");
 	vm = vm_new(c);
 	return !vm || !expect_ok(c, ask(c, vm->fd, GK_ARM_GET_REG_WRITABLE_MASKS, &range), "KVM_ARM_GET_REG_WRITABLE_MASKS");
@@ -66,11 +66,11 @@ static void one(struct conform_vm *vm, const struct field *f, uint64_t limit)
 	int top = number(f, (unsigned)(limit >> f->lsb & 15));
 
 	for (unsigned bits = 0; bits < 16; bits++) {
-		int value = number(f, bits), r = set_reg(vm, 0, f->reg, put(limit, f, bits));
+		int value = number(f, bits), r = vcpu_set(vm, 0, f->reg, put(limit, f, bits));
 
 		if (value <= top && value >= (f->is_signed ? -1 : (int)f->least)) {
 			if (expect_ok(c, r, "%s %d of %d", f->name, value, top))
-				expect_value(c, read_reg(vm, 0, f->reg), put(limit, f, bits), "%s after %d", f->name, value);
+				expect_value(c, vcpu_read(vm, 0, f->reg), put(limit, f, bits), "%s after %d", f->name, value);
 		} else if (value > top || value < (int)f->least) {
 			/* signed ones of less than -1 are no values at all */
 			if (f->is_signed && value < -1)
@@ -78,11 +78,11 @@ static void one(struct conform_vm *vm, const struct field *f, uint64_t limit)
 			expect_errno(c, r, EINVAL, "%s %d of %d", f->name, value, top);
 		}
 	}
-	expect_ok(c, set_reg(vm, 0, f->reg, limit), "%s back to what it was", f->name);
+	expect_ok(c, vcpu_set(vm, 0, f->reg, limit), "%s back to what it was", f->name);
 	for (unsigned bits = 0; bits < 16; bits++)
 		if (number(f, bits) > top) {
-			expect_errno(c, set_reg(vm, 0, f->reg, put(limit, f, bits)), EINVAL, "%s %d", f->name, number(f, bits));
-			expect_value(c, read_reg(vm, 0, f->reg), limit, "%s after what was refused", f->name);
+			expect_errno(c, vcpu_set(vm, 0, f->reg, put(limit, f, bits)), EINVAL, "%s %d", f->name, number(f, bits));
+			expect_value(c, vcpu_read(vm, 0, f->reg), limit, "%s after what was refused", f->name);
 			break;
 		}
 }
@@ -100,7 +100,7 @@ static int each(struct conform *c)
 		return 1;
 	for (unsigned i = 0; i < COUNT(fields); i++) {
 		const struct field *f = &fields[i];
-		uint64_t limit = read_reg(vm, 0, f->reg);
+		uint64_t limit = vcpu_read(vm, 0, f->reg);
 
 		if ((mask_of(masks, f->reg) >> f->lsb & 15) != 15)
 			continue;
@@ -123,18 +123,18 @@ static int outside(struct conform *c)
 		return 1;
 	vm = arm64_vm(c, 1, F_PSCI);
 	for (unsigned i = 0; vm && i < COUNT(regs); i++) {
-		uint64_t was = read_reg(vm, 0, regs[i]);
+		uint64_t was = vcpu_read(vm, 0, regs[i]);
 
 		for (unsigned bit = 0; bit < 64; bit += 4) {
 			/* MPAM and NV: values of old kernels are taken and ignored */
 			if ((mask_of(masks, regs[i]) >> bit & 15) || (regs[i] == R_PFR0 && bit == 40) ||
 			    (regs[i] == R_MMFR2 && bit == 24))
 				continue;
-			expect_errno(c, set_reg(vm, 0, regs[i], was ^ 1ULL << bit), EINVAL, "0x%llx, bit %u",
+			expect_errno(c, vcpu_set(vm, 0, regs[i], was ^ 1ULL << bit), EINVAL, "0x%llx, bit %u",
 				     (unsigned long long)regs[i], bit);
 			n++;
 		}
-		expect_value(c, read_reg(vm, 0, regs[i]), was, "0x%llx after that", (unsigned long long)regs[i]);
+		expect_value(c, vcpu_read(vm, 0, regs[i]), was, "0x%llx after that", (unsigned long long)regs[i]);
 	}
 	expect(c, n > 0, "there is something that cannot be written");
 	return 0;
@@ -147,20 +147,20 @@ static int perfmon(struct conform *c)
 
 	if (read_masks(c, masks))
 		return 1;
-	if (!can(c, CAP_ARM_PMU_V3))
+	if (!has_cap(c, CAP_ARM_PMU_V3))
 		return skip(c, "no PMU");
 	vm = arm64_vm(c, 1, F_PSCI | F_PMU);
 	if (!vm)
 		return 1;
-	was = read_reg(vm, 0, R_DFR0_32);
+	was = vcpu_read(vm, 0, R_DFR0_32);
 	if (!(was >> 24 & 15))
 		return skip(c, "no AArch32");
-	expect_errno(c, set_reg(vm, 0, R_DFR0_32, (was & ~(15ULL << 24)) | 1ULL << 24), EINVAL, "PerfMon 1");
-	expect_errno(c, set_reg(vm, 0, R_DFR0_32, (was & ~(15ULL << 24)) | 2ULL << 24), EINVAL, "PerfMon 2");
-	expect_ok(c, set_reg(vm, 0, R_DFR0_32, (was & ~(15ULL << 24)) | 3ULL << 24), "PerfMon 3");
-	expect_ok(c, set_reg(vm, 0, R_DFR0_32, was & ~(15ULL << 24)), "PerfMon 0");
-	expect_ok(c, set_reg(vm, 0, R_DFR0_32, was | 15ULL << 24), "PerfMon 15, of kernels of old");
-	expect_value(c, read_reg(vm, 0, R_DFR0_32), was & ~(15ULL << 24), "which becomes 0");
+	expect_errno(c, vcpu_set(vm, 0, R_DFR0_32, (was & ~(15ULL << 24)) | 1ULL << 24), EINVAL, "PerfMon 1");
+	expect_errno(c, vcpu_set(vm, 0, R_DFR0_32, (was & ~(15ULL << 24)) | 2ULL << 24), EINVAL, "PerfMon 2");
+	expect_ok(c, vcpu_set(vm, 0, R_DFR0_32, (was & ~(15ULL << 24)) | 3ULL << 24), "PerfMon 3");
+	expect_ok(c, vcpu_set(vm, 0, R_DFR0_32, was & ~(15ULL << 24)), "PerfMon 0");
+	expect_ok(c, vcpu_set(vm, 0, R_DFR0_32, was | 15ULL << 24), "PerfMon 15, of kernels of old");
+	expect_value(c, vcpu_read(vm, 0, R_DFR0_32), was & ~(15ULL << 24), "which becomes 0");
 	return 0;
 }
 
@@ -168,15 +168,15 @@ static int pmu_version(struct conform *c)
 {
 	struct conform_vm *with, *without;
 
-	if (!can(c, CAP_ARM_PMU_V3))
+	if (!has_cap(c, CAP_ARM_PMU_V3))
 		return skip(c, "no PMU");
 	with = arm64_vm(c, 1, F_PSCI | F_PMU);
 	without = arm64_vm(c, 1, F_PSCI);
 	if (!with || !without)
 		return 1;
-	expect(c, read_reg(with, 0, R_DFR0) >> 8 & 15, "PMUVer with a PMU");
-	expect_value(c, read_reg(without, 0, R_DFR0) >> 8 & 15, 0, "PMUVer without");
-	expect_errno(c, set_reg(without, 0, R_DFR0, read_reg(without, 0, R_DFR0) | 1ULL << 8), EINVAL, "a PMU that was not asked for");
+	expect(c, vcpu_read(with, 0, R_DFR0) >> 8 & 15, "PMUVer with a PMU");
+	expect_value(c, vcpu_read(without, 0, R_DFR0) >> 8 & 15, 0, "PMUVer without");
+	expect_errno(c, vcpu_set(without, 0, R_DFR0, vcpu_read(without, 0, R_DFR0) | 1ULL << 8), EINVAL, "a PMU that was not asked for");
 	return 0;
 }
 

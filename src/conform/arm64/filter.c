@@ -8,7 +8,7 @@ static int set_filter(struct conform_vm *vm, uint32_t base, uint32_t n, uint8_t 
 {
 	const struct gk_smccc_filter f = { .base = base, .nr_functions = n, .action = action };
 
-	return set_attr(vm->c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER, &f);
+	return attr_set(vm->c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER, &f);
 }
 
 /* A VM that can have one; NULL: broken, or it has none and that was asserted. */
@@ -19,10 +19,10 @@ static struct conform_vm *usual(struct conform *c)
 	if (!vm)
 		return NULL;
 	if (c->release >= KERNEL(6, 4)) {
-		expect_ok(c, has_attr(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER), "KVM_HAS_DEVICE_ATTR");
+		expect_ok(c, attr_has(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER), "KVM_HAS_DEVICE_ATTR");
 		return vm;
 	}
-	expect_errno(c, has_attr(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER), EINVAL, "KVM_HAS_DEVICE_ATTR of a VM");
+	expect_errno(c, attr_has(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER), EINVAL, "KVM_HAS_DEVICE_ATTR of a VM");
 	expect_errno(c, set_filter(vm, C_TRNG_VERSION, 1, GK_SMCCC_FILTER_DENY), EINVAL, "a filter, before 6.4");
 	return NULL;
 }
@@ -34,12 +34,12 @@ static int errors(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_errno(c, has_attr(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, 1), ENXIO, "an attribute that there is not");
-	expect_errno(c, has_attr(c, vm->fd, 4711, 0), ENXIO, "a group that there is not");
-	expect_errno(c, set_attr(c, vm->fd, 4711, 0, &f), ENXIO, "the same, set");
+	expect_errno(c, attr_has(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, 1), ENXIO, "an attribute that there is not");
+	expect_errno(c, attr_has(c, vm->fd, 4711, 0), ENXIO, "a group that there is not");
+	expect_errno(c, attr_set(c, vm->fd, 4711, 0, &f), ENXIO, "the same, set");
 	f.pad[14] = 1;
-	expect_errno(c, set_attr(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER, &f), EINVAL, "padding that is not 0");
-	expect_errno(c, set_attr(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER, NULL), EFAULT, "no filter");
+	expect_errno(c, attr_set(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER, &f), EINVAL, "padding that is not 0");
+	expect_errno(c, attr_set(c, vm->fd, GK_ARM_VM_SMCCC_CTRL, GK_ARM_VM_SMCCC_FILTER, NULL), EFAULT, "no filter");
 	expect_errno(c, set_filter(vm, C_TRNG_VERSION, 1, 3), EINVAL, "an action that there is not");
 	expect_errno(c, set_filter(vm, C_TRNG_VERSION, 0, GK_SMCCC_FILTER_DENY), EINVAL, "no function");
 	expect_errno(c, set_filter(vm, 0xffffffff, 2, GK_SMCCC_FILTER_DENY), EINVAL, "beyond the last function");
@@ -55,7 +55,7 @@ static int late(struct conform *c)
 {
 	struct conform_vm *vm = usual(c);
 
-	if (!vm || run_once(vm, 0))
+	if (!vm || guest_once(vm, 0))
 		return 1;
 	expect_errno(c, set_filter(vm, C_TRNG_VERSION, 1, GK_SMCCC_FILTER_DENY), EBUSY, "a filter after a run");
 	expect_said(vm, C_TRNG_VERSION, 0, 0x10000, "TRNG_VERSION is answered");
@@ -88,7 +88,7 @@ static int take(void *ctx, unsigned vcpu, struct gk_run *run)
 	s->n++;
 	s->nr = run->hypercall.nr;
 	s->flags = run->hypercall.flags;
-	set_reg(s->vm, vcpu, GK_REG_ARM_X(0), ANSWER);
+	vcpu_set(s->vm, vcpu, GK_REG_ARM_X(0), ANSWER);
 	return 1;
 }
 

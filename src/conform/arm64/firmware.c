@@ -25,18 +25,18 @@ static int unknown_bits(struct conform *c)
 		uint64_t value, reg = bitmaps[i].reg;
 
 		if (!is_there(c, i)) {
-			expect_errno(c, get_reg(vm, 0, reg, &value), ENOENT, "%s, before 6.15", bitmaps[i].name);
-			expect_errno(c, set_reg(vm, 0, reg, 0), ENOENT, "%s, before 6.15, written", bitmaps[i].name);
+			expect_errno(c, vcpu_get(vm, 0, reg, &value), ENOENT, "%s, before 6.15", bitmaps[i].name);
+			expect_errno(c, vcpu_set(vm, 0, reg, 0), ENOENT, "%s, before 6.15, written", bitmaps[i].name);
 			continue;
 		}
-		expect_value(c, read_reg(vm, 0, reg), bitmaps[i].at_first, "%s at first", bitmaps[i].name);
-		expect_errno(c, set_reg(vm, 0, reg, bitmaps[i].known + 1), EINVAL, "%s, a bit more", bitmaps[i].name);
-		expect_errno(c, set_reg(vm, 0, reg, 1ULL << 63), EINVAL, "%s, the last bit", bitmaps[i].name);
-		expect_value(c, read_reg(vm, 0, reg), bitmaps[i].at_first, "%s after that", bitmaps[i].name);
-		expect_ok(c, set_reg(vm, 0, reg, 0), "%s 0", bitmaps[i].name);
-		expect_value(c, read_reg(vm, 1, reg), 0, "%s of another vCPU", bitmaps[i].name);
-		expect_ok(c, set_reg(vm, 1, reg, bitmaps[i].known), "%s, all there is", bitmaps[i].name);
-		expect_value(c, read_reg(vm, 0, reg), bitmaps[i].known, "%s after that", bitmaps[i].name);
+		expect_value(c, vcpu_read(vm, 0, reg), bitmaps[i].at_first, "%s at first", bitmaps[i].name);
+		expect_errno(c, vcpu_set(vm, 0, reg, bitmaps[i].known + 1), EINVAL, "%s, a bit more", bitmaps[i].name);
+		expect_errno(c, vcpu_set(vm, 0, reg, 1ULL << 63), EINVAL, "%s, the last bit", bitmaps[i].name);
+		expect_value(c, vcpu_read(vm, 0, reg), bitmaps[i].at_first, "%s after that", bitmaps[i].name);
+		expect_ok(c, vcpu_set(vm, 0, reg, 0), "%s 0", bitmaps[i].name);
+		expect_value(c, vcpu_read(vm, 1, reg), 0, "%s of another vCPU", bitmaps[i].name);
+		expect_ok(c, vcpu_set(vm, 1, reg, bitmaps[i].known), "%s, all there is", bitmaps[i].name);
+		expect_value(c, vcpu_read(vm, 0, reg), bitmaps[i].known, "%s after that", bitmaps[i].name);
 	}
 	return 0;
 }
@@ -45,17 +45,17 @@ static int frozen(struct conform *c)
 {
 	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
 
-	if (!vm || run_once(vm, 0))
+	if (!vm || guest_once(vm, 0))
 		return 1;
 	for (unsigned i = 0; i < COUNT(bitmaps); i++) {
 		uint64_t was;
 
 		if (!is_there(c, i))
 			continue;
-		was = read_reg(vm, 0, bitmaps[i].reg);
-		expect_ok(c, set_reg(vm, 0, bitmaps[i].reg, was), "%s, the same after a run", bitmaps[i].name);
-		expect_errno(c, set_reg(vm, 0, bitmaps[i].reg, was ^ 1), EBUSY, "%s, another after a run", bitmaps[i].name);
-		expect_value(c, read_reg(vm, 0, bitmaps[i].reg), was, "%s after that", bitmaps[i].name);
+		was = vcpu_read(vm, 0, bitmaps[i].reg);
+		expect_ok(c, vcpu_set(vm, 0, bitmaps[i].reg, was), "%s, the same after a run", bitmaps[i].name);
+		expect_errno(c, vcpu_set(vm, 0, bitmaps[i].reg, was ^ 1), EBUSY, "%s, another after a run", bitmaps[i].name);
+		expect_value(c, vcpu_read(vm, 0, bitmaps[i].reg), was, "%s after that", bitmaps[i].name);
 	}
 	return 0;
 }
@@ -68,18 +68,18 @@ static int psci(struct conform *c)
 
 	if (!vm || !old)
 		return 1;
-	expect_value(c, read_reg(vm, 0, GK_REG_ARM_PSCI_VERSION), newest, "the newest at first");
+	expect_value(c, vcpu_read(vm, 0, GK_REG_ARM_PSCI_VERSION), newest, "the newest at first");
 	for (unsigned i = 0; i < COUNT(versions); i++) {
-		expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, versions[i]), "version 0x%llx", (unsigned long long)versions[i]);
-		expect_value(c, read_reg(vm, 0, GK_REG_ARM_PSCI_VERSION), versions[i], "the version after that");
+		expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, versions[i]), "version 0x%llx", (unsigned long long)versions[i]);
+		expect_value(c, vcpu_read(vm, 0, GK_REG_ARM_PSCI_VERSION), versions[i], "the version after that");
 	}
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(0, 1)), EINVAL, "version 0.1 with PSCI_0_2");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(9, 9)), EINVAL, "a version that there is not");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, 0), EINVAL, "none");
-	expect_value(c, read_reg(vm, 0, GK_REG_ARM_PSCI_VERSION), PSCI(1, 1), "the version after what was refused");
-	expect_value(c, read_reg(old, 0, GK_REG_ARM_PSCI_VERSION), PSCI(0, 1), "without PSCI_0_2");
-	expect_ok(c, set_reg(old, 0, GK_REG_ARM_PSCI_VERSION, PSCI(0, 1)), "version 0.1 without PSCI_0_2");
-	expect_errno(c, set_reg(old, 0, GK_REG_ARM_PSCI_VERSION, PSCI(1, 0)), EINVAL, "version 1.0 without PSCI_0_2");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(0, 1)), EINVAL, "version 0.1 with PSCI_0_2");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(9, 9)), EINVAL, "a version that there is not");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, 0), EINVAL, "none");
+	expect_value(c, vcpu_read(vm, 0, GK_REG_ARM_PSCI_VERSION), PSCI(1, 1), "the version after what was refused");
+	expect_value(c, vcpu_read(old, 0, GK_REG_ARM_PSCI_VERSION), PSCI(0, 1), "without PSCI_0_2");
+	expect_ok(c, vcpu_set(old, 0, GK_REG_ARM_PSCI_VERSION, PSCI(0, 1)), "version 0.1 without PSCI_0_2");
+	expect_errno(c, vcpu_set(old, 0, GK_REG_ARM_PSCI_VERSION, PSCI(1, 0)), EINVAL, "version 1.0 without PSCI_0_2");
 	return 0;
 }
 
@@ -87,9 +87,9 @@ static int psci_late(struct conform *c)
 {
 	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
 
-	if (!vm || run_once(vm, 0))
+	if (!vm || guest_once(vm, 0))
 		return 1;
-	expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(0, 2)), "another version after a run");
+	expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(0, 2)), "another version after a run");
 	expect_said(vm, C_PSCI_VERSION, 0, (int)PSCI(0, 2), "PSCI_VERSION after that");
 	return 0;
 }
@@ -105,15 +105,15 @@ static int workarounds(struct conform *c)
 	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
 
 	for (unsigned i = 0; vm && i < COUNT(all); i++) {
-		uint64_t was = read_reg(vm, 0, all[i].reg);
+		uint64_t was = vcpu_read(vm, 0, all[i].reg);
 
 		expect(c, was <= all[i].most, "workaround %u is 0x%llx", i + 1, (unsigned long long)was);
-		expect_ok(c, set_reg(vm, 0, all[i].reg, was), "workaround %u, the same", i + 1);
-		expect_ok(c, set_reg(vm, 0, all[i].reg, 0), "workaround %u, none", i + 1);
-		expect_value(c, read_reg(vm, 0, all[i].reg), was, "workaround %u stays", i + 1);
+		expect_ok(c, vcpu_set(vm, 0, all[i].reg, was), "workaround %u, the same", i + 1);
+		expect_ok(c, vcpu_set(vm, 0, all[i].reg, 0), "workaround %u, none", i + 1);
+		expect_value(c, vcpu_read(vm, 0, all[i].reg), was, "workaround %u stays", i + 1);
 		if (was < all[i].most)
-			expect_errno(c, set_reg(vm, 0, all[i].reg, all[i].most), EINVAL, "workaround %u, more than the host's", i + 1);
-		expect_errno(c, set_reg(vm, 0, all[i].reg, 1ULL << 40), EINVAL, "workaround %u, nonsense", i + 1);
+			expect_errno(c, vcpu_set(vm, 0, all[i].reg, all[i].most), EINVAL, "workaround %u, more than the host's", i + 1);
+		expect_errno(c, vcpu_set(vm, 0, all[i].reg, 1ULL << 40), EINVAL, "workaround %u, nonsense", i + 1);
 	}
 	return 0;
 }
@@ -125,9 +125,9 @@ static int unknown(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_errno(c, get_reg(vm, 0, GK_REG_ARM_FW_REG(0xff), &value), ENOENT, "a register that there is not");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_FW_REG(0xff), 0), ENOENT, "the same, written");
-	expect_errno(c, get_reg(vm, 0, GK_REG_ARM_FW_FEAT_BMAP_REG(0xff), &value), ENOENT, "a bitmap that there is not");
+	expect_errno(c, vcpu_get(vm, 0, GK_REG_ARM_FW_REG(0xff), &value), ENOENT, "a register that there is not");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_FW_REG(0xff), 0), ENOENT, "the same, written");
+	expect_errno(c, vcpu_get(vm, 0, GK_REG_ARM_FW_FEAT_BMAP_REG(0xff), &value), ENOENT, "a bitmap that there is not");
 	return 0;
 }
 

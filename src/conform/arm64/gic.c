@@ -7,12 +7,12 @@
 
 static int address(struct conform_vm *vm, uint64_t which, uint64_t at)
 {
-	return set_attr(vm->c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, which, &at);
+	return attr_set(vm->c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, which, &at);
 }
 
 static int ready(struct conform_vm *vm)
 {
-	return set_attr(vm->c, vm->device, GK_DEV_ARM_VGIC_GRP_CTRL, GK_DEV_ARM_VGIC_CTRL_INIT, NULL);
+	return attr_set(vm->c, vm->device, GK_DEV_ARM_VGIC_GRP_CTRL, GK_DEV_ARM_VGIC_CTRL_INIT, NULL);
 }
 
 static struct conform_vm *usual(struct conform *c, unsigned vcpus)
@@ -57,11 +57,11 @@ static int addresses(struct conform *c)
 	expect_errno(c, address(vm, GK_VGIC_V2_ADDR_TYPE_DIST, DIST), ENODEV, "a distributor of a GICv2");
 	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), "the distributor");
 	expect_errno(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), EEXIST, "the distributor once more");
-	expect_ok(c, get_attr(c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, GK_VGIC_V3_ADDR_TYPE_DIST, &got), "the distributor, read");
+	expect_ok(c, attr_get(c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, GK_VGIC_V3_ADDR_TYPE_DIST, &got), "the distributor, read");
 	expect_value(c, got, DIST, "the distributor, read");
-	expect_errno(c, set_attr(c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, GK_VGIC_V3_ADDR_TYPE_DIST, NULL), EFAULT, "nothing");
+	expect_errno(c, attr_set(c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, GK_VGIC_V3_ADDR_TYPE_DIST, NULL), EFAULT, "nothing");
 	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_REDIST, REDIST), "the redistributors");
-	expect_errno(c, has_attr(c, vm->device, 77, 0), ENXIO, "a group that there is not");
+	expect_errno(c, attr_has(c, vm->device, 77, 0), ENXIO, "a group that there is not");
 	return 0;
 }
 
@@ -72,12 +72,12 @@ static int interrupts(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_errno(c, set_attr(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), EINVAL, "63 interrupts");
+	expect_errno(c, attr_set(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), EINVAL, "63 interrupts");
 	n = 1056;
-	expect_errno(c, set_attr(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), EINVAL, "1056 interrupts");
+	expect_errno(c, attr_set(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), EINVAL, "1056 interrupts");
 	n = 96;
-	expect_ok(c, set_attr(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), "96 interrupts");
-	expect_errno(c, set_attr(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), EBUSY, "96 interrupts once more");
+	expect_ok(c, attr_set(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), "96 interrupts");
+	expect_errno(c, attr_set(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), EBUSY, "96 interrupts once more");
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 
 static bool has_masks(struct conform *c)
 {
-	return can(c, CAP_ARM_SUPPORTED_REG_MASK_RANGES);
+	return has_cap(c, CAP_ARM_SUPPORTED_REG_MASK_RANGES);
 }
 
 /* A VM whose AES can be taken away. Not NULL: as it was. */
@@ -22,7 +22,7 @@ static struct conform_vm *with_aes(struct conform *c, unsigned vcpus, uint64_t *
 	vm = arm64_vm(c, vcpus, F_PSCI);
 	if (!vm)
 		return NULL;
-	*ret = read_reg(vm, 0, R_ISAR0);
+	*ret = vcpu_read(vm, 0, R_ISAR0);
 	if (*ret & AES)
 		return vm;
 	if (c->result->failed == 0)
@@ -40,15 +40,15 @@ static int fixed(struct conform *c)
 		return 1;
 	if (has_masks(c))
 		return skip(c, "this KVM has masks");
-	isar0 = read_reg(vm, 0, R_ISAR0);
-	pfr0 = read_reg(vm, 0, R_PFR0);
-	expect_ok(c, set_reg(vm, 0, R_ISAR0, isar0), "ID_AA64ISAR0_EL1 as it is");
-	expect_errno(c, set_reg(vm, 0, R_ISAR0, isar0 ^ 0x10), EINVAL, "another AES");
-	expect_errno(c, set_reg(vm, 0, R_ISAR0, 0), EINVAL, "0");
-	expect_value(c, read_reg(vm, 0, R_ISAR0), isar0, "ID_AA64ISAR0_EL1 after that");
-	expect_ok(c, set_reg(vm, 0, R_PFR0, pfr0 & ~(0xffULL << 56)), "ID_AA64PFR0_EL1 without CSV2 and CSV3");
-	expect_value(c, read_reg(vm, 0, R_PFR0), pfr0 & ~(0xffULL << 56), "ID_AA64PFR0_EL1 after that");
-	expect_ok(c, set_reg(vm, 0, R_PFR0, pfr0), "and back");
+	isar0 = vcpu_read(vm, 0, R_ISAR0);
+	pfr0 = vcpu_read(vm, 0, R_PFR0);
+	expect_ok(c, vcpu_set(vm, 0, R_ISAR0, isar0), "ID_AA64ISAR0_EL1 as it is");
+	expect_errno(c, vcpu_set(vm, 0, R_ISAR0, isar0 ^ 0x10), EINVAL, "another AES");
+	expect_errno(c, vcpu_set(vm, 0, R_ISAR0, 0), EINVAL, "0");
+	expect_value(c, vcpu_read(vm, 0, R_ISAR0), isar0, "ID_AA64ISAR0_EL1 after that");
+	expect_ok(c, vcpu_set(vm, 0, R_PFR0, pfr0 & ~(0xffULL << 56)), "ID_AA64PFR0_EL1 without CSV2 and CSV3");
+	expect_value(c, vcpu_read(vm, 0, R_PFR0), pfr0 & ~(0xffULL << 56), "ID_AA64PFR0_EL1 after that");
+	expect_ok(c, vcpu_set(vm, 0, R_PFR0, pfr0), "and back");
 	return 0;
 }
 
@@ -59,11 +59,11 @@ static int vm_wide(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_ok(c, set_reg(vm, 1, R_ISAR0, was & ~AES), "the second vCPU loses AES");
+	expect_ok(c, vcpu_set(vm, 1, R_ISAR0, was & ~AES), "the second vCPU loses AES");
 	for (unsigned i = 0; i < 3; i++)
-		expect_value(c, read_reg(vm, i, R_ISAR0), was & ~AES, "ID_AA64ISAR0_EL1 of vCPU %u", i);
-	expect_ok(c, set_reg(vm, 2, R_ISAR0, was), "the third gets it back: the limit counts, not what is there");
-	expect_value(c, read_reg(vm, 0, R_ISAR0), was, "ID_AA64ISAR0_EL1 of the first");
+		expect_value(c, vcpu_read(vm, i, R_ISAR0), was & ~AES, "ID_AA64ISAR0_EL1 of vCPU %u", i);
+	expect_ok(c, vcpu_set(vm, 2, R_ISAR0, was), "the third gets it back: the limit counts, not what is there");
+	expect_value(c, vcpu_read(vm, 0, R_ISAR0), was, "ID_AA64ISAR0_EL1 of the first");
 	return 0;
 }
 
@@ -74,13 +74,13 @@ static int frozen(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_ok(c, set_reg(vm, 0, R_ISAR0, was & ~AES), "before a run");
-	if (run_once(vm, 0))
+	expect_ok(c, vcpu_set(vm, 0, R_ISAR0, was & ~AES), "before a run");
+	if (guest_once(vm, 0))
 		return 1;
-	expect_ok(c, set_reg(vm, 0, R_ISAR0, was & ~AES), "the same after it");
-	expect_errno(c, set_reg(vm, 0, R_ISAR0, was), EBUSY, "another after it");
-	expect_errno(c, set_reg(vm, 1, R_ISAR0, was), EBUSY, "another, on a vCPU that has not run");
-	expect_value(c, read_reg(vm, 0, R_ISAR0), was & ~AES, "ID_AA64ISAR0_EL1 after that");
+	expect_ok(c, vcpu_set(vm, 0, R_ISAR0, was & ~AES), "the same after it");
+	expect_errno(c, vcpu_set(vm, 0, R_ISAR0, was), EBUSY, "another after it");
+	expect_errno(c, vcpu_set(vm, 1, R_ISAR0, was), EBUSY, "another, on a vCPU that has not run");
+	expect_value(c, vcpu_read(vm, 0, R_ISAR0), was & ~AES, "ID_AA64ISAR0_EL1 after that");
 	return 0;
 }
 
@@ -93,8 +93,8 @@ static int frozen_at_once(struct conform *c)
 	if (!vm)
 		return 1;
 	expect_errno(c, run_at_once(vm, 0), EINTR, "KVM_RUN with immediate_exit");
-	expect_errno(c, set_reg(vm, 0, R_ISAR0, was & ~AES), EBUSY, "another after it");
-	expect_ok(c, set_reg(vm, 0, R_ISAR0, was), "the same after it");
+	expect_errno(c, vcpu_set(vm, 0, R_ISAR0, was & ~AES), EBUSY, "another after it");
+	expect_ok(c, vcpu_set(vm, 0, R_ISAR0, was), "the same after it");
 	return 0;
 }
 
@@ -104,15 +104,15 @@ static int not_frozen(struct conform *c)
 	struct conform_vm *vm;
 	uint64_t was;
 
-	if (!can(c, CAP_ARM_PMU_V3) || !has_masks(c))
+	if (!has_cap(c, CAP_ARM_PMU_V3) || !has_masks(c))
 		return skip(c, "no PMU, or no masks");
 	vm = arm64_vm(c, 1, F_PSCI | F_PMU);
 	if (!vm)
 		return 1;
-	was = read_reg(vm, 0, R_ISAR0);
+	was = vcpu_read(vm, 0, R_ISAR0);
 	expect_errno(c, run_at_once(vm, 0), EINVAL, "KVM_RUN with a PMU that is not initialised");
-	expect_ok(c, set_reg(vm, 0, R_ISAR0, was & ~AES), "another after it");
-	expect_value(c, read_reg(vm, 0, R_ISAR0), was & ~AES, "ID_AA64ISAR0_EL1 after that");
+	expect_ok(c, vcpu_set(vm, 0, R_ISAR0, was & ~AES), "another after it");
+	expect_value(c, vcpu_read(vm, 0, R_ISAR0), was & ~AES, "ID_AA64ISAR0_EL1 after that");
 	return 0;
 }
 
@@ -124,14 +124,14 @@ static int guest_sees(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_ok(c, set_reg(vm, 0, R_ISAR0, was & ~AES), "without AES");
+	expect_ok(c, vcpu_set(vm, 0, R_ISAR0, was & ~AES), "without AES");
 	for (unsigned i = 0; i < 2; i++) {
 		if (guest_run(vm, i, ops, COUNT(ops)))
 			return 1;
 		expect_value(c, ops[0].res[0], was & ~AES, "ID_AA64ISAR0_EL1 in the guest");
-		expect_value(c, ops[1].res[0], read_reg(vm, i, R_MPIDR), "MPIDR_EL1 in the guest");
-		expect_value(c, ops[2].res[0], read_reg(vm, i, R_PFR0), "ID_AA64PFR0_EL1 in the guest");
-		expect_value(c, ops[3].res[0], read_reg(vm, i, R_MIDR), "MIDR_EL1 in the guest");
+		expect_value(c, ops[1].res[0], vcpu_read(vm, i, R_MPIDR), "MPIDR_EL1 in the guest");
+		expect_value(c, ops[2].res[0], vcpu_read(vm, i, R_PFR0), "ID_AA64PFR0_EL1 in the guest");
+		expect_value(c, ops[3].res[0], vcpu_read(vm, i, R_MIDR), "MIDR_EL1 in the guest");
 	}
 	return 0;
 }
@@ -161,15 +161,15 @@ static int mpidr(struct conform *c)
 	struct guest_op op = OP_MRS(R_MPIDR);
 
 	for (unsigned i = 0; vm && i < COUNT(all); i++)
-		if (vm_vcpu(vm, all[i].id) < 0 || !expect_ok(c, init(vm, i, F_PSCI), "KVM_ARM_VCPU_INIT"))
+		if (vm_vcpu(vm, all[i].id) < 0 || !expect_ok(c, vcpu_init(vm, i, F_PSCI), "KVM_ARM_VCPU_INIT"))
 			return 1;
 	if (!vm)
 		return 1;
 	for (unsigned i = 0; i < COUNT(all); i++)
-		expect_value(c, read_reg(vm, i, R_MPIDR), 1ULL << 31 | all[i].value, "MPIDR_EL1 of vCPU %u", all[i].id);
-	expect_ok(c, set_reg(vm, 1, R_MPIDR, 1ULL << 31 | 0x1020304), "MPIDR_EL1 of its VMM's choice");
-	expect_value(c, read_reg(vm, 1, R_MPIDR), 1ULL << 31 | 0x1020304, "MPIDR_EL1 after that");
-	expect_value(c, read_reg(vm, 0, R_MPIDR), 1ULL << 31, "MPIDR_EL1 of another vCPU");
+		expect_value(c, vcpu_read(vm, i, R_MPIDR), 1ULL << 31 | all[i].value, "MPIDR_EL1 of vCPU %u", all[i].id);
+	expect_ok(c, vcpu_set(vm, 1, R_MPIDR, 1ULL << 31 | 0x1020304), "MPIDR_EL1 of its VMM's choice");
+	expect_value(c, vcpu_read(vm, 1, R_MPIDR), 1ULL << 31 | 0x1020304, "MPIDR_EL1 after that");
+	expect_value(c, vcpu_read(vm, 0, R_MPIDR), 1ULL << 31, "MPIDR_EL1 of another vCPU");
 	if (guest_run(vm, 1, &op, 1))
 		return 1;
 	expect_value(c, op.res[0], 1ULL << 31 | 0x1020304, "MPIDR_EL1 in the guest");
@@ -183,9 +183,9 @@ static int clidr(struct conform *c)
 
 	if (!vm)
 		return 1;
-	was = read_reg(vm, 0, R_CLIDR);
+	was = vcpu_read(vm, 0, R_CLIDR);
 	if (!has_masks(c)) {
-		expect_errno(c, set_reg(vm, 0, R_CLIDR, was ^ 1), EINVAL, "another CLIDR_EL1, before there were masks");
+		expect_errno(c, vcpu_set(vm, 0, R_CLIDR, was ^ 1), EINVAL, "another CLIDR_EL1, before there were masks");
 		return 0;
 	}
 	/* a level of caches more: the first that there is not becomes a unified one */
@@ -196,10 +196,10 @@ static int clidr(struct conform *c)
 			break;
 		}
 	expect(c, more != was, "a level of caches can be added to 0x%llx", (unsigned long long)was);
-	expect_ok(c, set_reg(vm, 0, R_CLIDR, more), "CLIDR_EL1 with a level more");
-	expect_value(c, read_reg(vm, 0, R_CLIDR), more, "CLIDR_EL1 after that");
-	expect_value(c, read_reg(vm, 1, R_CLIDR), was, "CLIDR_EL1 of another vCPU");
-	expect_errno(c, set_reg(vm, 0, R_CLIDR, was | 1ULL << 63), EINVAL, "a bit that means nothing");
+	expect_ok(c, vcpu_set(vm, 0, R_CLIDR, more), "CLIDR_EL1 with a level more");
+	expect_value(c, vcpu_read(vm, 0, R_CLIDR), more, "CLIDR_EL1 after that");
+	expect_value(c, vcpu_read(vm, 1, R_CLIDR), was, "CLIDR_EL1 of another vCPU");
+	expect_errno(c, vcpu_set(vm, 0, R_CLIDR, was | 1ULL << 63), EINVAL, "a bit that means nothing");
 	return 0;
 }
 
@@ -209,22 +209,22 @@ static int imp_ids(struct conform *c)
 	struct conform_vm *vm;
 
 	for (unsigned on = 0; on < 2; on++) {
-		if (on && !can(c, CAP_ARM_WRITABLE_IMP_ID_REGS))
+		if (on && !has_cap(c, CAP_ARM_WRITABLE_IMP_ID_REGS))
 			return 0;
 		vm = vm_new(c);
 		if (!vm || (on && !expect_ok(c, enable_cap(c, vm->fd, CAP_ARM_WRITABLE_IMP_ID_REGS, 0), "the capability")) ||
-		    vm_vcpu(vm, 0) < 0 || !expect_ok(c, init(vm, 0, F_PSCI), "KVM_ARM_VCPU_INIT"))
+		    vm_vcpu(vm, 0) < 0 || !expect_ok(c, vcpu_init(vm, 0, F_PSCI), "KVM_ARM_VCPU_INIT"))
 			return 1;
 		for (unsigned i = 0; i < COUNT(ids); i++) {
-			uint64_t was = read_reg(vm, 0, ids[i]);
+			uint64_t was = vcpu_read(vm, 0, ids[i]);
 
-			expect_ok(c, set_reg(vm, 0, ids[i], was), "the same");
+			expect_ok(c, vcpu_set(vm, 0, ids[i], was), "the same");
 			if (on) {
-				expect_ok(c, set_reg(vm, 0, ids[i], was ^ 0x10), "another one, register %u", i);
-				expect_value(c, read_reg(vm, 0, ids[i]), was ^ 0x10, "register %u after that", i);
+				expect_ok(c, vcpu_set(vm, 0, ids[i], was ^ 0x10), "another one, register %u", i);
+				expect_value(c, vcpu_read(vm, 0, ids[i]), was ^ 0x10, "register %u after that", i);
 			} else {
-				expect_errno(c, set_reg(vm, 0, ids[i], was ^ 0x10), EINVAL, "another one, register %u", i);
-				expect_value(c, read_reg(vm, 0, ids[i]), was, "register %u after that", i);
+				expect_errno(c, vcpu_set(vm, 0, ids[i], was ^ 0x10), EINVAL, "another one, register %u", i);
+				expect_value(c, vcpu_read(vm, 0, ids[i]), was, "register %u after that", i);
 			}
 		}
 		vm_close(vm);
@@ -239,14 +239,14 @@ static int aarch32(struct conform *c)
 
 	if (!vm)
 		return 1;
-	if ((read_reg(vm, 0, R_PFR0) & 15) != 1)
+	if ((vcpu_read(vm, 0, R_PFR0) & 15) != 1)
 		return skip(c, "this host has AArch32 at EL0");
 	for (unsigned i = 0; i < COUNT(ids); i++) {
 		struct guest_op op = OP_MRS(ids[i]);
 
-		expect_value(c, read_reg(vm, 0, ids[i]), 0, "register 0x%llx", (unsigned long long)ids[i]);
-		expect_ok(c, set_reg(vm, 0, ids[i], 0x1234), "writing it");
-		expect_value(c, read_reg(vm, 0, ids[i]), 0, "register 0x%llx after that", (unsigned long long)ids[i]);
+		expect_value(c, vcpu_read(vm, 0, ids[i]), 0, "register 0x%llx", (unsigned long long)ids[i]);
+		expect_ok(c, vcpu_set(vm, 0, ids[i], 0x1234), "writing it");
+		expect_value(c, vcpu_read(vm, 0, ids[i]), 0, "register 0x%llx after that", (unsigned long long)ids[i]);
 		if (guest_run(vm, 0, &op, 1))
 			return 1;
 		expect_value(c, op.res[0], 0, "the same in the guest");
@@ -262,7 +262,7 @@ static int no_gic(struct conform *c)
 
 	if (!vm)
 		return 1;
-	before = GIC(read_reg(vm, 0, R_PFR0));
+	before = GIC(vcpu_read(vm, 0, R_PFR0));
 	if (guest_run(vm, 0, ops, COUNT(ops)))
 		return 1;
 	if (c->release < KERNEL(6, 12)) {
@@ -270,7 +270,7 @@ static int no_gic(struct conform *c)
 		return 0;
 	}
 	expect_value(c, GIC(ops[0].res[0]), 0, "ID_AA64PFR0_EL1.GIC in the guest");
-	expect_value(c, GIC(read_reg(vm, 0, R_PFR0)), 0, "ID_AA64PFR0_EL1.GIC after a run");
+	expect_value(c, GIC(vcpu_read(vm, 0, R_PFR0)), 0, "ID_AA64PFR0_EL1.GIC after a run");
 	expect(c, ops[1].status == GUEST_STATUS_FAULT && ops[1].fault == ESR_UNDEFINED, "ICC_PMR_EL1 is undefined");
 	return 0;
 }
@@ -291,7 +291,7 @@ static int gic(struct conform *c)
 	    !expect(c, run_arm64_gic_init(c->kvm, fd, 1, &err) == 0, "%s", err.text) || guest_run(vm, 0, ops, COUNT(ops)))
 		return 1;
 	expect_value(c, GIC(ops[0].res[0]), 1, "ID_AA64PFR0_EL1.GIC in the guest");
-	expect_value(c, GIC(read_reg(vm, 0, R_PFR0)), 1, "ID_AA64PFR0_EL1.GIC after a run");
+	expect_value(c, GIC(vcpu_read(vm, 0, R_PFR0)), 1, "ID_AA64PFR0_EL1.GIC after a run");
 	expect(c, ops[1].status == GUEST_STATUS_DONE, "ICC_PMR_EL1 can be read");
 	return 0;
 }

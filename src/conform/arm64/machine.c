@@ -14,22 +14,22 @@ static int one_reg(struct conform_vm *vm, unsigned vcpu, unsigned long request, 
 	return ask(vm->c, vm->vcpu[vcpu], request, &reg);
 }
 
-int get_reg(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t *ret)
+int vcpu_get(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t *ret)
 {
 	*ret = 0;
 	return one_reg(vm, vcpu, GK_GET_ONE_REG, id, ret);
 }
 
-int set_reg(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t value)
+int vcpu_set(struct conform_vm *vm, unsigned vcpu, uint64_t id, uint64_t value)
 {
 	return one_reg(vm, vcpu, GK_SET_ONE_REG, id, &value);
 }
 
-uint64_t read_reg(struct conform_vm *vm, unsigned vcpu, uint64_t id)
+uint64_t vcpu_read(struct conform_vm *vm, unsigned vcpu, uint64_t id)
 {
 	uint64_t value;
 
-	expect_ok(vm->c, get_reg(vm, vcpu, id, &value), "KVM_GET_ONE_REG 0x%llx", (unsigned long long)id);
+	expect_ok(vm->c, vcpu_get(vm, vcpu, id, &value), "KVM_GET_ONE_REG 0x%llx", (unsigned long long)id);
 	return value;
 }
 
@@ -41,14 +41,14 @@ int init_words(struct conform_vm *vm, unsigned vcpu, uint32_t target, const uint
 	return ask(vm->c, vm->vcpu[vcpu], GK_ARM_VCPU_INIT, &arg);
 }
 
-int init(struct conform_vm *vm, unsigned vcpu, uint32_t features)
+int vcpu_init(struct conform_vm *vm, unsigned vcpu, uint32_t features)
 {
 	const uint32_t words[7] = { features };
 
 	return init_words(vm, vcpu, TARGET, words);
 }
 
-int finalize(struct conform_vm *vm, unsigned vcpu, int feature)
+int vcpu_finalize(struct conform_vm *vm, unsigned vcpu, int feature)
 {
 	return ask(vm->c, vm->vcpu[vcpu], GK_ARM_VCPU_FINALIZE, &feature);
 }
@@ -75,17 +75,17 @@ static int attr(struct conform *c, int fd, unsigned long request, uint32_t group
 	return ask(c, fd, request, &a);
 }
 
-int set_attr(struct conform *c, int fd, uint32_t group, uint64_t which, const void *value)
+int attr_set(struct conform *c, int fd, uint32_t group, uint64_t which, const void *value)
 {
 	return attr(c, fd, GK_SET_DEVICE_ATTR, group, which, value);
 }
 
-int get_attr(struct conform *c, int fd, uint32_t group, uint64_t which, void *ret)
+int attr_get(struct conform *c, int fd, uint32_t group, uint64_t which, void *ret)
 {
 	return attr(c, fd, GK_GET_DEVICE_ATTR, group, which, ret);
 }
 
-int has_attr(struct conform *c, int fd, uint32_t group, uint64_t which)
+int attr_has(struct conform *c, int fd, uint32_t group, uint64_t which)
 {
 	return attr(c, fd, GK_HAS_DEVICE_ATTR, group, which, NULL);
 }
@@ -105,7 +105,7 @@ int set_mp_state(struct conform_vm *vm, unsigned vcpu, uint32_t state)
 	return ask(vm->c, vm->vcpu[vcpu], GK_SET_MP_STATE, &mp);
 }
 
-bool can(struct conform *c, unsigned cap)
+bool has_cap(struct conform *c, unsigned cap)
 {
 	return check_cap(c, c->kvm_fd, cap) > 0;
 }
@@ -118,10 +118,10 @@ struct conform_vm *arm64_vm(struct conform *c, unsigned vcpus, uint32_t features
 		if (vm_vcpu(vm, i) < 0)
 			return NULL;
 	for (unsigned i = 0; vm && i < vcpus && features != NO_INIT; i++) {
-		int r = init(vm, i, features);
+		int r = vcpu_init(vm, i, features);
 
 		if (r == 0 && (features & F_SVE))
-			r = finalize(vm, i, SVE);
+			r = vcpu_finalize(vm, i, SVE);
 		if (r < 0) {
 			broken(c, "KVM_ARM_VCPU_INIT 0x%x: errno %d", features, -r);
 			return NULL;
@@ -157,7 +157,7 @@ int run_at_once(struct conform_vm *vm, unsigned vcpu)
 	return r;
 }
 
-int run_once(struct conform_vm *vm, unsigned vcpu)
+int guest_once(struct conform_vm *vm, unsigned vcpu)
 {
 	struct guest_op op = OP_MRS(R_MPIDR);
 

@@ -13,7 +13,7 @@ static int versions(struct conform *c)
 	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
 
 	for (unsigned i = 0; vm && i < COUNT(all); i++) {
-		expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, all[i]), "a version");
+		expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, all[i]), "a version");
 		expect_said(vm, C_PSCI_VERSION, 0, (int)all[i], "PSCI_VERSION");
 		expect_said(vm, C_PSCI_FEATURES, C_CPU_ON, all[i] < PSCI(1, 0) ? NOT_SUPPORTED : 0, "PSCI_FEATURES of CPU_ON");
 		expect_said(vm, C_PSCI_FEATURES, C_VERSION, all[i] < PSCI(1, 0) ? NOT_SUPPORTED : 0, "PSCI_FEATURES of SMCCC_VERSION");
@@ -41,8 +41,8 @@ static struct conform_vm *pair(struct conform *c)
 {
 	struct conform_vm *vm = arm64_vm(c, 2, NO_INIT);
 
-	if (!vm || !expect_ok(c, init(vm, 0, F_PSCI), "the first") ||
-	    !expect_ok(c, init(vm, 1, F_PSCI | F_POWER_OFF), "the second, without power"))
+	if (!vm || !expect_ok(c, vcpu_init(vm, 0, F_PSCI), "the first") ||
+	    !expect_ok(c, vcpu_init(vm, 1, F_PSCI | F_POWER_OFF), "the second, without power"))
 		return NULL;
 	return vm;
 }
@@ -55,8 +55,8 @@ static int cpu_on(struct conform *c)
 
 	if (!vm)
 		return 1;
-	here = read_reg(vm, 0, R_MPIDR) & 0xff00ffffff;
-	there = read_reg(vm, 1, R_MPIDR) & 0xff00ffffff;
+	here = vcpu_read(vm, 0, R_MPIDR) & 0xff00ffffff;
+	there = vcpu_read(vm, 1, R_MPIDR) & 0xff00ffffff;
 	expect_said(vm, C_AFFINITY_INFO, there, 1, "AFFINITY_INFO of one without power");
 	expect_said(vm, C_AFFINITY_INFO, here, 0, "AFFINITY_INFO of oneself");
 	expect_said(vm, C_AFFINITY_INFO, 0x4711, INVALID_PARAMS, "AFFINITY_INFO of nobody");
@@ -67,8 +67,8 @@ static int cpu_on(struct conform *c)
 		return 1;
 	expect_value(c, (uint32_t)said(&on), 0, "CPU_ON");
 	expect_result(c, mp_state(vm, 1), GK_MP_STATE_RUNNABLE, "KVM_GET_MP_STATE of who was given power");
-	expect_value(c, read_reg(vm, 1, GK_REG_ARM_PC), ENTRY, "where it begins");
-	expect_value(c, read_reg(vm, 1, GK_REG_ARM_X(0)), CONTEXT, "what it is given");
+	expect_value(c, vcpu_read(vm, 1, GK_REG_ARM_PC), ENTRY, "where it begins");
+	expect_value(c, vcpu_read(vm, 1, GK_REG_ARM_X(0)), CONTEXT, "what it is given");
 	expect_said(vm, C_AFFINITY_INFO, there, 0, "AFFINITY_INFO of one with power");
 	expect_said(vm, C_CPU_ON, there, ALREADY_ON, "CPU_ON once more");
 	return 0;
@@ -153,7 +153,7 @@ static int off2(struct conform *c)
 	expect_said(vm, C_PSCI_FEATURES, C_SYSTEM_OFF2, 1, "PSCI_FEATURES of SYSTEM_OFF2");
 	expect_said(vm, C_SYSTEM_OFF2, 2, INVALID_PARAMS, "SYSTEM_OFF2 of a type that there is not");
 	event(vm, C_SYSTEM_OFF2, 1, GK_SYSTEM_EVENT_SHUTDOWN, 1, "SYSTEM_OFF2");
-	expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(1, 1)), "PSCI 1.1");
+	expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSCI_VERSION, PSCI(1, 1)), "PSCI 1.1");
 	expect_said(vm, C_SYSTEM_OFF2, 1, NOT_SUPPORTED, "SYSTEM_OFF2 of PSCI 1.1");
 	return 0;
 }

@@ -17,8 +17,8 @@ static bool of_kind(uint64_t id, uint64_t kind)
 /* Everything that this KVM can give. */
 static uint32_t all_features(struct conform *c)
 {
-	return F_PSCI | (can(c, CAP_ARM_PMU_V3) ? F_PMU : 0) | (can(c, CAP_ARM_SVE) ? F_SVE : 0) |
-	       (can(c, CAP_ARM_PTRAUTH_ADDRESS) && can(c, CAP_ARM_PTRAUTH_GENERIC) ? F_PAUTH : 0);
+	return F_PSCI | (has_cap(c, CAP_ARM_PMU_V3) ? F_PMU : 0) | (has_cap(c, CAP_ARM_SVE) ? F_SVE : 0) |
+	       (has_cap(c, CAP_ARM_PTRAUTH_ADDRESS) && has_cap(c, CAP_ARM_PTRAUTH_GENERIC) ? F_PAUTH : 0);
 }
 
 static int room(struct conform *c)
@@ -124,10 +124,10 @@ static int unknown(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_errno(c, get_reg(vm, 0, GK_ARM64_SYS_REG(3, 7, 15, 15, 7), &value), ENOENT, "a system register that there is not");
-	expect_errno(c, set_reg(vm, 0, GK_ARM64_SYS_REG(3, 7, 15, 15, 7), 0), ENOENT, "the same, written");
-	expect_errno(c, get_reg(vm, 0, (R_PFR0 & ~GK_REG_SIZE_MASK) | GK_REG_SIZE_U32, &value), ENOENT, "a register of another size");
-	expect_errno(c, get_reg(vm, 0, (R_PFR0 & ~GK_REG_ARCH_MASK) | GK_REG_X86, &value), EINVAL, "another architecture's");
+	expect_errno(c, vcpu_get(vm, 0, GK_ARM64_SYS_REG(3, 7, 15, 15, 7), &value), ENOENT, "a system register that there is not");
+	expect_errno(c, vcpu_set(vm, 0, GK_ARM64_SYS_REG(3, 7, 15, 15, 7), 0), ENOENT, "the same, written");
+	expect_errno(c, vcpu_get(vm, 0, (R_PFR0 & ~GK_REG_SIZE_MASK) | GK_REG_SIZE_U32, &value), ENOENT, "a register of another size");
+	expect_errno(c, vcpu_get(vm, 0, (R_PFR0 & ~GK_REG_ARCH_MASK) | GK_REG_X86, &value), EINVAL, "another architecture's");
 	expect_errno(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, &nowhere), EFAULT, "no memory for the value");
 	expect_errno(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, NULL), EFAULT, "no register");
 	expect_errno(c, ask(c, vm->vcpu[0], GK_SET_ONE_REG, &nowhere), EFAULT, "no value");
@@ -141,14 +141,14 @@ static int core(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_value(c, read_reg(vm, 0, GK_REG_ARM_PSTATE), 0x3c5, "PSTATE at first");
+	expect_value(c, vcpu_read(vm, 0, GK_REG_ARM_PSTATE), 0x3c5, "PSTATE at first");
 	for (unsigned n = 0; n < 31; n++)
-		expect_ok(c, set_reg(vm, 0, GK_REG_ARM_X(n), n * 0x101010101ULL), "X%u", n);
+		expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_X(n), n * 0x101010101ULL), "X%u", n);
 	for (unsigned n = 0; n < 31; n++)
-		expect_value(c, read_reg(vm, 0, GK_REG_ARM_X(n)), n * 0x101010101ULL, "X%u", n);
-	expect_errno(c, get_reg(vm, 0, GK_REG_ARM_CORE_U64(0x1), &value), EINVAL, "the upper half of X0");
-	expect_errno(c, get_reg(vm, 0, (GK_REG_ARM_X(0) & ~GK_REG_SIZE_MASK) | GK_REG_SIZE_U32, &value), EINVAL, "half of X0");
-	expect_errno(c, get_reg(vm, 0, GK_REG_ARM_CORE_U64(0x1000), &value), ENOENT, "beyond the last");
+		expect_value(c, vcpu_read(vm, 0, GK_REG_ARM_X(n)), n * 0x101010101ULL, "X%u", n);
+	expect_errno(c, vcpu_get(vm, 0, GK_REG_ARM_CORE_U64(0x1), &value), EINVAL, "the upper half of X0");
+	expect_errno(c, vcpu_get(vm, 0, (GK_REG_ARM_X(0) & ~GK_REG_SIZE_MASK) | GK_REG_SIZE_U32, &value), EINVAL, "half of X0");
+	expect_errno(c, vcpu_get(vm, 0, GK_REG_ARM_CORE_U64(0x1000), &value), ENOENT, "beyond the last");
 	return 0;
 }
 
@@ -159,17 +159,17 @@ static int modes(struct conform *c)
 
 	if (!vm)
 		return 1;
-	aarch32 = (read_reg(vm, 0, R_PFR0) & 15) == 2;
-	expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x3c0), "EL0");
-	expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x3c4), "EL1, on EL0's stack");
-	expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x3c5), "EL1");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x3c9), EINVAL, "EL2");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x3cd), EINVAL, "EL3");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x1d3), EINVAL, "AArch32, supervisor");
+	aarch32 = (vcpu_read(vm, 0, R_PFR0) & 15) == 2;
+	expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x3c0), "EL0");
+	expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x3c4), "EL1, on EL0's stack");
+	expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x3c5), "EL1");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x3c9), EINVAL, "EL2");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x3cd), EINVAL, "EL3");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x1d3), EINVAL, "AArch32, supervisor");
 	if (aarch32)
-		expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x1d0), "AArch32, user");
+		expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x1d0), "AArch32, user");
 	else
-		expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x1d0), EINVAL, "AArch32, user, which there is not");
+		expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x1d0), EINVAL, "AArch32, user, which there is not");
 	return 0;
 }
 
@@ -177,14 +177,14 @@ static int modes_32(struct conform *c)
 {
 	struct conform_vm *vm;
 
-	if (!can(c, CAP_ARM_EL1_32BIT))
+	if (!has_cap(c, CAP_ARM_EL1_32BIT))
 		return skip(c, "no AArch32 at EL1");
 	vm = arm64_vm(c, 1, F_PSCI | F_32BIT);
 	if (!vm)
 		return 1;
-	expect_value(c, read_reg(vm, 0, GK_REG_ARM_PSTATE), 0x1d3, "PSTATE at first");
-	expect_ok(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x1df), "AArch32, system");
-	expect_errno(c, set_reg(vm, 0, GK_REG_ARM_PSTATE, 0x3c5), EINVAL, "AArch64, EL1");
+	expect_value(c, vcpu_read(vm, 0, GK_REG_ARM_PSTATE), 0x1d3, "PSTATE at first");
+	expect_ok(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x1df), "AArch32, system");
+	expect_errno(c, vcpu_set(vm, 0, GK_REG_ARM_PSTATE, 0x3c5), EINVAL, "AArch64, EL1");
 	return 0;
 }
 
@@ -194,9 +194,9 @@ static int other_registers(struct conform *c)
 
 	if (!vm)
 		return 1;
-	expect_ok(c, set_reg(vm, 0, GK_ARM64_SYS_REG(3, 0, 12, 0, 0), 0x40000800), "VBAR_EL1");
-	expect_value(c, read_reg(vm, 0, GK_ARM64_SYS_REG(3, 0, 12, 0, 0)), 0x40000800, "VBAR_EL1");
-	expect(c, read_reg(vm, 1, GK_ARM64_SYS_REG(3, 0, 12, 0, 0)) != 0x40000800, "another vCPU has its own");
+	expect_ok(c, vcpu_set(vm, 0, GK_ARM64_SYS_REG(3, 0, 12, 0, 0), 0x40000800), "VBAR_EL1");
+	expect_value(c, vcpu_read(vm, 0, GK_ARM64_SYS_REG(3, 0, 12, 0, 0)), 0x40000800, "VBAR_EL1");
+	expect(c, vcpu_read(vm, 1, GK_ARM64_SYS_REG(3, 0, 12, 0, 0)) != 0x40000800, "another vCPU has its own");
 	return 0;
 }
 

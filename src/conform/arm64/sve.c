@@ -31,12 +31,12 @@ static struct conform_vm *fresh(struct conform *c)
 {
 	struct conform_vm *vm;
 
-	if (!can(c, CAP_ARM_SVE)) {
+	if (!has_cap(c, CAP_ARM_SVE)) {
 		skip(c, "no SVE");
 		return NULL;
 	}
 	vm = arm64_vm(c, 1, NO_INIT);
-	return vm && expect_ok(c, init(vm, 0, F_PSCI | F_SVE), "KVM_ARM_VCPU_INIT with SVE") ? vm : NULL;
+	return vm && expect_ok(c, vcpu_init(vm, 0, F_PSCI | F_SVE), "KVM_ARM_VCPU_INIT with SVE") ? vm : NULL;
 }
 
 static int order(struct conform *c)
@@ -53,16 +53,16 @@ static int order(struct conform *c)
 	expect_errno(c, z0(vm, GK_GET_ONE_REG), EPERM, "Z0 before FINALIZE");
 	expect_errno(c, z0(vm, GK_SET_ONE_REG), EPERM, "Z0 before FINALIZE, written");
 	expect_ok(c, lengths(vm, GK_SET_ONE_REG, words), "the same lengths before FINALIZE");
-	expect_errno(c, finalize(vm, 0, 0), EINVAL, "KVM_ARM_VCPU_FINALIZE of something else");
-	expect_ok(c, finalize(vm, 0, SVE), "KVM_ARM_VCPU_FINALIZE");
-	expect_errno(c, finalize(vm, 0, SVE), EPERM, "KVM_ARM_VCPU_FINALIZE once more");
+	expect_errno(c, vcpu_finalize(vm, 0, 0), EINVAL, "KVM_ARM_VCPU_FINALIZE of something else");
+	expect_ok(c, vcpu_finalize(vm, 0, SVE), "KVM_ARM_VCPU_FINALIZE");
+	expect_errno(c, vcpu_finalize(vm, 0, SVE), EPERM, "KVM_ARM_VCPU_FINALIZE once more");
 	expect_errno(c, lengths(vm, GK_SET_ONE_REG, words), EPERM, "the same lengths after it");
 	expect_ok(c, lengths(vm, GK_GET_ONE_REG, words), "the lengths after it");
 	expect_ok(c, z0(vm, GK_GET_ONE_REG), "Z0 after it");
 	expect_ok(c, get_list(vm, 0, l), "KVM_GET_REG_LIST after it");
 	expect(c, list_has(l, GK_REG_ARM64_SVE_VLS) && list_has(l, R_Z0), "both are listed");
-	expect_ok(c, init(vm, 0, F_PSCI | F_SVE), "KVM_ARM_VCPU_INIT once more");
-	expect_errno(c, finalize(vm, 0, SVE), EPERM, "it stays finalised");
+	expect_ok(c, vcpu_init(vm, 0, F_PSCI | F_SVE), "KVM_ARM_VCPU_INIT once more");
+	expect_errno(c, vcpu_finalize(vm, 0, SVE), EPERM, "it stays finalised");
 	return 0;
 }
 
@@ -104,13 +104,13 @@ static int without(struct conform *c)
 	expect_errno(c, lengths(vm, GK_GET_ONE_REG, words), ENOENT, "the lengths");
 	expect_errno(c, set_lengths(vm, 1), ENOENT, "the lengths, written");
 	expect_errno(c, z0(vm, GK_GET_ONE_REG), ENOENT, "Z0");
-	expect_errno(c, finalize(vm, 0, SVE), EINVAL, "KVM_ARM_VCPU_FINALIZE");
-	pfr0 = read_reg(vm, 0, R_PFR0);
+	expect_errno(c, vcpu_finalize(vm, 0, SVE), EINVAL, "KVM_ARM_VCPU_FINALIZE");
+	pfr0 = vcpu_read(vm, 0, R_PFR0);
 	expect_value(c, pfr0 >> 32 & 15, 0, "ID_AA64PFR0_EL1.SVE");
-	expect_value(c, read_reg(vm, 0, R_ZFR0), 0, "ID_AA64ZFR0_EL1");
-	expect_ok(c, set_reg(vm, 0, R_ZFR0, 0), "ID_AA64ZFR0_EL1 as it is");
-	expect_errno(c, set_reg(vm, 0, R_ZFR0, 1), EINVAL, "another ID_AA64ZFR0_EL1");
-	expect_errno(c, set_reg(vm, 0, R_PFR0, pfr0 | 1ULL << 32), EINVAL, "SVE by an ID register");
+	expect_value(c, vcpu_read(vm, 0, R_ZFR0), 0, "ID_AA64ZFR0_EL1");
+	expect_ok(c, vcpu_set(vm, 0, R_ZFR0, 0), "ID_AA64ZFR0_EL1 as it is");
+	expect_errno(c, vcpu_set(vm, 0, R_ZFR0, 1), EINVAL, "another ID_AA64ZFR0_EL1");
+	expect_errno(c, vcpu_set(vm, 0, R_PFR0, pfr0 | 1ULL << 32), EINVAL, "SVE by an ID register");
 	if (guest_run(vm, 0, &op, 1))
 		return 1;
 	expect(c, op.status == GUEST_STATUS_FAULT && op.fault == ESR_UNDEFINED, "ZCR_EL1 is undefined for the guest");
@@ -123,11 +123,11 @@ static int with(struct conform *c)
 	uint64_t pfr0;
 	struct guest_op op = OP_MRS(R_PFR0);
 
-	if (!vm || !expect_ok(c, finalize(vm, 0, SVE), "KVM_ARM_VCPU_FINALIZE"))
+	if (!vm || !expect_ok(c, vcpu_finalize(vm, 0, SVE), "KVM_ARM_VCPU_FINALIZE"))
 		return 1;
-	pfr0 = read_reg(vm, 0, R_PFR0);
+	pfr0 = vcpu_read(vm, 0, R_PFR0);
 	expect_value(c, pfr0 >> 32 & 15, 1, "ID_AA64PFR0_EL1.SVE");
-	expect_errno(c, set_reg(vm, 0, R_PFR0, pfr0 & ~(15ULL << 32)), EINVAL, "no SVE by an ID register");
+	expect_errno(c, vcpu_set(vm, 0, R_PFR0, pfr0 & ~(15ULL << 32)), EINVAL, "no SVE by an ID register");
 	if (guest_run(vm, 0, &op, 1))
 		return 1;
 	expect_value(c, op.res[0] >> 32 & 15, 1, "ID_AA64PFR0_EL1.SVE in the guest");

@@ -102,7 +102,7 @@ static int early(struct conform *c, unsigned cap, const char *name)
 
 	if (!vm)
 		return 1;
-	if (!can(c, cap)) {
+	if (!has_cap(c, cap)) {
 		expect_errno(c, enable_cap(c, vm->fd, cap, 0), EINVAL, "%s, which this KVM does not have", name);
 		return 0;
 	}
@@ -132,7 +132,7 @@ static int masks(struct conform *c)
 
 	if (!vm)
 		return 1;
-	if (!can(c, CAP_ARM_SUPPORTED_REG_MASK_RANGES)) {
+	if (!has_cap(c, CAP_ARM_SUPPORTED_REG_MASK_RANGES)) {
 		expect(c, c->release < KERNEL(6, 8), "KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES");
 		expect_errno(c, ask(c, vm->fd, GK_ARM_GET_REG_WRITABLE_MASKS, &range), EINVAL, "masks that there are not yet");
 		return 0;
@@ -163,7 +163,7 @@ static int counter(struct conform *c)
 
 	if (!vm)
 		return 1;
-	if (!can(c, CAP_COUNTER_OFFSET)) {
+	if (!has_cap(c, CAP_COUNTER_OFFSET)) {
 		expect_errno(c, ask(c, vm->fd, GK_ARM_SET_COUNTER_OFFSET, &offset), EINVAL, "an offset that there is not yet");
 		return 0;
 	}

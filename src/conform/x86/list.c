@@ -13,6 +13,7 @@ const struct conform_case *const conform_x86[] = {
 	cases_x86_xcr0,
 	cases_x86_caps,
 	cases_x86_irqchip,
+	cases_x86_setup,
 	cases_x86_msrs,
 	cases_x86_lapic,
 	cases_x86_smp,

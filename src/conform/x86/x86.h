@@ -109,6 +109,7 @@ X86_TABLE(cases_x86_sregs);
 X86_TABLE(cases_x86_xcr0);
 X86_TABLE(cases_x86_caps);
 X86_TABLE(cases_x86_irqchip);
+X86_TABLE(cases_x86_setup);
 X86_TABLE(cases_x86_msrs);
 X86_TABLE(cases_x86_lapic);
 X86_TABLE(cases_x86_smp);

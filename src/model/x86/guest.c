@@ -80,6 +80,8 @@ static enum sw_step do_wrcr(struct x86_vcpu *x, struct gcpu_guest_op *op)
 		x86_runtime(x);
 		return SW_DONE;
 	case 8:
+		if (op->arg[1] & ~0xfULL)
+			return fault(op, GP);
 		x->sregs.cr8 = op->arg[1];
 		return SW_DONE;
 	default:
@@ -102,7 +104,10 @@ static const struct {
 
 enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete)
 {
-	(void)complete;
+	enum sw_step step;
+
+	if (x86_step_event(x86_vcpu(v), op, &step) || x86_step_more(x86_vcpu(v), op, complete, &step))
+		return step;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (steps[i].code == op->code)
 			return steps[i].fn(x86_vcpu(v), op);

@@ -40,7 +40,12 @@ static bool listed(const struct gcpu_model *m, uint32_t index)
 
 int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 {
-	(void)host;
+	int status = x86_pv_msr_get(x, index, host, ret);
+
+	if (status == X86_MSR_NOT_MINE)
+		status = x86_x2apic_get(x, index, host, ret);
+	if (status != X86_MSR_NOT_MINE)
+		return status;
 	if (index == X86_MSR(APIC_BASE))
 		*ret = x->sregs.apic_base;
 	else if (index == X86_MSR(EFER))
@@ -65,7 +70,12 @@ static int set_feature(struct x86_vcpu *x, const struct snap_msr *f, uint64_t va
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 {
 	const struct snap_msr *f = snapshot_msr(x86_model(x)->host, index);
+	int status = x86_pv_msr_set(x, index, host, value);
 
+	if (status == X86_MSR_NOT_MINE)
+		status = x86_x2apic_set(x, index, host, value);
+	if (status != X86_MSR_NOT_MINE)
+		return status;
 	if (index == X86_MSR(APIC_BASE))
 		return x86_set_apic_base(x, value, host);
 	if (f)

@@ -100,8 +100,10 @@ static int set_xcrs(void *object, uintptr_t arg)
 
 static int get_mp_state(void *object, uintptr_t arg)
 {
-	struct gk_mp_state mp = { ((struct sw_vcpu *)object)->mp_state };
+	struct gk_mp_state mp;
 
+	x86_accept_events(x86_vcpu(object));
+	mp.mp_state = ((struct sw_vcpu *)object)->mp_state;
 	return sw_copy_out(arg, &mp, sizeof(mp));
 }
 
@@ -116,6 +118,10 @@ static int set_mp_state(void *object, uintptr_t arg)
 	    (!x86_lapic(x86_vcpu(v)) && mp.mp_state != GK_MP_STATE_RUNNABLE))
 		return -EINVAL;
 	v->mp_state = mp.mp_state;
+	if (mp.mp_state == GK_MP_STATE_SIPI_RECEIVED) {
+		v->mp_state = GK_MP_STATE_INIT_RECEIVED;
+		x86_vcpu(v)->guest->events |= EVENT_SIPI;
+	}
 	return 0;
 }
 
@@ -148,10 +154,14 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_SREGS2, set_sregs2 },
 	{ GK_GET_XCRS, get_xcrs },
 	{ GK_SET_XCRS, set_xcrs },
+	{ GK_INTERRUPT, x86_interrupt },
+	{ GK_NMI, x86_send_nmi },
 	{ GK_GET_LAPIC, x86_get_lapic },
 	{ GK_SET_LAPIC, x86_set_lapic },
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
+	{ GK_X86_SETUP_MCE, x86_setup_mce },
+	{ GK_GET_NESTED_STATE, x86_get_nested_state },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ 0, NULL },

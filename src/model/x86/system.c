@@ -137,13 +137,6 @@ static int get_msrs(void *object, uintptr_t arg)
 	return (int)to->nmsrs;
 }
 
-static int mce_supported(void *object, uintptr_t arg)
-{
-	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
-
-	return s->has_mce ? sw_copy_out(arg, &s->mce_supported, sizeof(s->mce_supported)) : -EINVAL;
-}
-
 static int has_attr(void *object, uintptr_t arg)
 {
 	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
@@ -172,7 +165,7 @@ const struct sw_call x86_system_calls[] = {
 	{ GK_GET_MSR_INDEX_LIST, msr_indexes },
 	{ GK_GET_MSR_FEATURE_INDEX_LIST, msr_features },
 	{ GK_GET_MSRS, get_msrs },
-	{ GK_X86_GET_MCE_CAP_SUPPORTED, mce_supported },
+	{ GK_X86_GET_MCE_CAP_SUPPORTED, x86_mce_supported },
 	{ GK_HAS_DEVICE_ATTR, has_attr },
 	{ GK_GET_DEVICE_ATTR, get_attr },
 	{ 0, NULL },
@@ -182,8 +175,8 @@ int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int 
 {
 	(void)m;
 	(void)vm;
-	(void)number;
-	return value;
+	/* KVM_CAP_IRQCHIP: snapshots count from 1 */
+	return number ? value : 1;
 }
 
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])

@@ -132,6 +132,14 @@ static int platform_info(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return 0;
 }
 
+/* Bit 0 switches it on, and only then the others may be said. */
+static int dirty_log(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	uint64_t offered = (uint64_t)sw_cap(vm->model, vm, cap->cap);
+
+	return cap->args[0] & ~(cap->args[0] & 1 ? offered : offered & 1) ? -EINVAL : 0;
+}
+
 /* Taken, and of no consequence to a CPU's features. */
 static int taken(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
@@ -154,6 +162,7 @@ static const struct {
 	{ CAP_X86_APIC_BUS_CYCLES_NS, bus_cycles },
 	{ CAP_PMU_CAPABILITY, pmu_off },
 	{ CAP_MSR_PLATFORM_INFO, platform_info },
+	{ CAP_MANUAL_DIRTY_LOG_PROTECT2, dirty_log },
 	{ CAP_EXCEPTION_PAYLOAD, taken },
 	{ CAP_X86_TRIPLE_FAULT_EVENT, taken },
 	{ CAP_EXIT_ON_EMULATION_FAILURE, taken },
@@ -236,6 +245,8 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 
 const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
+	{ GK_SIGNAL_MSI, x86_signal_msi },
+	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },

@@ -31,7 +31,7 @@ static int vm_new(struct sw_vm *vm)
 	if (vm->type || (types && !(types & 1)))
 		return -EINVAL;
 	vm->own = calloc(1, sizeof(struct x86_vm));
-	return vm->own ? 0 : -ENOMEM;
+	return vm->own ? x86_guests_new(x86_vm(vm)) : -ENOMEM;
 }
 
 static void vm_free(struct sw_vm *vm)
@@ -41,7 +41,7 @@ static void vm_free(struct sw_vm *vm)
 	if (!x)
 		return;
 	free(x->filter);
-	free(x->guest);
+	x86_guests_free(x);
 	free(x);
 }
 
@@ -53,6 +53,9 @@ static int vcpu_new(struct sw_vcpu *v)
 		return -ENOMEM;
 	v->own = x;
 	x->v = v;
+	x->guest = calloc(1, sizeof(*x->guest));
+	if (!x->guest)
+		return -ENOMEM;
 	x->tsc_khz = x86_vm(v->vm)->tsc_khz ? x86_vm(v->vm)->tsc_khz : (uint32_t)v->vm->model->host->tsc_khz;
 	x86_regs_new(x);
 	x86_lapic_new(x);
@@ -73,10 +76,7 @@ static void vcpu_free(struct sw_vcpu *v)
 
 static int enter(struct sw_vcpu *v)
 {
-	if (v->run && v->run->immediate_exit)
-		return -EINTR; /* before it has entered */
-	v->ran = true;
-	return 0;
+	return x86_enter(x86_vcpu(v));
 }
 
 const struct sw_arch sw_x86 = {
@@ -100,6 +100,7 @@ const struct sw_arch sw_x86 = {
 	.guest_perm = x86_guest_perm,
 	.enable_vm = x86_enable_vm,
 	.enable_vcpu = x86_enable_vcpu,
+	.fresh = x86_fresh,
 	.enter = enter,
 	.step = x86_step,
 };

@@ -5,6 +5,7 @@
 
 #include "../sw.h"
 #include "kvm/abi_more.h"
+#include "guest.h"
 
 /* Local APICs: the VMM's own, all controllers in the kernel, or the local ones alone. */
 enum x86_irqchip { X86_IRQCHIP_NONE, X86_IRQCHIP_KERNEL, X86_IRQCHIP_SPLIT };
@@ -24,7 +25,7 @@ struct x86_vm {
 	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO */
 	uint32_t tsc_khz;	  /* of vCPUs to come; 0: the host's */
 	struct gk_msr_filter *filter; /* with bitmaps behind it, or NULL */
-	void *guest; /* guest.c, pv.c: what guests share */
+	struct x86_guests *guest;
 };
 
 /* MSRs that code needs by name, as data/x86/msrs.txt calls them. */
@@ -46,7 +47,7 @@ struct x86_vcpu {
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
 	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
-	void *guest;
+	struct x86_guest *guest;
 };
 
 static inline struct x86_vm *x86_vm(const struct sw_vm *vm)
@@ -139,5 +140,10 @@ void x86_lapic_new(struct x86_vcpu *x);
 
 /* guest.c */
 enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
+
+/* saved.c */
+int x86_mce_supported(void *object, uintptr_t arg);
+int x86_setup_mce(void *object, uintptr_t arg);
+int x86_get_nested_state(void *object, uintptr_t arg);
 
 #endif
