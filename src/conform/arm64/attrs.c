@@ -170,14 +170,16 @@ static int stolen(struct conform *c)
 	expect_errno(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &skewed), EINVAL, "not aligned");
 	expect_errno(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &nowhere), EINVAL, "no memory there");
 	expect_said(vm, C_FEATURES, C_PV_FEATURES, 0, "SMCCC_ARCH_FEATURES");
-	expect_said(vm, C_PV_FEATURES, C_PV_FEATURES, 0, "PV_TIME_FEATURES of itself");
-	expect_said(vm, C_PV_FEATURES, C_PV_ST, 0, "PV_TIME_FEATURES of PV_TIME_ST");
+	expect_said(vm, C_PV_FEATURES, C_PV_FEATURES, NOT_SUPPORTED, "PV_TIME_FEATURES of itself, before there is a place");
+	expect_said(vm, C_PV_FEATURES, C_PV_ST, NOT_SUPPORTED, "PV_TIME_FEATURES of PV_TIME_ST, before there is a place");
 	expect_said(vm, C_PV_FEATURES, C_TRNG_VERSION, NOT_SUPPORTED, "PV_TIME_FEATURES of another's");
 	expect_said(vm, C_PV_ST, 0, NOT_SUPPORTED, "PV_TIME_ST before there is a place");
 	expect_ok(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &at), "a place");
 	expect_errno(c, attr_set(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &at), EEXIST, "a place once more");
 	expect_ok(c, attr_get(c, fd, GK_ARM_VCPU_PVTIME_CTRL, GK_ARM_VCPU_PVTIME_IPA, &got), "the place, read");
 	expect_value(c, got, at, "the place, read");
+	expect_said(vm, C_PV_FEATURES, C_PV_FEATURES, 0, "PV_TIME_FEATURES of itself");
+	expect_said(vm, C_PV_FEATURES, C_PV_ST, 0, "PV_TIME_FEATURES of PV_TIME_ST");
 	memset(here, 0xff, 16);
 	if (call_firmware(vm, 0, &st))
 		return 1;

@@ -54,7 +54,7 @@ static int addresses(struct conform *c)
 		return 1;
 	expect_errno(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST + 0x1000), EINVAL, "a distributor that is not aligned");
 	expect_errno(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, 1ULL << 48), E2BIG, "a distributor beyond the VM's addresses");
-	expect_errno(c, address(vm, GK_VGIC_V2_ADDR_TYPE_DIST, DIST), ENODEV, "a distributor of a GICv2");
+	expect_errno(c, address(vm, GK_VGIC_V2_ADDR_TYPE_DIST, DIST), ENXIO, "a distributor of a GICv2");
 	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), "the distributor");
 	expect_errno(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), EEXIST, "the distributor once more");
 	expect_ok(c, attr_get(c, vm->device, GK_DEV_ARM_VGIC_GRP_ADDR, GK_VGIC_V3_ADDR_TYPE_DIST, &got), "the distributor, read");
@@ -81,18 +81,35 @@ static int interrupts(struct conform *c)
 	return 0;
 }
 
-/* A vCPU does not run without what it needs of it. */
-static int run(struct conform *c)
+/* A vCPU does not run without what it needs of it, and the VM is no use from then on. */
+static int refused(struct conform *c, bool dist, bool redist, int error, const char *what)
 {
 	struct conform_vm *vm = usual(c, 1);
+	uint64_t value;
 
+	if (!vm || (dist && !expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), "the distributor")) ||
+	    (redist && !expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_REDIST, REDIST), "the redistributors")))
+		return 1;
+	expect_errno(c, run_at_once(vm, 0), error, "KVM_RUN before %s", what);
+	expect_errno(c, vcpu_get(vm, 0, GK_REG_ARM_PC, &value), EIO, "a vCPU's call after that");
+	expect_errno(c, check_cap(c, vm->fd, CAP_MAX_VCPUS), EIO, "a VM's call after that");
+	expect_errno(c, ready(vm), EIO, "a device's call after that");
+	vm_close(vm);
+	return 0;
+}
+
+static int run(struct conform *c)
+{
+	struct conform_vm *vm;
+
+	if (refused(c, false, false, ENXIO, "it has addresses") || refused(c, true, false, ENXIO, "there are redistributors") ||
+	    refused(c, true, true, EBUSY, "it is ready"))
+		return 1;
+	vm = usual(c, 1);
 	if (!vm)
 		return 1;
-	expect_errno(c, run_at_once(vm, 0), ENXIO, "KVM_RUN before it has addresses");
 	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), "the distributor");
-	expect_errno(c, run_at_once(vm, 0), ENXIO, "KVM_RUN before there are redistributors");
 	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_REDIST, REDIST), "the redistributors");
-	expect_errno(c, run_at_once(vm, 0), EBUSY, "KVM_RUN before it is ready");
 	expect_ok(c, ready(vm), "KVM_DEV_ARM_VGIC_CTRL_INIT");
 	expect_ok(c, ready(vm), "KVM_DEV_ARM_VGIC_CTRL_INIT once more");
 	expect_errno(c, vm_try_vcpu(vm, 1), EBUSY, "another vCPU after that");
