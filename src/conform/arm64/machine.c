@@ -137,8 +137,9 @@ int make_gic(struct conform_vm *vm)
 
 	if (r < 0)
 		return r;
-	vm->device = (int)d.fd;
-	return vm->device;
+	/* a KVM that only says yes has told no descriptor */
+	vm->device = d.fd ? (int)d.fd : -1;
+	return vm->device < 0 ? -EBADF : vm->device;
 }
 
 int run_at_once(struct conform_vm *vm, unsigned vcpu)
