@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # bash completion for guestcpu; needs nothing but bash.
 
-_guestcpu_commands='probe features plan explain verify'
+_guestcpu_commands='probe features plan explain verify conform trace sim'
 
 _guestcpu_options()
 {
@@ -9,11 +9,14 @@ _guestcpu_options()
 		--kvm --kvm-leaf --no-trial --smp --vcpus --x2apic-ids --help -h'
 
 	case $1 in
-	probe) echo "--arch --host --json -j --kvm --name --no-trial --output -o --help -h" ;;
+	probe) echo "--arch --from-cpuid --host --json -j --kernel --kvm --name --no-trial --output -o --help -h" ;;
 	features) echo "$machine --all -a --hosts --kind --missing --on --presets" ;;
 	plan) echo "$machine --all -a --format -f --output -o" ;;
 	explain) echo "$machine" ;;
+	conform) echo "--all -a --json -j --kvm --on --only --tap --help -h" ;;
 	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
+	trace) echo "--all -a --json -j --output -o --help -h" ;;
+	sim) echo "--all -a --host --json -j --kernel --kvm --no-trial --output -o --help -h" ;;
 	*) echo "--help -h --version" ;;
 	esac
 }
@@ -96,8 +99,13 @@ _guestcpu_value()
 	--kind) mapfile -t COMPREPLY < <(compgen -W 'hw emulated synth pass vendor alias pv vmm runtime none' -- "$cur") ;;
 	# "=" parts words: what stands before it is the request so far
 	*,pv) mapfile -t COMPREPLY < <(compgen -W 'none safe migratable latency all' -- "$cur") ;;
-	--kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--ipa-bits | --kvm-leaf | --name | --smp | --timeout | --vcpus) COMPREPLY=() ;;
+	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.1 6.12 6.18 7.2' -- "$cur") ;;
+	--on)
+		[[ ${COMP_WORDS[1]} == conform ]] || return 1
+		mapfile -t COMPREPLY < <(compgen -W 'kvm model:' -- "$cur")
+		;;
+	--from-cpuid | --kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--ipa-bits | --kvm-leaf | --name | --only | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -105,7 +113,7 @@ _guestcpu_value()
 _guestcpu()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command=${COMP_WORDS[1]-}
+	local command=${COMP_WORDS[1]-} i
 
 	COMPREPLY=()
 	# "--host=x" comes as three words
@@ -121,6 +129,15 @@ _guestcpu()
 			mapfile -t COMPREPLY < <(compgen -W "$_guestcpu_commands" -- "$cur")
 		fi
 		return
+	fi
+	# what stands behind "--" is another program's
+	if [[ $command == trace || $command == sim ]]; then
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			if [[ ${COMP_WORDS[i]} == -- ]]; then
+				mapfile -t COMPREPLY < <(compgen -c -f -- "$cur")
+				return
+			fi
+		done
 	fi
 	_guestcpu_value "$prev" "$cur" && return
 	if [[ $cur == -* ]]; then

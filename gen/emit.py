@@ -158,7 +158,9 @@ def emit_exceptions(a):
     inits = [f'{{ {i["bit"]}, {"true" if i["no_mte"] else "false"}, {i["cap"]}, '
              f'{", ".join(map(hex, i["masks"]))} }}' for i in a["inits"]]
     return (table("static const struct exception_fact exceptions[]", out)
-            + table("static const struct init_fact inits[]", inits))
+            + table("static const struct init_fact inits[]", inits)
+            + table("static const struct span_fact spans[]",
+                    [f'{{ {s["field"]}, {s["first"]:#x}, {s["last"]:#x} }}' for s in a["spans"]]))
 
 
 def emit_presets(a):
@@ -178,10 +180,10 @@ def emit_arch(a, lists):
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "named", "parts", "targets", "terms", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls", "msrs", "controls",
-              "gates", "caches", "values", "presets", "members", "exceptions", "inits"):
+              "gates", "caches", "values", "presets", "members", "exceptions", "inits", "spans"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "calls", "msrs", "controls", "gates", "caches", "values", "presets", "exceptions", "inits"):
+              "models", "pv", "calls", "msrs", "controls", "gates", "caches", "values", "presets", "exceptions", "inits", "spans"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":

@@ -5,6 +5,7 @@
 import os
 import sys
 
+from arm64 import read_registers
 from behaves import read_behaviours, read_controls, read_msrs
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
@@ -12,6 +13,7 @@ from links import (read_caches, read_errors, read_gates, read_hypercalls, read_m
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from models import read_based_models
 from predict import read_exceptions, read_init
+from supported import emit_supported
 from tables import Refused, normal, read_fields, read_parts, read_reserved, read_words, refuse
 
 
@@ -50,7 +52,7 @@ def read_arch(data, arch, lists):
                 names=names, rules=rules, props=own["props"], requires=requires, models=models,
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=calls, exceptions=read_exceptions(folder, fields, words),
-                inits=read_init(folder, fields, lists["cap"]),
+                inits=read_init(folder, fields, lists["cap"]), spans=read_registers(folder, fields),
                 gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), controls=read_controls(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
@@ -63,8 +65,11 @@ def main(data, out):
              "errors": read_errors(f"{data}/kvm/errors.txt"),
              "behaviours": read_behaviours(f"{data}/kvm/behaviours.txt")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
-    written = {"feature_numbers.h": emit_features(arches), "facts_gen.h": emit_enums(arches, lists),
-               "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD)}
+    supported, facts = emit_supported(data, arches[0], lists["params"])
+    written = {"feature_numbers.h": emit_features(arches),
+               "facts_gen.h": emit_enums(arches, lists).replace("#endif\n", facts + "#endif\n"),
+               "hosts_gen.c": emit_hosts(f"{data}/hosts", HEAD),
+               "supported_gen.c": supported}
     for a in arches:
         written[f"facts_{a['name']}.c"] = emit_arch(a, lists)
     for name, text in written.items():

@@ -42,7 +42,7 @@ KEYS = {
     "x86": {"cpuid", "msrs", "tsc", "xcomp", "mce", "trial"},
     "arm64": {"devices", "vcpu_init", "registers", "trial"},
 }
-COMMON = {"schema", "version", "arch", "name", "hash", "host", "capabilities"}
+COMMON = {"schema", "version", "arch", "name", "hash", "origin", "assumed", "host", "capabilities"}
 
 
 class Host:
@@ -78,7 +78,12 @@ class Host:
             raise ValueError(f"gen/hosts.py does not know {' '.join(sorted(unknown))}")
         if not re.fullmatch("sha256:[0-9a-f]{64}", d["hash"]):
             raise ValueError("no hash")
+        if ("origin" in d) != ("assumed" in d) or d.get("origin", "computed") != "computed":
+            raise ValueError("origin is computed, and has what was assumed")
         self.put("borrowed", "true")
+        self.put("computed", "true" if "origin" in d else "false")
+        self.list("assumed", "struct snap_assumed", [
+            f"{{ {string(a['what'])}, {string(a['value'])}, {string(a['why'])} }}" for a in d.get("assumed", [])])
         self.put("arch", {"x86": "GCPU_ARCH_X86", "arm64": "GCPU_ARCH_ARM64"}[d["arch"]])
         self.put("name", string(d["name"]))
         self.put("hash", f'"{d["hash"]}"')

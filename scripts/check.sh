@@ -23,6 +23,10 @@ if ls "$results"/idregs-*.json >/dev/null 2>&1; then
 	echo
 	python3 "$(dirname "$0")/../tests/kernels/idregs.py" --results "$results" --table
 fi
+if ls "$results"/conform-*.json >/dev/null 2>&1; then
+	echo
+	python3 "$(dirname "$0")/../tests/kernels/conform.py" --results "$results" --table
+fi
 echo
 echo "${ok:-0} passed, $((${fail:-0} + ${timeout:-0})) failed, ${skip:-0} skipped"
 exit $status

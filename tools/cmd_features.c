@@ -346,7 +346,7 @@ static int list_hosts(const struct tool *t)
 /* Do the options ask about a host, not only the catalogue? */
 static bool asks_plan(const struct tool *t)
 {
-	unsigned about = (MACHINE_OPTIONS | TAKES(OPT_ON) | TAKES(OPT_MISSING)) &
+	const uint64_t about = (MACHINE_OPTIONS | TAKES(OPT_ON) | TAKES(OPT_MISSING)) &
 			 ~(TAKES(OPT_ARCH) | TAKES(OPT_JSON));
 
 	for (int i = 0; i < N_OPTIONS; i++)

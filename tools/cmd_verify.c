@@ -170,6 +170,9 @@ static int open_here(struct tool *t, struct planned *p)
 	if (t->arch != gcpu_arch_native() && !t->model)
 		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here",
 				  gcpu_arch_name(gcpu_arch_native()), gcpu_arch_name(t->arch));
+	if (t->arch != gcpu_arch_native() && t->value[OPT_ALIVE])
+		return tool_usage(t, "this build has no exercises for %s: --alive is for %s here",
+				  gcpu_arch_name(t->arch), gcpu_arch_name(gcpu_arch_native()));
 	if (p->kvm_fd < 0)
 		p->kvm_fd = tool_open_kvm(t, &err);
 	return p->kvm_fd < 0 ? tool_fail(t, &err, NULL) : 0;

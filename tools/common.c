@@ -275,21 +275,49 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 	return 0;
 }
 
-static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_error *err)
+/* An error about a file names it. */
+static int about_file(const char *path, int status, struct gcpu_error *err)
 {
-	char *text = NULL, note[GCPU_ERROR_TEXT];
-	size_t n = 0;
-	int status = read_file(path, &text, &n, err);
+	char note[GCPU_ERROR_TEXT];
 
-	if (status)
-		return status;
-	status = gcpu_snapshot_parse(text, n, ret, err);
-	free(text);
 	if (status) {
 		snprintf(note, sizeof(note), "%.100s: %.150s", path, err->text);
 		memcpy(err->text, note, sizeof(note));
 		err->offset = (size_t)-1;
 	}
+	return status;
+}
+
+static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_error *err)
+{
+	char *text = NULL;
+	size_t n = 0;
+	int status = read_file(path, &text, &n, err);
+
+	if (status)
+		return status;
+	status = about_file(path, gcpu_snapshot_parse(text, n, ret, err), err);
+	free(text);
+	return status;
+}
+
+int tool_computed(struct tool *t, struct gcpu_snapshot **ret, int *ret_exit)
+{
+	const char *path = t->value[OPT_FROM_CPUID], *kernel = t->value[OPT_KERNEL];
+	struct gcpu_error err;
+	char *text = NULL;
+	size_t n = 0;
+	int status = read_file(path, &text, &n, &err);
+
+	if (status == 0) {
+		status = gcpu_snapshot_from_cpuid(text, n, kernel, t->value[OPT_NAME], ret, &err);
+		/* a kernel's name is no matter of the file */
+		if (status != GCPU_ERR_NAME)
+			about_file(path, status, &err);
+	}
+	free(text);
+	if (status)
+		*ret_exit = tool_fail(t, &err, NULL);
 	return status;
 }
 

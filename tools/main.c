@@ -7,12 +7,13 @@
 #define ABOUT "decides, explains, applies and proves the CPU that a KVM guest sees"
 
 const struct command *const commands[] = { &cmd_probe,	 &cmd_features, &cmd_plan,
-					   &cmd_explain, &cmd_verify,	NULL };
+					   &cmd_explain, &cmd_verify,	&cmd_conform,
+					   &cmd_trace,	 &cmd_sim,	NULL };
 
 /* The options of C, or those that stand without a command. */
 static void print_options(const struct command *c)
 {
-	unsigned takes = c ? c->takes | TAKES(OPT_HELP) : TAKES(OPT_HELP) | TAKES(OPT_VERSION);
+	uint64_t takes = c ? c->takes | TAKES(OPT_HELP) : TAKES(OPT_HELP) | TAKES(OPT_VERSION);
 
 	struct grid *g = grid_new(2);
 

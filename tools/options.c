@@ -10,9 +10,11 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_ALIVE] = { "--alive", 0, NULL, "let guests use each paravirtual feature, and those they were not given" },
 	[OPT_ALL] = { "--all", 'a', NULL, "show everything, not only what is of interest" },
 	[OPT_ARCH] = { "--arch", 0, "x86|arm64", "architecture (default: this machine's)" },
+	[OPT_BACKEND] = { "--on", 0, "kvm|model:HOST@KERNEL", "whom to ask: this machine's KVM (default), or one of software" },
 	[OPT_CPU] = { "--cpu", 'c', "REQUEST", "CPU to plan, in the grammar of QEMU's -cpu (default: host)" },
 	[OPT_DISABLE_EXITS] = { "--disable-exits", 0, "LIST", "exits to disable: mwait,hlt,pause,cstate,aperfmperf" },
 	[OPT_FORMAT] = { "--format", 'f', "text|json|cpuid-raw", "form of the output (default: text)" },
+	[OPT_FROM_CPUID] = { "--from-cpuid", 0, "FILE", "compute the snapshot from a CPU's own CPUID (cpuid -r, InstLatx64)" },
 	[OPT_GIC] = { "--gic", 0, "v3|v2|none", "in-kernel interrupt controller of arm64 (default: the newest there is)" },
 	[OPT_HANDLES] = { "--handles", 0, "LIST", "what the VMM handles: msi-ext-dest-id,map-gpa-range,migration-control" },
 	[OPT_HELP] = { "--help", 'h', NULL, "show help" },
@@ -21,6 +23,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_IPA_BITS] = { "--ipa-bits", 0, "N", "bits of a guest physical address of arm64 (default: not said)" },
 	[OPT_IRQCHIP] = { "--irqchip", 0, "kernel|split|user|none", "where the local APIC is (default: kernel)" },
 	[OPT_JSON] = { "--json", 'j', NULL, "one JSON document on standard output, errors too" },
+	[OPT_KERNEL] = { "--kernel", 0, "SERIES", "the kernel whose KVM it is, such as 6.12" },
 	[OPT_KIND] = { "--kind", 0, "hw|emulated|synth|pass|vendor|alias|pv|vmm|runtime|none", "only what KVM comes to offer that way" },
 	[OPT_KVM] = { "--kvm", 0, "PATH", "KVM device (default: /dev/kvm)" },
 	[OPT_KVM_LEAF] = { "--kvm-leaf", 0, "BASE", "where KVM's CPUID leaves go (default: 0x40000000)" },
@@ -28,9 +31,11 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_NAME] = { "--name", 0, "NAME", "name of the snapshot" },
 	[OPT_NO_TRIAL] = { "--no-trial", 0, NULL, "measure without throw-away vCPUs; plans then know less" },
 	[OPT_ON] = { "--on", 0, NULL, "only what the plan has" },
+	[OPT_ONLY] = { "--only", 0, "PATTERN", "only cases whose name matches, as in 'cpuid-*'" },
 	[OPT_OUTPUT] = { "--output", 'o', "FILE", "write the document to FILE" },
 	[OPT_PRESETS] = { "--presets", 0, NULL, "what pv= takes, and why each feature is in it or not" },
 	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,modules=,cores=,threads=; wins over --vcpus" },
+	[OPT_TAP] = { "--tap", 0, NULL, "output in the Test Anything Protocol" },
 	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
 	[OPT_VCPUS] = { "--vcpus", 0, "N", "number of vCPUs (default: 1)" },
 	[OPT_VERSION] = { "--version", 0, NULL, "show the version" },
@@ -51,21 +56,25 @@ int tool_usage(const struct tool *t, const char *format, ...)
 	return tool_fail(t, &err, NULL);
 }
 
-static int find_option(const char *word, size_t n)
+/* Where commands have options of one name, that of this command; else any. */
+static int find_option(uint64_t takes, const char *word, size_t n)
 {
+	int found = -1;
+
 	for (int i = 0; i < N_OPTIONS; i++) {
-		if (strlen(options[i].name) == n && strncmp(options[i].name, word, n) == 0)
-			return i;
-		if (n == 2 && word[0] == '-' && options[i].letter && word[1] == options[i].letter)
-			return i;
+		bool is = (strlen(options[i].name) == n && strncmp(options[i].name, word, n) == 0) ||
+			  (n == 2 && word[0] == '-' && options[i].letter && word[1] == options[i].letter);
+
+		if (is && (found < 0 || takes >> i & 1))
+			found = i;
 	}
-	return -1;
+	return found;
 }
 
 static int take_option(struct tool *t, int argc, char **argv, int *i)
 {
 	const char *word = argv[*i], *eq = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-	int o = find_option(word, eq ? (size_t)(eq - word) : strlen(word));
+	int o = find_option(t->command->takes, word, eq ? (size_t)(eq - word) : strlen(word));
 
 	if (o < 0)
 		return tool_usage(t, "no such option '%.60s'", word);
@@ -93,11 +102,32 @@ bool tool_asks_json(const char *word, const char *next)
 	       strcmp(next, "json") == 0;
 }
 
+/* How many words are a launcher's own: the rest is the program's. */
+static int own_words(struct tool *t, int argc, char **argv)
+{
+	int i = 0;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "--") != 0) {
+		const char *eq = strchr(argv[i], '=');
+		int o = find_option(t->command->takes, argv[i], strlen(argv[i]));
+
+		i += !eq && o >= 0 && options[o].value ? 2 : 1;
+	}
+	if (i >= argc)
+		return argc;
+	t->rest = argv + i + (strcmp(argv[i], "--") == 0);
+	if (!*t->rest)
+		t->rest = NULL;
+	return i;
+}
+
 int tool_parse(struct tool *t, int argc, char **argv)
 {
 	bool only_words = false;
 	int status = 0;
 
+	if (t->command->is_launcher)
+		argc = own_words(t, argc, argv);
 	/* errors are JSON if JSON was asked for, wherever it stands */
 	for (int i = 0; i < argc; i++)
 		t->json |= tool_asks_json(argv[i], i + 1 < argc ? argv[i + 1] : NULL);

@@ -14,9 +14,11 @@ enum option {
 	OPT_ALIVE,
 	OPT_ALL,
 	OPT_ARCH,
+	OPT_BACKEND,
 	OPT_CPU,
 	OPT_DISABLE_EXITS,
 	OPT_FORMAT,
+	OPT_FROM_CPUID,
 	OPT_GIC,
 	OPT_HANDLES,
 	OPT_HELP,
@@ -25,6 +27,7 @@ enum option {
 	OPT_IPA_BITS,
 	OPT_IRQCHIP,
 	OPT_JSON,
+	OPT_KERNEL,
 	OPT_KIND,
 	OPT_KVM,
 	OPT_KVM_LEAF,
@@ -32,9 +35,11 @@ enum option {
 	OPT_NAME,
 	OPT_NO_TRIAL,
 	OPT_ON,
+	OPT_ONLY,
 	OPT_OUTPUT,
 	OPT_PRESETS,
 	OPT_SMP,
+	OPT_TAP,
 	OPT_TIMEOUT,
 	OPT_VCPUS,
 	OPT_VERSION,
@@ -57,6 +62,7 @@ struct tool {
 	const char *value[N_OPTIONS]; /* "" where an option without value was given */
 	const char *words[WORDS_MOST];
 	int n_words;
+	char **rest; /* of a launcher: the program to run and its arguments, NULL at their end; or NULL */
 	bool json;
 	struct gcpu_machine machine;
 	enum gcpu_arch arch;
@@ -69,13 +75,14 @@ struct command {
 	const char *name;
 	const char *words; /* operands, or NULL */
 	const char *help;
-	unsigned takes; /* bit per option */
+	uint64_t takes; /* bit per option */
+	bool is_launcher; /* operands are the command line of a program: from "--" or the first of them on */
 	int (*run)(struct tool *t);
 };
-extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify;
+extern const struct command cmd_probe, cmd_features, cmd_plan, cmd_explain, cmd_verify, cmd_conform, cmd_trace, cmd_sim;
 extern const struct command *const commands[];
 
-#define TAKES(option) (1U << (option))
+#define TAKES(option) (1ULL << (option))
 /* Options that describe a machine and what to plan on it. */
 #define MACHINE_OPTIONS                                                                            \
 	(TAKES(OPT_ARCH) | TAKES(OPT_CPU) | TAKES(OPT_DISABLE_EXITS) | TAKES(OPT_GIC) |            \
@@ -133,6 +140,8 @@ int tool_load(const char *host, struct gcpu_snapshot **ret, struct gcpu_error *e
 
 /* /dev/kvm or --kvm; a descriptor or a negative gcpu_code. */
 int tool_open_kvm(const struct tool *t, struct gcpu_error *err);
+/* --from-cpuid: a snapshot that is computed, which the caller frees. 0, or a code and *ret_exit. */
+int tool_computed(struct tool *t, struct gcpu_snapshot **ret, int *ret_exit);
 /* The snapshot that --host names; *ret_kvm_fd is >= 0 if it is a KVM's, tool_kvm(). */
 int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, int *ret_exit);
 /* Where nobody named a GIC: the best that the host has. */

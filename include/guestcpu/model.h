@@ -9,9 +9,8 @@
  * is executed: what a guest does is given to it as a list of operations.
  *
  * Descriptors are the model's own numbers, from 3 on, and mean nothing to the
- * kernel. Pointers are believed, but for those of the first 64 KiB and of the
- * kernel's half of the address space, which give EFAULT. Calls may come from
- * several threads; one at a time is carried out.
+ * kernel. Pointers to where no memory is give EFAULT, others are believed.
+ * Calls may come from several threads; one at a time is carried out.
  */
 #ifndef GUESTCPU_MODEL_H
 #define GUESTCPU_MODEL_H

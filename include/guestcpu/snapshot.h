@@ -41,6 +41,7 @@ struct gcpu_probe_options {
 	 *  vCPU of a process, a throw-away one too, closes that door: without this, and
 	 *  without .no_trial, a plan with AMX can only be applied by another process. */
 	int ask_xcomp;
+	int arch; /**< enum gcpu_arch of the KVM behind the backend; 0: a model's own, else this machine's */
 };
 
 /**
@@ -58,6 +59,18 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
  *  cpu-template-helper writes it: a guest's view, see there. TEXT need not end in 0. */
 int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **ret_snapshot,
 			struct gcpu_error *err);
+
+/**
+ * What KVM of another kernel, or on another machine, would answer: computed, not measured.
+ * TEXT is the CPUID of a bare CPU, of which the first CPU is taken: what `cpuid -r` prints, a dump of
+ * InstLatx64, or an x86 snapshot document, of which the CPU's own table, the microcode and the
+ * modules' parameters are taken. KERNEL is a series ("6.12") or a release of one; NAME may be NULL.
+ * The document says that it is computed and what was assumed; it has no trial.
+ * @return 0 and *ret_snapshot (free with gcpu_snapshot_free()); GCPU_ERR_NAME for a series that is
+ * not known, GCPU_ERR_DOCUMENT for what is no such text, or a CPU that KVM does not know.
+ */
+int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel, const char *name,
+			     struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err);
 
 /** Write the canonical document. @return 0, a code, or what WRITE returned. */
 int gcpu_snapshot_write(const struct gcpu_snapshot *snapshot, gcpu_write write, void *ctx);
@@ -81,6 +94,8 @@ const char *gcpu_snapshot_hash(const struct gcpu_snapshot *snapshot);
 const char *gcpu_snapshot_vendor(const struct gcpu_snapshot *snapshot);
 const char *gcpu_snapshot_kernel(const struct gcpu_snapshot *snapshot);
 const char *gcpu_snapshot_module(const struct gcpu_snapshot *snapshot);
+/** 1 if it says what a KVM would answer (gcpu_snapshot_from_cpuid()), 0 if it was measured. */
+int gcpu_snapshot_is_computed(const struct gcpu_snapshot *snapshot);
 /** Value of KVM_CHECK_EXTENSION: on a VM if it was asked there, else on /dev/kvm. 0 if absent. */
 int gcpu_snapshot_capability(const struct gcpu_snapshot *snapshot, unsigned number);
 

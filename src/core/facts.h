@@ -374,6 +374,11 @@ struct init_fact {
 	uint32_t never;	  /* bits with which it does not */
 };
 
+/* System registers that come with a field: op0, op1, CRn, CRm, op2 in 16 bits, first and last. */
+struct span_fact {
+	uint16_t field, first, last;
+};
+
 struct facts {
 	const char *name;
 	const struct word_fact *words;
@@ -405,9 +410,10 @@ struct facts {
 	const struct member_fact *members;
 	const struct exception_fact *exceptions;
 	const struct init_fact *inits;
+	const struct span_fact *spans;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
 		n_props, n_models, n_pv, n_calls, n_msrs, n_controls, n_gates, n_caches, n_values, n_presets,
-		n_exceptions, n_inits;
+		n_exceptions, n_inits, n_spans;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

@@ -415,6 +415,8 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 
 	if (p->snap->guest_view)
 		plan_find(p, RULE_GUEST_VIEW, -1, SEVERITY_NOTE, NULL);
+	if (p->snap->computed)
+		plan_find(p, RULE_COMPUTED, -1, SEVERITY_NOTE, NULL);
 	collect_properties(p, req);
 	strncpy(p->vendor, gcpu_snapshot_vendor(p->snap) ? gcpu_snapshot_vendor(p->snap) : "",
 		sizeof(p->vendor) - 1);

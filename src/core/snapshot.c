@@ -57,6 +57,14 @@ void gcpu_snapshot_free(struct gcpu_snapshot *s)
 		free(p->value);
 	}
 	list_free(&s->params);
+	for (size_t i = 0; i < s->assumed.n; i++) {
+		struct snap_assumed *a = LIST_AT(&s->assumed, struct snap_assumed, i);
+
+		free(a->what);
+		free(a->value);
+		free(a->why);
+	}
+	list_free(&s->assumed);
 	list_free(&s->caps_system);
 	list_free(&s->caps_vm);
 	for (int i = 0; i < SNAP_TABLES; i++)
@@ -172,8 +180,11 @@ const char *gcpu_snapshot_name(const struct gcpu_snapshot *s)
 	return or_unknown(s ? s->name : NULL);
 }
 
+/* What was measured is hashed when somebody asks. Two who ask at once write the same. */
 const char *gcpu_snapshot_hash(const struct gcpu_snapshot *s)
 {
+	if (s && !__atomic_load_n(&s->hash[0], __ATOMIC_ACQUIRE))
+		snapshot_seal((struct gcpu_snapshot *)s);
 	return s ? s->hash : "";
 }
 
@@ -190,6 +201,11 @@ const char *gcpu_snapshot_kernel(const struct gcpu_snapshot *s)
 const char *gcpu_snapshot_module(const struct gcpu_snapshot *s)
 {
 	return or_unknown(s ? s->module : NULL);
+}
+
+int gcpu_snapshot_is_computed(const struct gcpu_snapshot *s)
+{
+	return s && s->computed;
 }
 
 const char *gcpu_snapshot_bundled_name(unsigned index)

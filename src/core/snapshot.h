@@ -29,6 +29,11 @@ struct snap_param {
 	char *module, *name, *value;
 };
 
+/* What a computed snapshot takes for given. */
+struct snap_assumed {
+	char *what, *value, *why;
+};
+
 /* arm64: one KVM register as seen right after VCPU_INIT. */
 struct snap_reg {
 	uint64_t id;
@@ -85,6 +90,8 @@ struct gcpu_snapshot {
 	char *name;
 	char hash[72];
 	bool guest_view;   /* what one guest had, not what KVM offers; nothing was tried */
+	bool computed;	   /* what KVM would answer, not what one did */
+	struct list assumed; /* snap_assumed */
 
 	char *vendor, *brand, *kernel, *microcode, *module, *machine;
 	struct list params;			 /* snap_param */

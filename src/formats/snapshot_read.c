@@ -5,6 +5,7 @@
 #include "fingerprint.h"
 #include "read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -403,15 +404,39 @@ static void read_arm64(struct reader *r, const struct node *root, struct gcpu_sn
 	read_leave(r, mark);
 }
 
-/* Whose view it is: KVM's own, where the key is not there. */
-static void read_view(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
+/* A key that, where it is there, has one value only. */
+static bool read_mark(struct reader *r, const struct node *root, const char *key, const char *value)
 {
-	const struct node *view = read_member(r, root, "view", false);
-	size_t mark = read_enter(r, "view");
+	const struct node *mark = read_member(r, root, key, false);
+	size_t at = read_enter(r, key);
 
-	if (view && (!doc_is(view, DOC_STRING) || view->n != 5 || memcmp(view->text, "guest", 5) != 0))
-		read_fail(r, "not a view that is known", "\"guest\", or no such key");
-	s->guest_view = view != NULL;
+	if (mark && (!doc_is(mark, DOC_STRING) || mark->n != strlen(value) || memcmp(mark->text, value, mark->n) != 0)) {
+		char expected[60];
+
+		snprintf(expected, sizeof(expected), "\"%s\", or no such key", value);
+		read_fail(r, "not one that is known", expected);
+	}
+	read_leave(r, at);
+	return mark != NULL;
+}
+
+/* What a computed one takes for given. */
+static void read_assumed(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
+{
+	const struct node *a = read_array(r, root, "assumed", true, LIST_MOST);
+	size_t mark = read_enter(r, "assumed"), i;
+
+	READ_EACH(r, e, i, a) {
+		size_t at = read_enter_index(r, i);
+		struct snap_assumed *n = add(r, &s->assumed, sizeof(*n));
+
+		if (n) {
+			n->what = read_string(r, e, "what", true);
+			n->value = read_string(r, e, "value", true);
+			n->why = read_string(r, e, "why", true);
+		}
+		read_leave(r, at);
+	}
 	read_leave(r, mark);
 }
 
@@ -438,7 +463,8 @@ static void read_head(struct reader *r, const struct node *root, struct gcpu_sna
 	}
 	free(text);
 	s->name = read_string(r, root, "name", true);
-	read_view(r, root, s);
+	s->guest_view = read_mark(r, root, "view", "guest");
+	s->computed = read_mark(r, root, "origin", "computed");
 }
 
 /* The hash tells an edited or damaged recording from a good one. */
@@ -469,6 +495,8 @@ static int parse_root(const struct node *root, struct gcpu_snapshot *s, struct g
 	if (r.status)
 		return r.status;
 	read_host(&r, root, s);
+	if (s->computed)
+		read_assumed(&r, root, s);
 	o = read_object(&r, root, "capabilities", true);
 	if (o) {
 		size_t mark = read_enter(&r, "capabilities");

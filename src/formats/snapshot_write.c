@@ -62,6 +62,23 @@ static void write_host(struct json *j, const struct gcpu_snapshot *s)
 	jw_close(j, '}');
 }
 
+/* What a computed one takes for given. */
+static void write_assumed(struct json *j, const struct gcpu_snapshot *s)
+{
+	jw_key(j, "assumed");
+	jw_array(j, true);
+	for (size_t i = 0; i < s->assumed.n; i++) {
+		const struct snap_assumed *a = LIST_AT(&s->assumed, struct snap_assumed, i);
+
+		jw_object(j, false);
+		jw_key_string(j, "what", a->what);
+		jw_key_string(j, "value", a->value);
+		jw_key_string(j, "why", a->why);
+		jw_close(j, '}');
+	}
+	jw_close(j, ']');
+}
+
 static void write_caps(struct json *j, const char *key, const struct list *l)
 {
 	jw_key(j, key);
@@ -261,11 +278,15 @@ static int write_document(const struct gcpu_snapshot *s, bool named, gcpu_write 
 	jw_key_string(&j, "arch", gcpu_arch_name(s->arch));
 	if (named) {
 		jw_key_string(&j, "name", s->name);
-		jw_key_string(&j, "hash", s->hash);
+		jw_key_string(&j, "hash", gcpu_snapshot_hash(s));
 	}
 	if (s->guest_view)
 		jw_key_string(&j, "view", "guest");
+	if (s->computed)
+		jw_key_string(&j, "origin", "computed");
 	write_host(&j, s);
+	if (s->computed)
+		write_assumed(&j, s);
 	jw_key(&j, "capabilities");
 	jw_object(&j, true);
 	write_caps(&j, "system", &s->caps_system);
@@ -288,8 +309,9 @@ int snapshot_seal(struct gcpu_snapshot *s)
 	status = write_document(s, false, sha256_write, &sha);
 	if (status)
 		return status;
-	memcpy(s->hash, "sha256:", 7);
 	sha256_text(&sha, s->hash + 7);
+	memcpy(s->hash + 1, "ha256:", 6);
+	__atomic_store_n(&s->hash[0], 's', __ATOMIC_RELEASE); /* now it is there for others */
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #define GK_GET_PIT2 0x8070AE9FUL
 #define GK_REINJECT_CONTROL 0xAE71UL
 #define GK_SET_PMU_EVENT_FILTER 0x4020AEB2UL
+#define GK_IRQ_LINE_STATUS 0xC008AE67UL
 #define GK_IOEVENTFD 0x4040AE79UL
 #define GK_REGISTER_COALESCED_MMIO 0x4010AE67UL
 #define GK_UNREGISTER_COALESCED_MMIO 0x4010AE68UL
@@ -23,6 +24,18 @@
 #define GK_GET_FPU 0x81A0AE8CUL
 #define GK_SET_DEBUGREGS 0x4080AEA2UL
 #define GK_GET_DEBUGREGS 0x8080AEA1UL
+#define GK_STATE_NESTED_FORMAT_VMX 0
+#define GK_STATE_NESTED_FORMAT_SVM 1
+#define GK_STATE_NESTED_GIF_SET 0x100
+
+/* The head; what a guest's guest has may follow. */
+struct gk_nested_state {
+	uint16_t flags;
+	uint16_t format;
+	uint32_t size; /* with the head */
+	uint8_t hdr[120];
+};
+
 #define GK_SET_NESTED_STATE 0x4080AEBFUL
 #define GK_GET_NESTED_STATE 0xC080AEBEUL
 #define GK_SET_GUEST_DEBUG 0x4048AE9BUL
@@ -50,7 +63,6 @@ struct gk_x86_sregs2 {
 /* Capabilities that no host is asked for by name. */
 #define GK_CAP_IRQCHIP 0
 #define GK_CAP_HYPERV_SYNIC 123
-#define GK_CAP_MANUAL_DIRTY_LOG_PROTECT2 168
 #define GK_CAP_HYPERV_DIRECT_TLBFLUSH 175
 
 #define GK_SREGS2_FLAGS_PDPTRS_VALID 1U

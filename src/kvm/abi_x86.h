@@ -207,6 +207,7 @@ struct gk_xcrs {
 #define GK_VCPU_TSC_OFFSET 0
 
 /* arch_prctl(2) */
+#define GK_ARCH_SET_CPUID 0x1012 /* 0: the thread's CPUID instructions fault */
 #define GK_ARCH_GET_XCOMP_SUPP 0x1021
 #define GK_ARCH_GET_XCOMP_PERM 0x1022
 #define GK_ARCH_REQ_XCOMP_PERM 0x1023

@@ -4,6 +4,8 @@
 
 #include "abi.h"
 
+#include <guestcpu/model.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +211,34 @@ static int set_name(struct probe *p, const char *name)
 	return p->snap->name ? 0 : error_memory(p->err);
 }
 
+static enum gcpu_arch arch_of_backend(const struct gcpu_kvm *kvm)
+{
+	struct gcpu_model *m = gcpu_model_of(kvm);
+
+	return m ? gcpu_snapshot_arch(gcpu_model_host(m)) : gcpu_arch_native();
+}
+
+/* What a model answers rests on what its own host's snapshot took for given. */
+static int take_over_assumed(struct probe *p)
+{
+	const struct gcpu_snapshot *host = gcpu_model_host(gcpu_model_of(p->kvm));
+
+	p->snap->computed = host->computed;
+	for (size_t i = 0; i < host->assumed.n; i++) {
+		const struct snap_assumed *a = LIST_AT(&host->assumed, struct snap_assumed, i);
+		struct snap_assumed *to = list_add(&p->snap->assumed, sizeof(*to));
+
+		if (!to)
+			return error_memory(p->err);
+		to->what = text_copy(a->what, strlen(a->what));
+		to->value = text_copy(a->value, strlen(a->value));
+		to->why = text_copy(a->why, strlen(a->why));
+		if (!to->what || !to->value || !to->why)
+			return error_memory(p->err);
+	}
+	return 0;
+}
+
 int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 			const struct gcpu_probe_options *options,
 			struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err)
@@ -221,19 +251,21 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 		return error_set(err, GCPU_ERR_ARGUMENT, "no backend or result");
 	if (options && !options_copy(&o, sizeof(o), options, options->size))
 		return error_set(err, GCPU_ERR_ARGUMENT, "struct gcpu_probe_options has a wrong size");
+	if (o.arch && !gcpu_arch_name((enum gcpu_arch)o.arch))
+		return error_set(err, GCPU_ERR_ARGUMENT, "no such architecture");
 	p.trial = !o.no_trial;
 	p.all_cpus = !o.one_cpu;
 	p.ask_xcomp = o.ask_xcomp;
-	p.snap = snapshot_new(gcpu_arch_native());
+	p.snap = snapshot_new(o.arch ? (enum gcpu_arch)o.arch : arch_of_backend(kvm));
 	if (!p.snap)
 		return error_memory(err);
 	status = common(&p);
 	if (status == 0)
 		status = p.snap->arch == GCPU_ARCH_X86 ? probe_x86(&p) : probe_arm64(&p);
+	if (status == 0 && gcpu_model_of(kvm))
+		status = take_over_assumed(&p);
 	if (status == 0)
 		status = set_name(&p, o.name);
-	if (status == 0 && snapshot_seal(p.snap))
-		status = error_memory(err);
 	if (status) {
 		gcpu_snapshot_free(p.snap);
 		return status;

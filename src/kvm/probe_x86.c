@@ -31,12 +31,21 @@ static const struct range_fact *indexed(uint32_t leaf)
 static bool has_subleaves(uint32_t leaf)
 {
 	const struct facts *f = &gcpu_facts_x86;
+	uint64_t next = ADDR_CPUID((uint64_t)leaf + 1, 0, 0), last;
+	unsigned lo = 0, hi = f->n_words;
 
-	for (unsigned i = 0; i < f->n_words; i++)
-		if (ADDR_SPACE(f->words[i].addr) == SPACE_CPUID &&
-		    ADDR_LEAF(f->words[i].addr) == leaf && ADDR_SUBLEAF(f->words[i].addr))
-			return true;
-	return indexed(leaf) != NULL;
+	/* words are in the order of their addresses: the last one of the leaf */
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+
+		if (f->words[mid].addr < next)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	last = lo ? f->words[lo - 1].addr : 0;
+	return (ADDR_SPACE(last) == SPACE_CPUID && ADDR_LEAF(last) == leaf && ADDR_SUBLEAF(last)) ||
+	       indexed(leaf) != NULL;
 }
 
 static bool is_structure(uint32_t leaf, const char *kind)

@@ -29,13 +29,20 @@ static int cpuinfo(const struct gcpu_snapshot *s, char *buf, size_t size)
 
 static int parameter(const struct gcpu_snapshot *s, const char *path, char *buf, size_t size)
 {
-	char own[160];
+	static const char before[] = "/sys/module/", between[] = "/parameters/";
+	const char *module = path + strlen(before), *name;
+	size_t n;
 
+	if (strncmp(path, before, strlen(before)) != 0)
+		return -ENOENT;
+	n = strcspn(module, "/");
+	if (strncmp(module + n, between, strlen(between)) != 0)
+		return -ENOENT;
+	name = module + n + strlen(between);
 	for (size_t i = 0; i < s->params.n; i++) {
 		const struct snap_param *p = LIST_AT(&s->params, struct snap_param, i);
 
-		snprintf(own, sizeof(own), "/sys/module/%s/parameters/%s", p->module, p->name);
-		if (strcmp(own, path) == 0)
+		if (strcmp(p->name, name) == 0 && strncmp(p->module, module, n) == 0 && !p->module[n])
 			return give(buf, size, p->value);
 	}
 	return -ENOENT;

@@ -2,6 +2,8 @@
 /* The software KVM: made, taken away, and its operations. */
 #include "sw.h"
 
+#include "supported.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,22 +34,14 @@ static unsigned release_of(const char *text)
 
 static int choose_release(struct gcpu_model *m, const char *series, struct gcpu_error *err)
 {
-	static const char *const known[] = { "6.1", "6.12", "6.18", "7.2" };
-	unsigned own = release_of(m->host->kernel);
+	const char *release = series ? supported_release(series, err) : m->host->kernel;
 
-	m->release = own;
-	if (!series && own)
-		return 0;
-	if (!series)
-		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
-	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(series, known[i]) == 0)
-			m->release = release_of(series);
-	if (m->release == own && release_of(series) != own) {
-		error_set(err, GCPU_ERR_NAME, "no series '%.40s' of kernels", series);
-		error_expected(err, "6.1, 6.12, 6.18 or 7.2");
+	if (series && !release)
 		return GCPU_ERR_NAME;
-	}
+	m->release = release_of(release);
+	if (!m->release)
+		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
+	m->other_kernel = series && m->release != release_of(m->host->kernel);
 	return 0;
 }
 
@@ -113,7 +107,8 @@ static int on(struct gcpu_model *m, struct sw_fd *at, unsigned long request, uin
 		return dispatch(a->system, sw_system_calls, m, NULL, m, SW_SYSTEM, request, arg,
 				a->unknown_system);
 	case SW_VM:
-		return dispatch(a->vm, sw_vm_calls, at->vm, &at->vm->blobs, m, SW_VM, request, arg, -ENOTTY);
+		return dispatch(a->vm, sw_vm_calls, at->vm, &at->vm->blobs, m, SW_VM, request, arg,
+				a->unknown_vm);
 	case SW_VCPU:
 		return dispatch(a->vcpu, sw_vcpu_calls, at->vcpu, &at->vcpu->blobs, m, SW_VCPU, request, arg,
 				a->unknown_vcpu);
@@ -238,9 +233,11 @@ int gcpu_model_new(const struct gcpu_snapshot *host, const struct gcpu_model_opt
 	for (unsigned i = 0; i < 2; i++)
 		if (archs[i]->arch == host->arch)
 			m->arch = archs[i];
+	m->series = o.kernel;
 	status = choose_release(m, o.kernel, err);
 	if (status == 0)
 		status = m->arch->init(m, err);
+	sw_caps_read(m);
 	if (status) {
 		gcpu_model_free(m);
 		return status;

@@ -26,10 +26,13 @@ int sw_run(void *object, uintptr_t arg)
 		enum sw_step step = op->code ? a->step(v, op, v->waits_for_vmm) : SW_DONE;
 
 		v->waits_for_vmm = step == SW_EXIT;
+		if (step != SW_BLOCKED)
+			v->vm->model->moves++;
 		if (step == SW_EXIT)
 			return 0;
 		if (step == SW_BLOCKED)
 			break;
+		v->waited = 0;
 		/* 0 ends a list */
 		v->at = op->code ? v->at + 1 : v->n_ops;
 		if (op->status == GCPU_GUEST_PENDING)

@@ -35,6 +35,8 @@ struct sw_fd {
 	};
 };
 
+#define SW_CAPS 320 /* as many as a probe asks for */
+
 /* What a call left that nothing here needs: given back to the call that reads it. */
 struct sw_blob {
 	unsigned long request;
@@ -49,10 +51,15 @@ struct gcpu_model {
 	struct gcpu_snapshot *computed; /* host, where it is the model's own */
 	const struct sw_arch *arch;
 	unsigned release; /* RELEASE() of the kernel that it plays */
+	const char *series; /* what was asked for, or NULL: only while it is made */
+	bool other_kernel;  /* and it is not the one of the snapshot */
+	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
+	bool overrides;	    /* it puts something else in force than it was given (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
+	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
 	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
@@ -85,8 +92,13 @@ struct sw_vcpu {
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
 	bool waits_for_vmm; /* the operation that ended in an exit is completed by the next run */
+	uint8_t waited;	    /* it waits for a limited time, and has done so: SW_WAITED_* */
 	void *own; /* the architecture's */
 };
+
+/* All others stand still: time is what ends a wait for time alone, and, later, a wait for somebody. */
+#define SW_WAITED_TIME 1U
+#define SW_WAITED_LONG 2U
 
 struct sw_device {
 	struct sw_vm *vm;
@@ -112,7 +124,7 @@ struct sw_arch {
 	size_t run_size; /* of the run page */
 	int (*init)(struct gcpu_model *m, struct gcpu_error *err); /* the host's snapshot has what is needed */
 	const struct sw_call *system, *vm, *vcpu, *device; /* each ends with request 0 */
-	int unknown_system, unknown_vcpu; /* -errno of a call that KVM does not know */
+	int unknown_system, unknown_vm, unknown_vcpu; /* -errno of a call that KVM does not know */
 	/* Of the VM, or of the system where VM is NULL; VALUE is what the snapshot has. */
 	int (*capability)(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 	int (*vm_new)(struct sw_vm *vm);   /* sets .own; 0 or -errno */
@@ -129,6 +141,8 @@ struct sw_arch {
 	/* Kinds of devices; NULL: none. */
 	int (*device_allowed)(struct sw_vm *vm, uint32_t type, uint32_t flags);
 	void (*device_made)(struct sw_device *d);
+	/* A guest that begins afresh: what its own code remembers is gone. NULL: nothing. */
+	void (*fresh)(struct sw_vcpu *v);
 	/* Before the vCPU enters its guest: 0, or -errno and it does not. */
 	int (*enter)(struct sw_vcpu *v);
 	enum sw_step (*step)(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
@@ -148,6 +162,7 @@ void sw_fd_close(struct gcpu_model *m, int fd);
 void sw_fds_free(struct gcpu_model *m);
 
 /* vm.c */
+void sw_caps_read(struct gcpu_model *m);
 /* What the snapshot has of a capability: of a VM, or of the system where VM is NULL. */
 int sw_cap(const struct gcpu_model *m, const struct sw_vm *vm, unsigned number);
 extern const struct sw_call sw_system_calls[], sw_vm_calls[], sw_vcpu_calls[];

@@ -5,17 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int value_of(const struct list *caps, unsigned number)
+void sw_caps_read(struct gcpu_model *m)
 {
-	for (size_t i = 0; i < caps->n; i++)
-		if (LIST_AT(caps, struct snap_cap, i)->number == number)
-			return LIST_AT(caps, struct snap_cap, i)->value;
-	return 0;
+	const struct list *caps[2] = { &m->host->caps_system, &m->host->caps_vm };
+
+	for (int vm = 0; vm < 2; vm++)
+		for (size_t i = 0; i < caps[vm]->n; i++) {
+			const struct snap_cap *c = LIST_AT(caps[vm], struct snap_cap, i);
+
+			if (c->number < SW_CAPS)
+				m->caps[vm][c->number] = c->value;
+		}
 }
 
 int sw_cap(const struct gcpu_model *m, const struct sw_vm *vm, unsigned number)
 {
-	return value_of(vm ? &m->host->caps_vm : &m->host->caps_system, number);
+	return number < SW_CAPS ? m->caps[vm != NULL][number] : 0;
 }
 
 /* The system. */

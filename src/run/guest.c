@@ -2,6 +2,11 @@
 /* The guest port on a real VM: memory, lists of operations, errors. */
 #define _GNU_SOURCE 1
 #include "guest_priv.h"
+#include "boot_arm64.h"
+#include "boot_x86.h"
+#include "../model/port.h"
+#include <guestcpu/guestcpu.h>
+#include <guestcpu/model.h>
 
 #include <errno.h>
 #include <stdarg.h>
@@ -36,14 +41,14 @@ int run_ioctl(const struct run_guest *g, int fd, unsigned long request, const vo
 	return g->kvm.ops->ioctl(g->kvm.ctx, fd, request, (uintptr_t)arg);
 }
 
-uint64_t run_area_address(unsigned vcpu)
+uint64_t run_area_address(const struct run_guest *g, unsigned vcpu)
 {
-	return run_arch_base + GUEST_AREAS + (uint64_t)vcpu * GUEST_AREA_SIZE;
+	return g->base + GUEST_AREAS + (uint64_t)vcpu * GUEST_AREA_SIZE;
 }
 
 struct guest_area *run_area(const struct run_guest *g, unsigned vcpu)
 {
-	return (struct guest_area *)(g->memory + (run_area_address(vcpu) - run_arch_base));
+	return (struct guest_area *)(g->memory + (run_area_address(g, vcpu) - g->base));
 }
 
 static const char *mp_state_name(const struct run_vcpu *v)
@@ -329,8 +334,11 @@ int run_guest_thread(const struct run_guest *g, unsigned vcpu)
 
 void run_guest_plug(struct run_guest *g, unsigned vcpu, int vcpu_fd)
 {
-	if (vcpu < g->n)
-		g->vcpu[vcpu].fd = vcpu_fd;
+	if (vcpu >= g->n)
+		return;
+	g->vcpu[vcpu].fd = vcpu_fd;
+	if (g->sw)
+		sw_port_plug(g->sw, vcpu, vcpu_fd);
 }
 
 void run_guest_pin(struct run_guest *g, unsigned vcpu, int cpu)
@@ -343,7 +351,7 @@ static int set_memory(struct run_guest *g, uint64_t size)
 {
 	struct gk_userspace_memory_region region = {
 		.slot = MEMORY_SLOT,
-		.guest_phys_addr = run_arch_base,
+		.guest_phys_addr = g->base,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)g->memory,
 	};
@@ -358,7 +366,7 @@ static int give_memory(struct run_guest *g, int kvm_fd, struct gcpu_error *err)
 	void *p;
 	int r;
 
-	if (size > run_arch_max)
+	if (size > RUN_MEMORY_MAX)
 		return run_fail(err, GCPU_ERR_MACHINE, 0, "no room for %u vCPUs", g->n);
 	r = kvm->ops->ioctl(kvm->ctx, kvm_fd, GK_GET_VCPU_MMAP_SIZE, 0);
 	if (r < (int)sizeof(struct gk_run))
@@ -371,7 +379,7 @@ static int give_memory(struct run_guest *g, int kvm_fd, struct gcpu_error *err)
 	g->memory = p;
 	g->memory_size = (size_t)size;
 	/* Before KVM may see it: arm64 cleans caches when it maps a page. */
-	r = run_arch_load(g, err);
+	r = gcpu_model_of(kvm) ? 0 : run_arch_load(g, err);
 	if (r)
 		return r;
 	r = set_memory(g, size);
@@ -379,6 +387,48 @@ static int give_memory(struct run_guest *g, int kvm_fd, struct gcpu_error *err)
 		return run_fail(err, GCPU_ERR_KVM, -r, "KVM_SET_USER_MEMORY_REGION: %s", strerror(-r));
 	g->slot_set = 1;
 	return 0;
+}
+
+int run_busy(const struct run_guest *g, unsigned vcpu)
+{
+	return g->sw ? sw_port_busy(g->sw, vcpu) : g->vcpu[vcpu].out || g->vcpu[vcpu].paused;
+}
+
+/* Over a model: nothing of this machine's architecture. */
+
+static int sw_fresh(void *ctx, unsigned vcpu, struct gcpu_error *err)
+{
+	struct run_guest *g = ctx;
+
+	if (g->base == RUN_X86_BASE)
+		return run_x86_boot(&g->vcpu[vcpu], g->base + GUEST_PAYLOAD, err);
+	return run_arm64_boot(&g->vcpu[vcpu], g->base + GUEST_PAYLOAD, g->base + GUEST_PAYLOAD, err);
+}
+
+static int sw_exit(void *ctx, unsigned vcpu, struct gk_run *run)
+{
+	struct run_guest *g = ctx;
+
+	return g->exit_fn && g->exit_fn(g->exit_ctx, vcpu, run);
+}
+
+static int take_model(struct run_guest *g, int kvm_fd, const int *vcpu_fds, const unsigned *vcpu_ids,
+		      struct gcpu_error *err)
+{
+	const struct sw_port_owner owner = { sw_fresh, sw_exit, g };
+	int r = sw_port_new(&g->kvm, kvm_fd, vcpu_fds, vcpu_ids, g->n, &owner, &g->sw, err);
+
+	if (r == 0)
+		g->port = *sw_port_of(g->sw);
+	return r;
+}
+
+static uint64_t base_of(const struct gcpu_kvm *kvm)
+{
+	const struct gcpu_model *m = gcpu_model_of(kvm);
+	enum gcpu_arch arch = m ? gcpu_snapshot_arch(gcpu_model_host(m)) : gcpu_arch_native();
+
+	return arch == GCPU_ARCH_X86 ? RUN_X86_BASE : RUN_ARM64_BASE;
 }
 
 int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *vcpu_fds,
@@ -396,6 +446,7 @@ int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *
 		return run_fail(err, GCPU_ERR_MEMORY, ENOMEM, "out of memory");
 	g->kvm = *kvm;
 	g->vm_fd = vm_fd;
+	g->base = base_of(kvm);
 	g->port.run = port_run;
 	g->port.start = port_start;
 	g->port.finish = port_finish;
@@ -417,6 +468,8 @@ int run_guest_new(const struct gcpu_kvm *kvm, int kvm_fd, int vm_fd, const int *
 		r = run_fail(err, GCPU_ERR_MEMORY, r, "cannot prepare a thread: %s", strerror(r));
 	else
 		r = give_memory(g, kvm_fd, err);
+	if (r == 0 && gcpu_model_of(kvm))
+		r = take_model(g, kvm_fd, vcpu_fds, vcpu_ids, err);
 	if (r) {
 		run_guest_free(g);
 		return r;
@@ -431,6 +484,7 @@ void run_guest_free(struct run_guest *g)
 
 	if (!g)
 		return;
+	sw_port_free(g->sw);
 	for (i = 0; i < g->n; i++) {
 		run_thread_free(&g->vcpu[i]);
 		if (g->vcpu[i].run)
@@ -449,9 +503,9 @@ const struct guest_port *run_guest_port(struct run_guest *g)
 	return &g->port;
 }
 
-uint64_t run_guest_base(void)
+uint64_t run_guest_base(const struct run_guest *g)
 {
-	return run_arch_base;
+	return g->base;
 }
 
 void *run_guest_scratch(struct run_guest *g, unsigned vcpu, uint64_t *ret_address,
@@ -460,14 +514,14 @@ void *run_guest_scratch(struct run_guest *g, unsigned vcpu, uint64_t *ret_addres
 	uint64_t address;
 
 	if (vcpu == RUN_GUEST_SHARED)
-		address = run_arch_base + GUEST_SHARED;
+		address = g->base + GUEST_SHARED;
 	else if (vcpu < g->n)
-		address = run_area_address(vcpu) + GUEST_AREA_SCRATCH;
+		address = run_area_address(g, vcpu) + GUEST_AREA_SCRATCH;
 	else
 		return NULL;
 	*ret_address = address;
 	*ret_size = vcpu == RUN_GUEST_SHARED ? GUEST_SHARED_SIZE : GUEST_AREA_SCRATCH_SIZE;
-	return g->memory + (address - run_arch_base);
+	return g->memory + (address - g->base);
 }
 
 void run_guest_set_exit(struct run_guest *g, int (*fn)(void *ctx, unsigned vcpu, struct gk_run *run),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest port on a real VM: gives the VM memory, loads the payload of
+ * The guest port on a real VM, or on a software KVM's: gives the VM memory, loads the payload of
  * guest/ into it and lets vCPUs work off lists of operations, each on a thread
- * of its own and against the clock.
+ * of its own and against the clock. A software KVM of any architecture works
+ * the lists off itself, without payload, threads and clock.
  *
  * What is taken of the VM: memory slot 0, guest physical memory from
  * run_guest_base() on, and the vCPUs' registers. On arm64 addresses below
@@ -53,7 +54,7 @@ void run_guest_plug(struct run_guest *g, unsigned vcpu, int vcpu_fd);
 void run_guest_free(struct run_guest *g);
 
 /* Where the guest's memory begins. */
-uint64_t run_guest_base(void);
+uint64_t run_guest_base(const struct run_guest *g);
 
 /*
  * Memory to play with: zero at first, seen by the guest at *ret_address, here
@@ -75,7 +76,7 @@ void run_guest_set_exit(struct run_guest *g, int (*fn)(void *ctx, unsigned vcpu,
 			void *ctx);
 
 /*
- * x86 builds only: the next start() without a list is of the owner's own code, as a 32-bit guest
+ * x86 builds and real VMs only: the next start() without a list is of the owner's own code, as a 32-bit guest
  * has it: protected mode with flat segments, without paging, EFER 0, and no IDT, so that an
  * exception is a triple fault. REGS has RIP and what the code wants. The next list begins afresh,
  * in long mode; what is the APIC's stays as it is.
@@ -84,7 +85,7 @@ int run_x86_start32(struct run_guest *g, unsigned vcpu, const struct gk_x86_regs
 		    struct gcpu_error *err);
 
 /*
- * arm64 builds only: place a vGICv3 that the caller made before the vCPUs, and initialise it.
+ * arm64: place a vGICv3 that the caller made before the vCPUs, and initialise it.
  * After all vCPUs are there, before the first runs.
  */
 int run_arm64_gic_init(const struct gcpu_kvm *kvm, int gic_fd, unsigned n_vcpus,

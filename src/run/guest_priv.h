@@ -44,6 +44,8 @@ struct run_vcpu {
 struct run_guest {
 	struct gcpu_kvm kvm;
 	int vm_fd;
+	uint64_t base; /* of RAM */
+	struct sw_port *sw; /* the model's port, or NULL: a real VM */
 	unsigned n;
 	size_t run_size;
 	unsigned char *memory;
@@ -62,7 +64,8 @@ int run_fail(struct gcpu_error *err, int code, int os_error, const char *fmt, ..
 	__attribute__((format(printf, 4, 5)));
 int run_ioctl(const struct run_guest *g, int fd, unsigned long request, const void *arg);
 struct guest_area *run_area(const struct run_guest *g, unsigned vcpu);
-uint64_t run_area_address(unsigned vcpu);
+uint64_t run_area_address(const struct run_guest *g, unsigned vcpu);
+int run_busy(const struct run_guest *g, unsigned vcpu);
 
 /* guest_thread.c */
 
@@ -75,8 +78,10 @@ int run_thread_wait(struct run_vcpu *v, const struct timespec *deadline);
 
 /* guest_x86.c, guest_arm64.c */
 
-/* Base of RAM; the most that may follow. */
-extern const uint64_t run_arch_base, run_arch_max;
+/* Where RAM begins; the most that may follow: devices come then. */
+#define RUN_X86_BASE 0x0U
+#define RUN_ARM64_BASE 0x40000000U
+#define RUN_MEMORY_MAX 0xc0000000U
 /* The payload, and the tables in guest memory: once. */
 int run_arch_load(struct run_guest *g, struct gcpu_error *err);
 /* Registers of a vCPU that is to start from the beginning. */

@@ -4,22 +4,15 @@
  * before its first instruction is laid out here: page tables that map 4 GiB
  * one to one (the local APIC is in there), GDT, IDT, and a TSS for each vCPU.
  *
- * Tables from run_arch_base + GUEST_TABLES: PML4, PDPT, five page directories,
- * GDT, IDT, one page each.
+ * Where they are: boot_x86.h.
  */
 #include "guest_priv.h"
 
 #include <string.h>
 
 #include "../kvm/abi_x86.h"
+#include "boot_x86.h"
 #include "payload.h"
-
-#define PAGE 0x1000ULL
-#define PML4 (GUEST_TABLES + 0 * PAGE)
-#define PDPT (GUEST_TABLES + 1 * PAGE)
-#define PD (GUEST_TABLES + 2 * PAGE)
-#define GDT (GUEST_TABLES + 7 * PAGE)
-#define IDT (GUEST_TABLES + 8 * PAGE)
 
 #define PTE_TABLE 0x23ULL /* present, writable, accessed */
 #define PTE_2M 0xe3ULL	  /* the same, dirty, a large page */
@@ -30,17 +23,8 @@
 #define GDT_DATA 0x00cf93000000ffffULL
 #define GDT_USER 0x0000600000000000ULL /* DPL 3 */
 #define GDT_CODE32 0x00cf9b000000ffffULL
-#define GDT_LIMIT (GUEST_X86_SEL_CODE32 + 7)
 #define TSS_RSP0 4
 
-#define CR0_BITS 0x80010033ULL /* PG WP NE ET MP PE */
-#define CR4_BITS 0x20ULL       /* PAE; not OSXSAVE, new kernels refuse it before CPUID */
-#define EFER_BITS 0x500ULL     /* LMA LME */
-#define CR0_BITS32 0x33ULL     /* without PG and WP */
-#define RFLAGS_BITS 2ULL
-
-const uint64_t run_arch_base = 0;
-const uint64_t run_arch_max = 0xc0000000; /* devices from there on */
 const char run_arch_pc_name[] = "RIP";
 
 static struct guest_head payload_head(void)
@@ -53,7 +37,7 @@ static struct guest_head payload_head(void)
 
 static void put64(struct run_guest *g, uint64_t address, uint64_t value)
 {
-	memcpy(g->memory + (address - run_arch_base), &value, sizeof(value));
+	memcpy(g->memory + (address - g->base), &value, sizeof(value));
 }
 
 static void build_pages(struct run_guest *g)
@@ -93,7 +77,7 @@ int run_arch_load(struct run_guest *g, struct gcpu_error *err)
 {
 	const struct guest_head head = payload_head();
 
-	if (head.magic != GUEST_HEAD_MAGIC || head.load != run_arch_base + GUEST_PAYLOAD ||
+	if (head.magic != GUEST_HEAD_MAGIC || head.load != g->base + GUEST_PAYLOAD ||
 	    sizeof(gcpu_payload) > GUEST_PAYLOAD_MAX)
 		return run_fail(err, GCPU_ERR_INTERNAL, 0, "the payload was linked for elsewhere");
 	memcpy(g->memory + GUEST_PAYLOAD, gcpu_payload, sizeof(gcpu_payload));
@@ -102,126 +86,26 @@ int run_arch_load(struct run_guest *g, struct gcpu_error *err)
 	return 0;
 }
 
-static struct gk_x86_segment segment(uint16_t selector, uint8_t type, int code)
-{
-	struct gk_x86_segment s = {
-		.limit = 0xffffffff,
-		.selector = selector,
-		.type = type,
-		.present = 1,
-		.s = 1,
-		.g = 1,
-		.l = code ? 1 : 0,
-		.db = code ? 0 : 1,
-	};
-
-	return s;
-}
-
-/* All but what differs with the mode. */
-static int get_sregs(struct run_vcpu *v, struct gk_x86_sregs *s)
-{
-	int r;
-
-	/* The APIC's base is to stay what it is. */
-	r = run_ioctl(v->guest, v->fd, GK_GET_SREGS, s);
-	if (r < 0)
-		return r;
-	s->ds = segment(GUEST_X86_SEL_DATA, 3, 0);
-	s->es = s->fs = s->gs = s->ss = s->ds;
-	memset(&s->tr, 0, sizeof(s->tr));
-	s->tr.base = run_area_address(v->index) + GUEST_AREA_TSS;
-	s->tr.limit = 0x67;
-	s->tr.selector = GUEST_X86_SEL_TSS;
-	s->tr.type = 11;
-	s->tr.present = 1;
-	memset(&s->ldt, 0, sizeof(s->ldt));
-	s->ldt.type = 2;
-	s->ldt.unusable = 1;
-	s->gdt = (struct gk_x86_dtable){.base = GDT, .limit = GDT_LIMIT};
-	s->cr2 = s->cr3 = s->cr4 = s->cr8 = 0;
-	memset(s->interrupt_bitmap, 0, sizeof(s->interrupt_bitmap));
-	return 0;
-}
-
-static int set_sregs(struct run_vcpu *v)
-{
-	struct gk_x86_sregs s = {.cr0 = 0};
-	int r = get_sregs(v, &s);
-
-	if (r < 0)
-		return r;
-	s.cs = segment(GUEST_X86_SEL_CODE, 11, 1);
-	s.idt = (struct gk_x86_dtable){.base = IDT, .limit = 256 * 16 - 1};
-	s.cr0 = CR0_BITS;
-	s.cr3 = PML4;
-	s.cr4 = CR4_BITS;
-	s.efer = EFER_BITS;
-	return run_ioctl(v->guest, v->fd, GK_SET_SREGS, &s);
-}
-
-static int set_sregs32(struct run_vcpu *v)
-{
-	struct gk_x86_sregs s = {.cr0 = 0};
-	int r = get_sregs(v, &s);
-
-	if (r < 0)
-		return r;
-	s.cs = segment(GUEST_X86_SEL_CODE32, 11, 0);
-	s.idt = (struct gk_x86_dtable){.base = 0};
-	s.cr0 = CR0_BITS32;
-	s.efer = 0;
-	return run_ioctl(v->guest, v->fd, GK_SET_SREGS, &s);
-}
-
-static int set_state(struct run_vcpu *v, int (*sregs)(struct run_vcpu *v), const struct gk_x86_regs *regs,
-		     struct gcpu_error *err)
-{
-	/* All but the first wait for a SIPI if the APIC is in the kernel. */
-	const struct gk_mp_state mp = {.mp_state = GK_MP_STATE_RUNNABLE};
-	const char *what = "KVM_SET_MP_STATE";
-	int r;
-
-	r = run_ioctl(v->guest, v->fd, GK_SET_MP_STATE, &mp);
-	if (r >= 0) {
-		what = "KVM_SET_SREGS";
-		r = sregs(v);
-	}
-	if (r >= 0) {
-		what = "KVM_SET_REGS";
-		r = run_ioctl(v->guest, v->fd, GK_SET_REGS, regs);
-	}
-	if (r < 0)
-		return run_fail(err, GCPU_ERR_KVM, -r, "vCPU %u: %s: %s", v->index, what, strerror(-r));
-	return 0;
-}
-
 int run_arch_start(struct run_vcpu *v, struct gcpu_error *err)
 {
-	const uint64_t area = run_area_address(v->index);
-	const struct gk_x86_regs regs = {
-		.rip = payload_head().entry,
-		.rflags = RFLAGS_BITS,
-		.rdi = area,
-		.rsp = area + GUEST_AREA_STACK - 16,
-	};
+	const uint64_t area = run_area_address(v->guest, v->index);
 
 	put64(v->guest, area + GUEST_AREA_TSS + TSS_RSP0, area + GUEST_AREA_TRAP_STACK);
-	return set_state(v, set_sregs, &regs, err);
+	return run_x86_boot(v, payload_head().entry, err);
 }
 
 int run_x86_start32(struct run_guest *g, unsigned vcpu, const struct gk_x86_regs *regs,
 		    struct gcpu_error *err)
 {
-	struct gk_x86_regs r = *regs;
 	struct run_vcpu *v;
 
-	if (vcpu >= g->n || g->vcpu[vcpu].out || g->vcpu[vcpu].paused)
+	if (vcpu >= g->n || run_busy(g, vcpu))
 		return run_fail(err, GCPU_ERR_ARGUMENT, 0, "no vCPU number %u, or it runs", vcpu);
+	if (g->sw)
+		return run_fail(err, GCPU_ERR_MACHINE, 0, "a model of KVM executes no code of its owner's");
 	v = &g->vcpu[vcpu];
-	r.rflags |= RFLAGS_BITS;
 	v->fresh = 1;
-	return set_state(v, set_sregs32, &r, err);
+	return run_x86_boot32(v, regs, err);
 }
 
 int run_arch_pc(struct run_vcpu *v, uint64_t *ret)

@@ -283,6 +283,9 @@ def odd_hosts():
     """Hosts that offer what cannot be, and those with a rare offer."""
     fresh = new(amd())
     yield x86('intel-no-state', '6.18', no_state())
+    doc = x86('computed', '6.18', intel())
+    doc['origin'], doc['assumed'] = 'computed', [{'what': 'kvm_intel.nested', 'value': '1', 'why': 'on by default'}]
+    yield doc
     t = intel()
     t.change(0x7, 'b', bits(2))
     t.change(0x7, 'c', bits(30))

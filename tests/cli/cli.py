@@ -14,7 +14,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TOOL = os.path.abspath(os.environ.get("GUESTCPU", os.path.join(ROOT, "build/guestcpu")))
-COMMANDS = ["probe", "features", "plan", "explain", "verify"]
+COMMANDS = ["probe", "features", "plan", "explain", "verify", "conform", "trace", "sim"]
 ERROR_KEYS = ["code", "text", "expected", "offset", "length", "line", "errno", "near"]
 
 

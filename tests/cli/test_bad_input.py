@@ -378,6 +378,44 @@ class Snapshots(cli.Test):
             self.assertIn(name, error["near"])
 
 
+class Cpuid(cli.Test):
+    """CPUID of a bare CPU as text."""
+    LEAF0 = b"   0x00000000 0x00: eax=0x00000001 ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65\n"
+
+    def refuses(self, name, data, said, *more, code=2):
+        path = write("dump.txt", data)
+        _, error = self.fails(code, name, "probe", "--from-cpuid", path, *(more or ("--kernel", "6.12")))
+        self.assertIn(said, error["text"])
+        return error
+
+    def test_dumps(self):
+        for data, said in ((b"", "no line of CPUID"), (b"\x7fELF\x02\x01\x01\0\0\0", "not a text"),
+                           (b"a letter\nto somebody\n", "no line of CPUID"),
+                           (b"CPUID 00000001: 00A00F11-00800800-7EDA320B-178BFBFF\n", "no leaf 0"),
+                           (self.LEAF0 + b"   0x00000001 0x00: eax=0x1\n", "line 2"),
+                           (self.LEAF0.replace(b"68747541", b"00414956"), "another vendor"),
+                           (b"{}", "schema")):
+            with self.subTest(said=said):
+                error = self.refuses("document", data, said)
+                self.assertTrue(error["expected"])
+        self.fails(3, "kvm", "probe", "--from-cpuid", "/nonexistent/dump.txt", "--kernel", "6.12")
+
+    def test_kernels(self):
+        for series in ("5.10", "6", "6.12-rc1", "newest", "", "6.120"):
+            with self.subTest(series=series):
+                error = self.refuses("name", self.LEAF0, "no such kernel series", "--kernel", series)
+                self.assertIn("6.1, 6.12, 6.18, 7.2", error["expected"])
+
+    def test_options(self):
+        path = write("dump.txt", self.LEAF0)
+        for args in (("--from-cpuid", path), ("--kernel", "6.12"),
+                     *(("--from-cpuid", path, "--kernel", "6.12", *more) for more in (
+                         ("--host", "x86-amd-max-6-1"), ("--kvm", "/dev/kvm"), ("--no-trial",), ("--arch", "arm64")))):
+            with self.subTest(args=args):
+                self.fails(2, "argument", "probe", *args)
+        self.fails(2, "argument", "plan", "--from-cpuid", path)
+
+
 class Kvm(cli.Test):
     """--kvm and /dev/kvm. Exit 3, whatever the command."""
 

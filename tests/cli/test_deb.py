@@ -111,8 +111,8 @@ class Packages(cli.Test):
         self.assertEqual(sorted(set(files["libguestcpu-dev"]) - set(headers)),
                          [f"{lib}/libguestcpu.a", f"{lib}/libguestcpu.so", f"{lib}/pkgconfig/guestcpu.pc",
                           "usr/share/man/man3/libguestcpu.3.gz"])
-        self.assertEqual(files["guestcpu"], ["usr/bin/guestcpu", "usr/share/bash-completion/completions/guestcpu",
-                                             "usr/share/man/man1/guestcpu.1.gz"])
+        self.assertEqual(files["guestcpu"], ["usr/bin/guestcpu", f"{lib}/guestcpu/libguestcpu-sim.so",
+                                             "usr/share/bash-completion/completions/guestcpu", "usr/share/man/man1/guestcpu.1.gz"])
 
     def test_depends(self):
         def depends(package):
@@ -129,6 +129,10 @@ class Packages(cli.Test):
         for host in cli.a_host("x86"), cli.a_host("arm64"):
             args = ["plan", "--host", host, "-c", "host", "--json"]
             self.assertEqual(call(tool, *args, env=self.env), call(cli.TOOL, *args))
+        # the library that it preloads is found where the package has it
+        self.assertIn(os.path.join(os.path.realpath(self.libdir), "guestcpu/libguestcpu-sim.so"),
+                      subprocess.run([tool, "trace", "--", "sh", "-c", "echo $LD_PRELOAD >&2"], env=self.env,
+                                     capture_output=True, text=True, check=False).stderr)
         if not cli.kvm_missing():
             # the payload was built with a package's flags
             call(tool, "verify", "-c", "host,-kvm-pv-eoi" if os.uname().machine == "x86_64" else "host", env=self.env)

@@ -30,7 +30,7 @@ MACHINES = {
             ["--irqchip", "split", "--x2apic-ids", "--handles", "msi-ext-dest-id,map-gpa-range,migration-control"]],
     "arm64": [["--vcpus", "4"], ["--gic", "none"], ["--gic", "v2", "--smp", "2,cores=2"]],
 }
-PAGES = ("snapshot", "plan", "verify", "explain", "features")
+PAGES = ("snapshot", "plan", "verify", "explain", "features", "conform")
 SMALL = ("error", "hosts", "models", "presets") # on one page
 ENTRY = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"]
 
@@ -103,6 +103,35 @@ class Documents(cli.Test):
             self.check_plan(plan)
             self.assertIn("guest-view", [f["id"] for f in plan["findings"]])
             self.assertEqual(plan["host"]["hash"], doc["hash"])
+
+    def test_computed(self):
+        """A host that is computed is one everywhere, and says what it is."""
+        dump = os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt")
+        path = os.path.join(cli.scratch(), "computed.json")
+        doc = self.valid("snapshot", self.exits(0, "probe", "--from-cpuid", dump, "--kernel", "6.12", "--name", "rome"))
+        self.assertEqual((doc["origin"], doc["name"], doc["host"]["kernel"][:5], "trial" in doc), ("computed", "rome", "6.12.", False))
+        self.assertIn("kernel options", [a["what"] for a in doc["assumed"]])
+        told = self.exits(0, "probe", "--from-cpuid", dump, "--kernel", "6.12", "--name", "x", "-o", path)
+        self.assertIn("computed, not measured", told.out)
+        again = self.valid("snapshot", self.exits(0, "probe", "--host", path))
+        self.assertEqual(again["assumed"], doc["assumed"], "not canonical")
+        plan = self.valid("plan", self.exits(0, "plan", "--host", path, "--json", "-c", "host,pv=safe"))
+        self.check_plan(plan)
+        self.assertEqual([f["id"] for f in plan["findings"]].count("computed"), 1)
+        self.assertNotIn("computed", [f["id"] for f in self.exits(0, "plan", "--host", "x86-amd-rome-6-12", "--json").json()["findings"]])
+        self.exits(0, "features", "--host", path, "--missing", "avx512*")
+        self.exits(0, "explain", "--host", path, "avx512f")
+
+    def test_computed_from_a_snapshot(self):
+        """Another kernel on a host that was measured: what it has is KVM's of that kernel."""
+        for old, series, new in (("6-1", "6.12", "6-12"), ("6-12", "6.1", "6-1")):
+            path = os.path.join(cli.ROOT, f"data/hosts/x86-amd-max-{old}.json")
+            doc = self.exits(0, "probe", "--from-cpuid", path, "--kernel", series).json()
+            want = self.exits(0, "probe", "--host", f"x86-amd-max-{new}").json()
+            for table in ("supported", "emulated", "hyperv", "native"):
+                self.assertEqual(doc["cpuid"][table], want["cpuid"][table], table)
+            self.assertEqual(doc["capabilities"], want["capabilities"])
+            self.assertEqual(doc["host"]["parameters"], self.exits(0, "probe", "--host", path).json()["host"]["parameters"])
 
     def test_bundled_snapshots_are_canonical(self):
         for name in cli.bundled():

@@ -18,6 +18,12 @@ class Examples(cli.Test):
     def test_plan(self):
         examples.check_plan(self, os.environ["EXAMPLE_PLAN"])
 
+    def test_vmm_test(self):
+        """A VMM's own test on the software KVM; needs no KVM."""
+        done = examples.run(os.environ["EXAMPLE_VMM_TEST"])
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(done.stdout.count(": ok\n"), 3)
+
     def test_vmm(self):
         examples.check_vmm(self, os.environ["EXAMPLE_VMM"])
 

@@ -12,7 +12,7 @@ import sys
 import cli
 import examples
 
-HEADERS = ["catalogue.h", "error.h", "feature.h", "guestcpu.h", "kvm.h", "machine.h", "plan.h", "request.h",
+HEADERS = ["catalogue.h", "error.h", "feature.h", "guestcpu.h", "kvm.h", "machine.h", "model.h", "plan.h", "request.h",
            "snapshot.h", "verify.h"]
 
 PROGRAM = r"""
@@ -147,12 +147,15 @@ class Install(cli.Test):
         lib = os.path.relpath(self.libdir, usr)
         self.assertTrue(lib.startswith("lib"), lib)
         expected += [f"{lib}/{name}" for name in ("libguestcpu.a", "libguestcpu.so", "libguestcpu.so.0",
-                                                  f"libguestcpu.so.{version}", "pkgconfig/guestcpu.pc")]
+                                                  f"libguestcpu.so.{version}", "guestcpu/libguestcpu-sim.so",
+                                                  "pkgconfig/guestcpu.pc")]
         found = [os.path.relpath(os.path.join(folder, name), self.image)
                  for folder, _, names in os.walk(self.image) for name in names]
         self.assertEqual(sorted(found), sorted("usr/" + name for name in expected))
         installed = os.path.join(usr, "bin/guestcpu")
         self.assertEqual(call(installed, "--version"), call(cli.TOOL, "--version"))
+        traced = subprocess.run([installed, "trace", "--", "sh", "-c", "echo $LD_PRELOAD >&2"], capture_output=True, text=True, check=False)
+        self.assertIn(os.path.join(os.path.realpath(self.libdir), "guestcpu/libguestcpu-sim.so"), traced.stderr)
         self.assertNotIn(self.place.encode(), call("readelf", "-d", installed) if shutil.which("readelf") else b"")
         # the map keeps everything else inside
         names = call("nm", "-D", "--defined-only", os.path.join(self.libdir, "libguestcpu.so")).decode()

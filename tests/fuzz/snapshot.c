@@ -67,6 +67,13 @@ static void same(const struct gcpu_snapshot *a, const struct gcpu_snapshot *b)
 		MUST(same_text(x->module, y->module) && same_text(x->name, y->name));
 		MUST(same_text(x->value, y->value));
 	}
+	MUST(a->computed == b->computed && a->assumed.n == b->assumed.n);
+	for (size_t i = 0; i < a->assumed.n; i++) {
+		const struct snap_assumed *x = LIST_AT(&a->assumed, struct snap_assumed, i);
+		const struct snap_assumed *y = LIST_AT(&b->assumed, struct snap_assumed, i);
+
+		MUST(same_text(x->what, y->what) && same_text(x->value, y->value) && same_text(x->why, y->why));
+	}
 	MUST(same_list(&a->caps_system, &b->caps_system, sizeof(struct snap_cap)));
 	MUST(same_list(&a->caps_vm, &b->caps_vm, sizeof(struct snap_cap)));
 	for (int t = 0; t < SNAP_TABLES; t++)

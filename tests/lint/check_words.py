@@ -19,6 +19,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OPTION = re.compile(r"^  (?:(-\w),|   ) (--[\w-]+)(?: (\S+))?  +(\S.*)$")
 GLOBAL = ""
+# Options that are something else in another command; each of their forms stands in the page.
+TWO_FORMS = {"--on"}
 
 wrong = []
 
@@ -57,7 +59,10 @@ class Help:
         self.all = {}
         for command, options in self.options.items():
             for name, fact in options.items():
-                if self.all.setdefault(name, fact) != fact:
+                forms = self.all.setdefault(name, [])
+                if fact not in forms:
+                    forms.append(fact)
+                if len(forms) > 1 and name not in TWO_FORMS:
                     complain(f"guestcpu {command} --help", f"'{name}' differs from elsewhere")
 
     @staticmethod
@@ -109,7 +114,7 @@ def check_synopsis(where, lines, h):
         expected = set(h.options[command]) - {"--help"}
         same(where, f"SYNOPSIS of {command}", expected, found[command])
         for name in expected & set(found[command]):
-            if bool(found[command][name]) != bool(h.all[name][1]):
+            if bool(found[command][name]) != bool(h.options[command][name][1]):
                 complain(where, f"SYNOPSIS of {command}: '{name}' and its value")
 
 
@@ -118,15 +123,16 @@ def check_options(where, lines, h):
     for line in lines:
         m = re.match(r"\.It (?:Fl (\w) , )?Fl -([\w-]+)(?: (.*))?$", line)
         if m:
-            if "--" + m.group(2) in found:
+            value = re.sub(r"\b(Cm|Ar|Ns)\b|\s", "", m.group(3) or "") or None
+            form = (m.group(1) and "-" + m.group(1), value)
+            if form in found.get("--" + m.group(2), []):
                 complain(where, f"OPTIONS has '--{m.group(2)}' twice")
-            value = re.sub(r"\b(Cm|Ar)\b|\s", "", m.group(3) or "") or None
-            found["--" + m.group(2)] = (m.group(1) and "-" + m.group(1), value)
+            found.setdefault("--" + m.group(2), []).append(form)
         elif line.startswith(".It"):
             complain(where, f"OPTIONS: cannot read '{line}'")
     same(where, "OPTIONS", h.all, found)
     for name in set(h.all) & set(found):
-        if h.all[name] != found[name]:
+        if sorted(h.all[name], key=str) != sorted(found[name], key=str):
             complain(where, f"OPTIONS: {name} is {found[name]}, not {h.all[name]}")
 
 
@@ -224,7 +230,7 @@ def check_line(where, line, h):
         if words[0] != "COMMAND" and words[0] not in h.words(GLOBAL):
             complain(where, f"no such command: '{line}'")
         return
-    for word in words[1:]:
+    for word in words[1:words.index("--") if "--" in words else None]:
         option = word.strip("[]").split("=")[0]
         if option.startswith("-") and option != "-" and option not in h.words(words[0]):
             complain(where, f"no such option '{option}' of {words[0]}: '{line}'")

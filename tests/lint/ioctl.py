@@ -12,7 +12,8 @@ from common import finish, our_files, read, symbols, without_comments
 # Direct ways into the kernel, and the only objects that may use them. What the throw-away VMM in
 # src/run does, it does through the seam, as the library; but what withholds pages of the guest's memory has
 # to be had by a system call that libc does not know. The command asks a terminal for its width.
-DOORS = {"ioctl": ["kvm_real.c.o", "tools_term.c.o"], "syscall": ["kvm_real.c.o", "kvm_cpuid_x86.c.o", "run_withhold.c.o"], "prctl": [], "arch_prctl": []}
+DOORS = {"ioctl": ["kvm_real.c.o", "tools_term.c.o"], "syscall": ["kvm_real.c.o", "kvm_cpuid_x86.c.o", "run_withhold.c.o", "sim_signals.c.o"],
+         "prctl": ["sim_launch.c.o"], "arch_prctl": []}
 
 # The core does not ask which architecture it is on. Each word of one that it says has a reason here.
 ARCH_ALLOWED = {
@@ -60,7 +61,9 @@ def arch_questions(source, name, allowed, used):
 def main(source, build, *archives):
     problems, looked, used = [], 0, set()
     allowed = {(name, word) for name, words in ARCH_ALLOWED for word in words.split()}
-    objects = list(archives) + glob.glob(os.path.join(build, "guestcpu.p", "*.o"))
+    objects = list(archives)
+    for program in "guestcpu", "libguestcpu-sim.so":
+        objects += glob.glob(os.path.join(build, program + ".p", "*.o"))
     problems += doors(objects)
     for name in our_files(source):
         if not name.endswith((".c", ".h")):

@@ -275,7 +275,7 @@ static void test_code32(struct live *l, unsigned vcpu)
 
 	live_run(l, vcpu, &op, 1, 0, 0, NULL);
 	memory = run_guest_scratch(l->guest, RUN_GUEST_SHARED, &address, &size);
-	memory -= address - run_guest_base();
+	memory -= address - run_guest_base(l->guest);
 	memcpy(memory + CODE32, code32, sizeof(code32));
 	memset(memory + DATA32, 0, sizeof(seen));
 	r = run_x86_start32(l->guest, vcpu, &regs, &err);
@@ -311,7 +311,7 @@ static void test_fault32(struct live *l, unsigned vcpu)
 	int r;
 
 	memory = run_guest_scratch(l->guest, RUN_GUEST_SHARED, &address, &size);
-	memcpy(memory + CODE32 - (address - run_guest_base()), "\x0f\x0b", 2); /* ud2 */
+	memcpy(memory + CODE32 - (address - run_guest_base(l->guest)), "\x0f\x0b", 2); /* ud2 */
 	r = run_x86_start32(l->guest, vcpu, &regs, &err);
 	if (!r)
 		r = port->start(port->ctx, vcpu, NULL, 0, &err);

@@ -85,6 +85,8 @@ struct body {
 };
 
 static struct unit_text x86_text, arm64_text;
+static struct gcpu_snapshot *rome; /* the last bundled one: a host of x86 */
+static struct unit_text rome_text;
 static struct gcpu_snapshot *x86, *arm64;
 static struct gcpu_request *x86_request, *arm64_request;
 static struct gcpu_plan *x86_plan, *arm64_plan;
@@ -170,6 +172,48 @@ static int parse_fingerprint(void)
 	CHECK(!s || strcmp(gcpu_snapshot_name(s), "arm64-0x0-6.1-guest") == 0, "%s", gcpu_snapshot_name(s));
 	gcpu_snapshot_free(s);
 	return status;
+}
+
+static int run_computed(const char *text, size_t n, const char *kernel)
+{
+	struct gcpu_snapshot *s = NULL;
+	struct gcpu_error err = { 0 };
+	int status = check_error(gcpu_snapshot_from_cpuid(text, n, kernel, NULL, &s, &err), &err);
+
+	CHECK(status == 0 || !s, "written on failure");
+	wrote = 0;
+	memory.on = false;
+	if (status == 0)
+		CHECK(gcpu_snapshot_write(s, count, &wrote) == 0, "write");
+	memory.on = true;
+	gcpu_snapshot_free(s);
+	return status;
+}
+
+/* A CPU with a name, caches, a save area, and facts to assume. */
+static int computed_text(void)
+{
+	static const char text[] =
+		"CPUID 00000000: 0000000D-68747541-444D4163-69746E65\n"
+		"CPUID 00000001: 00A00F11-00800800-7EDA320B-178BFBFF\n"
+		"CPUID 00000007: 00000000-219C97A9-0040068C-00000010 [SL 00]\n"
+		"CPUID 0000000D: 00000007-00000340-00000340-00000000 [SL 00]\n"
+		"CPUID 0000000D: 00000001-00000000-00000000-00000000 [SL 01]\n"
+		"CPUID 0000000D: 00000100-00000240-00000000-00000000 [SL 02]\n"
+		"CPUID 80000000: 8000000A-68747541-444D4163-69746E65\n"
+		"CPUID 80000001: 00A00F11-40000000-75C237FF-2FD3FBFF\n"
+		"CPUID 80000002: 20444D41-43595045-31373720-34362033\n"
+		"CPUID 80000003: 726F432D-72502065-7365636F-20726F73\n"
+		"CPUID 80000004: 20202020-20202020-20202020-00202020\n"
+		"CPUID 8000000A: 00000001-00008000-00000000-101B9CFF\n";
+
+	return run_computed(text, sizeof(text) - 1, "6.12");
+}
+
+/* From a snapshot, which has parameters as well. */
+static int computed_snapshot(void)
+{
+	return run_computed(rome_text.s, rome_text.n, "7.2");
 }
 
 /* More values than one block holds, more keys than are compared each with each, and escapes. */
@@ -373,6 +417,7 @@ static const struct body bodies[] = {
 	{ "gcpu_request_parse x86", request_x86 },   { "gcpu_request_parse arm64", request_arm64 },
 	{ "gcpu_snapshot_parse x86", parse_x86 },    { "gcpu_snapshot_parse arm64", parse_arm64 },
 	{ "gcpu_snapshot_parse of a fingerprint", parse_fingerprint },
+	{ "gcpu_snapshot_from_cpuid text", computed_text }, { "gcpu_snapshot_from_cpuid snapshot", computed_snapshot },
 	{ "document_parse", read_document },	     { "gcpu_snapshot_write", write_snapshot },   { "gcpu_plan_make x86", plan_x86 },
 	{ "gcpu_plan_make arm64", plan_arm64 },	     { "gcpu_plan_write_json x86", write_x86 },
 	{ "gcpu_plan_write_json arm64", write_arm64 }, { "gcpu_plan_write_cpuid_raw", write_raw },
@@ -429,7 +474,9 @@ static void prepare(void)
 	arm64 = host_arm64();
 	gcpu_machine_init(&m);
 	m.vcpus = 3;
-	if (gcpu_snapshot_write(x86, unit_write, &x86_text) ||
+	if (gcpu_snapshot_bundled(gcpu_snapshot_bundled_name(gcpu_n_hosts - 1), &rome, NULL) ||
+	    gcpu_snapshot_write(rome, unit_write, &rome_text) ||
+	    gcpu_snapshot_write(x86, unit_write, &x86_text) ||
 	    gcpu_snapshot_write(arm64, unit_write, &arm64_text) ||
 	    gcpu_request_parse(GCPU_ARCH_X86, "host,+avx512f,-x2apic,+kvm-pv-unhalt,pv=safe", &x86_request, NULL) ||
 	    gcpu_request_parse(GCPU_ARCH_ARM64, "host,FEAT_RNG=off,+FEAT_SHA512", &arm64_request, NULL) ||
@@ -451,5 +498,7 @@ int main(void)
 	gcpu_snapshot_free(arm64);
 	free(x86_text.s);
 	free(arm64_text.s);
+	gcpu_snapshot_free(rome);
+	free(rome_text.s);
 	return unit_end();
 }

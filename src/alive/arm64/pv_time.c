@@ -124,7 +124,7 @@ static void attribute(struct lab *lab, struct outcome *out)
 
 	lab_memory(lab, 0, &at);
 	skewed = set_address(lab, at + ALIGNED / 2);
-	nowhere = set_address(lab, run_guest_base() / 2);
+	nowhere = set_address(lab, run_guest_base(lab->guest) / 2);
 	right = set_address(lab, at);
 	second = set_address(lab, at + ALIGNED);
 	observe(out,

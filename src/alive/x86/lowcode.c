@@ -17,7 +17,7 @@ volatile unsigned char *low_code(struct lab *lab, const unsigned char *code, siz
 	uint64_t at;
 	unsigned char *memory = lab_memory(lab, LAB_SHARED, &at);
 
-	memory -= at - run_guest_base();
+	memory -= at - run_guest_base(lab->guest);
 	memcpy(memory + LOW_CODE, code, n);
 	memset(memory + LOW_DATA, 0, LOW_DATA_SIZE);
 	return memory + LOW_DATA;

@@ -180,25 +180,28 @@ static int derive(struct gcpu_plan *p, struct gcpu_error *err)
 	return 0;
 }
 
-/* MPIDR_EL1 as KVM makes it of the vCPU's id: 16 in a cluster, for the GIC's sake. */
-static uint64_t vcpu_word(const struct gcpu_plan *p, unsigned vcpu, unsigned word)
+uint64_t arm64_mpidr(uint64_t value, uint64_t id)
 {
 	static const struct {
 		unsigned field, shift;
 	} parts[] = { { ARM64_F_MPIDR_EL1_AFF0, 0 },
 		      { ARM64_F_MPIDR_EL1_AFF1, 4 },
 		      { ARM64_F_MPIDR_EL1_AFF2, 12 } };
-	uint64_t value = p->value[word], id = p->vcpu_ids[vcpu];
 
-	if (word != p->facts->fields[ARM64_F_MPIDR_EL1_AFF0].word)
-		return value;
 	for (unsigned i = 0; i < 3; i++) {
-		const struct field_fact *f = &p->facts->fields[parts[i].field];
+		const struct field_fact *f = &gcpu_facts_arm64.fields[parts[i].field];
 		uint64_t part = i == 0 ? id & 15 : id >> parts[i].shift & field_mask(f);
 
 		value = (value & ~(field_mask(f) << f->lsb)) | part << f->lsb;
 	}
 	return value;
+}
+
+static uint64_t vcpu_word(const struct gcpu_plan *p, unsigned vcpu, unsigned word)
+{
+	if (word != p->facts->fields[ARM64_F_MPIDR_EL1_AFF0].word)
+		return p->value[word];
+	return arm64_mpidr(p->value[word], p->vcpu_ids[vcpu]);
 }
 
 const struct arch gcpu_arch_arm64 = {

@@ -5,6 +5,9 @@
 
 #include "core/plan.h"
 
+/* MPIDR_EL1 as KVM makes it of the vCPU's id: 16 in a cluster, for the GIC's sake. */
+uint64_t arm64_mpidr(uint64_t value, uint64_t id);
+
 /* recipe.c */
 int arm64_recipe(struct gcpu_plan *p);
 

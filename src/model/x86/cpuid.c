@@ -9,7 +9,6 @@
 
 #define CR4_OSXSAVE (1ULL << 18)
 #define CR4_PKE (1ULL << 22)
-#define APIC_BASE_ENABLED (1ULL << 11)
 #define MISC_ENABLE_MWAIT (1ULL << 18)
 #define QUIRK_MISC_ENABLE_NO_MWAIT (1ULL << 4)
 #define SAVE_AREA 576 /* of the legacy state and the header */

@@ -78,6 +78,10 @@ static const struct {
 
 enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete)
 {
+	enum sw_step step;
+
+	if (x86_step_event(x86_vcpu(v), op, &step) || x86_step_more(x86_vcpu(v), op, complete, &step))
+		return step;
 	if (op->code == GCPU_GUEST_RDMSR)
 		return x86_guest_rdmsr(x86_vcpu(v), op, complete);
 	if (op->code == GCPU_GUEST_WRMSR)

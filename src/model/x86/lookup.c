@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define HYPERVISOR_FIRST 0x40000000U
-#define HYPERVISOR_LAST 0x4fffffffU
+#define CLASS(leaf) ((leaf) & 0xf0000000U)
+#define BLOCK(leaf) ((leaf) & 0xffffff00U) /* each of the hypervisors' has its own */
 
 static bool vendor_is(const struct snap_cpuid *zero, const char *name)
 {
@@ -38,8 +38,8 @@ static const struct snap_cpuid *top_of(const struct x86_vcpu *x, uint32_t leaf)
 {
 	uint32_t base = 0;
 
-	if (leaf >= HYPERVISOR_FIRST && leaf <= HYPERVISOR_LAST)
-		base = leaf & 0xffffff00U;
+	if (CLASS(leaf) == CLASS(ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X40000001_0X0_EAX].addr)))
+		base = BLOCK(leaf);
 	else if (leaf >= X86_CENTAUR)
 		base = X86_CENTAUR;
 	else if (leaf >= X86_EXTENDED)

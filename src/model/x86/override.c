@@ -8,22 +8,25 @@
  */
 #include "x86.h"
 
+#include "arch/x86/x86.h"
+
 #include <stdlib.h>
+#include <string.h>
+
+#define BELOW_CLASS 0x0fffffffU /* of a leaf: what is not its class */
 
 /* Fields that a trial filled, and that do not move by themselves. */
 static uint32_t tried(const struct snap_cpuid *e, int reg)
 {
 	const struct facts *f = &gcpu_facts_x86;
-	uint32_t bits = 0;
+	int w = x86_word_at(f, ADDR_CPUID(e->leaf, e->subleaf, reg));
+	uint32_t bits = UINT32_MAX;
 
-	for (unsigned w = 0; w < f->n_words; w++) {
-		if (f->words[w].klass != CLASS_FIELDS || f->words[w].addr != ADDR_CPUID(e->leaf, e->subleaf, reg))
-			continue;
-		bits = UINT32_MAX;
-		for (unsigned i = f->words[w].first; i < f->words[w].first + f->words[w].n; i++)
-			if (f->fields[i].owner & OWNER_RUNTIME)
-				bits &= ~((uint32_t)((1ULL << f->fields[i].width) - 1) << f->fields[i].lsb);
-	}
+	if (w < 0 || f->words[w].klass != CLASS_FIELDS)
+		return 0;
+	for (unsigned i = f->words[w].first; i < f->words[w].first + f->words[w].n; i++)
+		if (f->fields[i].owner & OWNER_RUNTIME)
+			bits &= ~((uint32_t)((1ULL << f->fields[i].width) - 1) << f->fields[i].lsb);
 	return bits;
 }
 
@@ -48,7 +51,7 @@ static void force(const struct gcpu_snapshot *s, struct snap_cpuid *e)
 /* Was it in the bare table that the trial set? */
 static bool was_set(const struct snap_cpuid *e)
 {
-	bool any = !(e->leaf & 0x0fffffffU);
+	bool any = !(e->leaf & BELOW_CLASS);
 
 	for (int r = 0; r < 4 && !any; r++)
 		any = tried(e, r) != 0;
@@ -89,12 +92,55 @@ static int make(struct x86_vcpu *x)
 	return 0;
 }
 
+/* Was a feature word of the trial other than it was filled? *ret_set: sub-leaves that have one. */
+static bool any_forced(const struct gcpu_snapshot *s, size_t *ret_set)
+{
+	const struct facts *f = &gcpu_facts_x86;
+	uint64_t last = 0;
+
+	for (unsigned w = 0; w < f->n_words; w++) {
+		uint64_t addr = f->words[w].addr, leaf = addr >> 2;
+		struct snap_cpuid zeros = { ADDR_LEAF(addr), ADDR_SUBLEAF(addr), 0, { 0 } }, ones = zeros;
+
+		if (f->words[w].klass != CLASS_FIELDS || ADDR_SPACE(addr) != SPACE_CPUID || leaf == last ||
+		    !snapshot_cpuid(s, SNAP_SUPPORTED, zeros.leaf, zeros.subleaf))
+			continue;
+		last = leaf;
+		*ret_set += (zeros.leaf & BELOW_CLASS) != 0;
+		memset(ones.regs, 0xff, sizeof(ones.regs));
+		force(s, &zeros);
+		force(s, &ones);
+		for (int r = 0; r < 4; r++)
+			if (zeros.regs[r] || ~ones.regs[r])
+				return true;
+	}
+	return false;
+}
+
+/* Does any entry of the trial tell of it? */
+bool x86_overrides(const struct gcpu_snapshot *s)
+{
+	const struct list *l = &s->cpuid[SNAP_SUPPORTED];
+	size_t set = 0;
+
+	if (!s->has_trial)
+		return false;
+	if (any_forced(s, &set))
+		return true;
+	for (size_t i = 0; i < l->n; i++) {
+		if (dropped(s, LIST_AT(l, struct snap_cpuid, i)))
+			return true;
+		set += !(LIST_AT(l, struct snap_cpuid, i)->leaf & BELOW_CLASS);
+	}
+	return s->cpuid[SNAP_TRIAL_BARE].n > set; /* what a bare table was, and more */
+}
+
 int x86_override(struct x86_vcpu *x)
 {
 	const struct gcpu_snapshot *s = x86_model(x)->host;
 	unsigned n = 0;
 
-	if (!s->has_trial)
+	if (!x86_model(x)->overrides)
 		return 0;
 	for (unsigned i = 0; i < x->n; i++) {
 		if (dropped(s, &x->table[i]))

@@ -125,8 +125,10 @@ static int set_events(void *object, uintptr_t arg)
 
 static int get_mp_state(void *object, uintptr_t arg)
 {
-	struct gk_mp_state mp = { ((struct sw_vcpu *)object)->mp_state };
+	struct gk_mp_state mp;
 
+	x86_accept_events(x86_vcpu(object));
+	mp.mp_state = ((struct sw_vcpu *)object)->mp_state;
 	return sw_copy_out(arg, &mp, sizeof(mp));
 }
 
@@ -141,6 +143,10 @@ static int set_mp_state(void *object, uintptr_t arg)
 	    (!x86_lapic(x86_vcpu(v)) && mp.mp_state != GK_MP_STATE_RUNNABLE))
 		return -EINVAL;
 	v->mp_state = mp.mp_state;
+	if (mp.mp_state == GK_MP_STATE_SIPI_RECEIVED) {
+		v->mp_state = GK_MP_STATE_INIT_RECEIVED;
+		x86_vcpu(v)->guest->events |= EVENT_SIPI;
+	}
 	return 0;
 }
 
@@ -167,7 +173,6 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_CPUID, x86_set_cpuid },
 	{ GK_GET_MSRS, x86_get_msrs },
 	{ GK_SET_MSRS, x86_set_msrs },
-	{ GK_X86_SETUP_MCE, x86_setup_mce },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
 	{ GK_GET_SREGS, x86_get_sregs },
@@ -185,10 +190,14 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_DEBUGREGS, set_debugregs },
 	{ GK_GET_VCPU_EVENTS, get_events },
 	{ GK_SET_VCPU_EVENTS, set_events },
+	{ GK_INTERRUPT, x86_interrupt },
+	{ GK_NMI, x86_send_nmi },
 	{ GK_GET_LAPIC, x86_get_lapic },
 	{ GK_SET_LAPIC, x86_set_lapic },
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
+	{ GK_X86_SETUP_MCE, x86_setup_mce },
+	{ GK_GET_NESTED_STATE, x86_get_nested_state },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ 0, NULL },

@@ -170,13 +170,6 @@ static int get_msrs(void *object, uintptr_t arg)
 	return (int)to->nmsrs;
 }
 
-static int mce_supported(void *object, uintptr_t arg)
-{
-	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
-
-	return s->has_mce ? sw_copy_out(arg, &s->mce_supported, sizeof(s->mce_supported)) : -EINVAL;
-}
-
 static int has_attr(void *object, uintptr_t arg)
 {
 	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
@@ -205,7 +198,7 @@ const struct sw_call x86_system_calls[] = {
 	{ GK_GET_MSR_INDEX_LIST, msr_indexes },
 	{ GK_GET_MSR_FEATURE_INDEX_LIST, msr_features },
 	{ GK_GET_MSRS, get_msrs },
-	{ GK_X86_GET_MCE_CAP_SUPPORTED, mce_supported },
+	{ GK_X86_GET_MCE_CAP_SUPPORTED, x86_mce_supported },
 	{ GK_HAS_DEVICE_ATTR, has_attr },
 	{ GK_GET_DEVICE_ATTR, get_attr },
 	{ 0, NULL },

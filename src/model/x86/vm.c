@@ -155,11 +155,12 @@ static int on_or_off(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return sw_cap(vm->model, vm, cap->cap) && cap->args[0] <= 1 ? 0 : -EINVAL;
 }
 
-/* The second bit is there with the first only. */
+/* Bit 0 switches it on, and only then the others may be said. */
 static int dirty_log(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	(void)vm;
-	return cap->args[0] & ~(cap->args[0] & 1 ? 3ULL : 1ULL) ? -EINVAL : 0;
+	uint64_t offered = (uint64_t)sw_cap(vm->model, vm, cap->cap);
+
+	return cap->args[0] & ~(cap->args[0] & 1 ? offered : offered & 1) ? -EINVAL : 0;
 }
 
 /* Taken, and of no consequence to a CPU's features. */
@@ -187,7 +188,7 @@ static const struct {
 	{ CAP_EXCEPTION_PAYLOAD, exception_payload },
 	{ CAP_X86_TRIPLE_FAULT_EVENT, triple_fault_event },
 	{ CAP_EXIT_ON_EMULATION_FAILURE, on_or_off },
-	{ GK_CAP_MANUAL_DIRTY_LOG_PROTECT2, dirty_log },
+	{ CAP_MANUAL_DIRTY_LOG_PROTECT2, dirty_log },
 	{ CAP_X86_NOTIFY_VMEXIT, taken },
 };
 
@@ -275,6 +276,8 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 
 const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
+	{ GK_SIGNAL_MSI, x86_signal_msi },
+	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },

@@ -2,6 +2,8 @@
 /* The software KVM of x86: VMs and vCPUs come and go. */
 #include "x86.h"
 
+#include "../supported.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +19,16 @@ bool x86_is_hosts(const struct gcpu_model *m, unsigned who)
 
 static int init(struct gcpu_model *m, struct gcpu_error *err)
 {
+	if (m->other_kernel) {
+		int status = supported_snapshot(m->host, m->series, &m->computed, err);
+
+		if (status)
+			return status;
+		m->host = m->computed;
+	}
 	if (!m->host->cpuid[SNAP_SUPPORTED].n)
 		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot has no table of KVM_GET_SUPPORTED_CPUID");
+	m->overrides = x86_overrides(m->host);
 	return 0;
 }
 
@@ -30,7 +40,7 @@ static int vm_new(struct sw_vm *vm)
 	if (vm->type || (types && !(types & 1)))
 		return -EINVAL;
 	vm->own = calloc(1, sizeof(struct x86_vm));
-	return vm->own ? 0 : -ENOMEM;
+	return vm->own ? x86_guests_new(x86_vm(vm)) : -ENOMEM;
 }
 
 static void vm_free(struct sw_vm *vm)
@@ -40,7 +50,7 @@ static void vm_free(struct sw_vm *vm)
 	if (!x)
 		return;
 	free(x->filter);
-	free(x->guest);
+	x86_guests_free(x);
 	free(x);
 }
 
@@ -52,6 +62,9 @@ static int vcpu_new(struct sw_vcpu *v)
 		return -ENOMEM;
 	v->own = x;
 	x->v = v;
+	x->guest = calloc(1, sizeof(*x->guest));
+	if (!x->guest)
+		return -ENOMEM;
 	x->tsc_khz = x86_vm(v->vm)->tsc_khz ? x86_vm(v->vm)->tsc_khz : (uint32_t)v->vm->model->host->tsc_khz;
 	x86_regs_new(x);
 	x86_lapic_new(x);
@@ -73,10 +86,7 @@ static void vcpu_free(struct sw_vcpu *v)
 
 static int enter(struct sw_vcpu *v)
 {
-	if (v->run && v->run->immediate_exit)
-		return -EINTR; /* before it has entered */
-	v->ran = true;
-	return 0;
+	return x86_enter(x86_vcpu(v));
 }
 
 const struct sw_arch sw_x86 = {
@@ -88,6 +98,7 @@ const struct sw_arch sw_x86 = {
 	.vcpu = x86_vcpu_calls,
 	.device = (const struct sw_call[]){ { 0, NULL } },
 	.unknown_system = -EINVAL,
+	.unknown_vm = -ENOTTY,
 	.unknown_vcpu = -EINVAL,
 	.capability = x86_capability,
 	.vm_new = vm_new,
@@ -99,6 +110,7 @@ const struct sw_arch sw_x86 = {
 	.guest_perm = x86_guest_perm,
 	.enable_vm = x86_enable_vm,
 	.enable_vcpu = x86_enable_vcpu,
+	.fresh = x86_fresh,
 	.enter = enter,
 	.step = x86_step,
 };

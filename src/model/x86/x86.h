@@ -5,6 +5,7 @@
 
 #include "../sw.h"
 #include "kvm/abi_more.h"
+#include "guest.h"
 
 /* Local APICs: the VMM's own, all controllers in the kernel, or the local ones alone. */
 enum x86_irqchip { X86_IRQCHIP_NONE, X86_IRQCHIP_KERNEL, X86_IRQCHIP_SPLIT };
@@ -26,7 +27,7 @@ struct x86_vm {
 	bool triple_fault_event;   /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	uint32_t tsc_khz;	  /* of vCPUs to come; 0: the host's */
 	struct gk_msr_filter *filter; /* with bitmaps behind it, or NULL */
-	void *guest; /* guest.c, pv.c: what guests share */
+	struct x86_guests *guest;
 };
 
 /* MSRs that code needs by name, as data/x86/msrs.txt calls them. */
@@ -53,7 +54,7 @@ struct x86_vcpu {
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
 	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
-	void *guest;
+	struct x86_guest *guest;
 };
 
 static inline struct x86_vm *x86_vm(const struct sw_vm *vm)
@@ -109,6 +110,7 @@ void x86_msrs_after(struct x86_vcpu *x);
 
 /* override.c: a KVM that puts other values in force than the table has, as its trial shows. 0 or -ENOMEM. */
 int x86_override(struct x86_vcpu *x);
+bool x86_overrides(const struct gcpu_snapshot *s);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];
@@ -133,15 +135,8 @@ uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index);
 int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value);
 /* Feature MSRs of a new vCPU. */
 int x86_msrs_new(struct x86_vcpu *x);
-int x86_setup_mce(void *vcpu, uintptr_t arg);
-
-/* MSRs of other subjects, asked before all others: as x86_msr_get() and x86_msr_set(), or this. */
-#define X86_MSR_NOT_MINE 1
-int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
-int x86_pv_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
-/* The x2APIC's range, all of it. */
-int x86_x2apic_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
-int x86_x2apic_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
+/* KVM_X86_SETUP_MCE with a value that KVM takes. */
+int x86_mce_is(struct x86_vcpu *x, uint64_t cap);
 
 /* msr_filter.c */
 int x86_set_msr_filter(void *vm, uintptr_t arg);
@@ -195,5 +190,10 @@ void x86_lapic_new(struct x86_vcpu *x);
 
 /* guest.c */
 enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete);
+
+/* saved.c */
+int x86_mce_supported(void *object, uintptr_t arg);
+int x86_setup_mce(void *object, uintptr_t arg);
+int x86_get_nested_state(void *object, uintptr_t arg);
 
 #endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Devices: the interrupt controllers, as far as a VMM sets them up. */
+#include "arm64.h"
+
+#define SIZE_4K 0x1000UL
+#define SIZE_64K 0x10000UL
+#define V2_DIST_SIZE 0x1000UL
+#define V2_CPU_SIZE 0x2000UL
+#define V2_VCPUS_MOST 8U
+#define IRQS_LEAST 64U
+#define IRQS_MOST 1024U
+
+static int type_error(const struct gcpu_snapshot *s, uint32_t type)
+{
+	for (size_t i = 0; i < s->devices.n; i++)
+		if (LIST_AT(&s->devices, struct snap_device, i)->type == type)
+			return -LIST_AT(&s->devices, struct snap_device, i)->error;
+	return -ENODEV;
+}
+
+static bool has_run(const struct sw_vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if (vm->vcpus[i]->ran)
+			return true;
+	return false;
+}
+
+static int gic_allowed(struct sw_vm *vm, uint32_t type)
+{
+	if (arm64_vm(vm)->gic.type)
+		return -EEXIST;
+	if (has_run(vm))
+		return -EBUSY;
+	return type == GK_DEV_TYPE_ARM_VGIC_V2 && vm->n_vcpus > V2_VCPUS_MOST ? -E2BIG : 0;
+}
+
+int arm64_device_allowed(struct sw_vm *vm, uint32_t type, uint32_t flags)
+{
+	const struct gcpu_snapshot *s = vm->model->host;
+	int status;
+
+	/* the translation service comes with a GICv3 */
+	if (type == GK_DEV_TYPE_ARM_VGIC_ITS || type == GK_DEV_TYPE_VFIO)
+		return type == GK_DEV_TYPE_VFIO ? 0 : type_error(s, GK_DEV_TYPE_ARM_VGIC_V3);
+	if (type != GK_DEV_TYPE_ARM_VGIC_V2 && type != GK_DEV_TYPE_ARM_VGIC_V3)
+		return -ENODEV;
+	status = type_error(s, type);
+	return status || (flags & GK_CREATE_DEVICE_TEST) ? status : gic_allowed(vm, type);
+}
+
+void arm64_device_made(struct sw_device *d)
+{
+	if (d->type == GK_DEV_TYPE_ARM_VGIC_V2 || d->type == GK_DEV_TYPE_ARM_VGIC_V3)
+		arm64_vm(d->vm)->gic.type = d->type;
+}
+
+int arm64_create_irqchip(void *object, uintptr_t arg)
+{
+	struct sw_vm *vm = object;
+	int status = arm64_device_allowed(vm, GK_DEV_TYPE_ARM_VGIC_V2, 0);
+
+	(void)arg;
+	if (status == 0)
+		arm64_vm(vm)->gic.type = GK_DEV_TYPE_ARM_VGIC_V2;
+	return status;
+}
+
+static int place(const struct sw_vm *vm, uint64_t *where, uint64_t at, uint64_t aligned, uint64_t size)
+{
+	unsigned bits = arm64_vm(vm)->ipa_bits;
+
+	if (*where != NOWHERE)
+		return -EEXIST;
+	if (at % aligned || at + size < at)
+		return -EINVAL;
+	if (at >> bits || at + size > 1ULL << bits)
+		return -E2BIG;
+	*where = at;
+	return 0;
+}
+
+static int set_redist(const struct sw_vm *vm, struct arm64_gic *g, uint64_t at)
+{
+	if (g->regions)
+		return -EINVAL;
+	return place(vm, &g->redist, at, SIZE_64K, GK_VGIC_V3_REDIST_SIZE);
+}
+
+/* Bits 0 to 11: which region; from 16 on the address; from 52 on how many redistributors. */
+static int set_region(const struct sw_vm *vm, struct arm64_gic *g, uint64_t value)
+{
+	uint64_t at = value & 0x000fffffffff0000ULL, n = value >> 52;
+
+	if (!n || (value & 0xf000) || (g->redist != NOWHERE && !g->regions) || (!g->regions && (value & 0xfff)))
+		return -EINVAL;
+	if (g->regions)
+		return 0;
+	g->regions = place(vm, &g->redist, at, SIZE_64K, n * GK_VGIC_V3_REDIST_SIZE) == 0;
+	return g->regions ? 0 : -EINVAL;
+}
+
+static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_device_attr *a)
+{
+	bool v3 = a->attr >= GK_VGIC_V3_ADDR_TYPE_DIST;
+	uint64_t at;
+
+	if (sw_copy_in(&at, (uintptr_t)a->addr, sizeof(at)))
+		return -EFAULT;
+	if (v3 != (g->type == GK_DEV_TYPE_ARM_VGIC_V3))
+		return -ENODEV;
+	switch (a->attr) {
+	case GK_VGIC_V2_ADDR_TYPE_DIST:
+		return place(vm, &g->dist, at, SIZE_4K, V2_DIST_SIZE);
+	case GK_VGIC_V2_ADDR_TYPE_CPU:
+		return place(vm, &g->cpu, at, SIZE_4K, V2_CPU_SIZE);
+	case GK_VGIC_V3_ADDR_TYPE_DIST:
+		return place(vm, &g->dist, at, SIZE_64K, GK_VGIC_V3_DIST_SIZE);
+	case GK_VGIC_V3_ADDR_TYPE_REDIST:
+		return set_redist(vm, g, at);
+	case GK_VGIC_V3_ADDR_TYPE_REDIST_REGION:
+		return set_region(vm, g, at);
+	default:
+		return -ENODEV;
+	}
+}
+
+static int set_irqs(struct arm64_gic *g, uint64_t addr)
+{
+	uint32_t n;
+
+	if (sw_copy_in(&n, (uintptr_t)addr, sizeof(n)))
+		return -EFAULT;
+	if (n < IRQS_LEAST || n > IRQS_MOST || n % 32)
+		return -EINVAL;
+	if (g->ready || g->irqs)
+		return -EBUSY;
+	g->irqs = n;
+	return 0;
+}
+
+static int has(const struct sw_device *d, const struct gk_device_attr *a)
+{
+	bool v3 = d->type == GK_DEV_TYPE_ARM_VGIC_V3;
+
+	switch (a->group) {
+	case GK_DEV_ARM_VGIC_GRP_ADDR:
+		return (v3 ? a->attr >= GK_VGIC_V3_ADDR_TYPE_DIST && a->attr <= GK_VGIC_V3_ADDR_TYPE_REDIST_REGION &&
+				     a->attr != GK_VGIC_V3_ADDR_TYPE_REDIST + 1 :
+			     a->attr <= GK_VGIC_V2_ADDR_TYPE_CPU) ? 0 : -ENXIO;
+	case GK_DEV_ARM_VGIC_GRP_NR_IRQS:
+		return 0;
+	case GK_DEV_ARM_VGIC_GRP_CTRL:
+		return a->attr == GK_DEV_ARM_VGIC_CTRL_INIT ? 0 : -ENXIO;
+	default:
+		return -ENXIO;
+	}
+}
+
+static bool is_gic(const struct sw_device *d)
+{
+	return d->type == GK_DEV_TYPE_ARM_VGIC_V2 || d->type == GK_DEV_TYPE_ARM_VGIC_V3;
+}
+
+static int set_attr(void *object, uintptr_t arg)
+{
+	struct sw_device *d = object;
+	struct arm64_gic *g = &arm64_vm(d->vm)->gic;
+	struct gk_device_attr a;
+
+	if (sw_copy_in(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!is_gic(d))
+		return 0;
+	switch (a.group) {
+	case GK_DEV_ARM_VGIC_GRP_ADDR:
+		return set_address(d->vm, g, &a);
+	case GK_DEV_ARM_VGIC_GRP_NR_IRQS:
+		return set_irqs(g, a.addr);
+	case GK_DEV_ARM_VGIC_GRP_CTRL:
+		if (a.attr != GK_DEV_ARM_VGIC_CTRL_INIT)
+			return -ENXIO;
+		g->ready = true;
+		return 0;
+	default:
+		return -ENXIO;
+	}
+}
+
+static int get_attr(void *object, uintptr_t arg)
+{
+	struct sw_device *d = object;
+	const struct arm64_gic *g = &arm64_vm(d->vm)->gic;
+	struct gk_device_attr a;
+	const uint64_t *at;
+
+	if (sw_copy_in(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!is_gic(d) || has(d, &a) || a.group == GK_DEV_ARM_VGIC_GRP_CTRL)
+		return -ENXIO;
+	if (a.group == GK_DEV_ARM_VGIC_GRP_NR_IRQS)
+		return sw_copy_out((uintptr_t)a.addr, &g->irqs, sizeof(g->irqs));
+	at = a.attr == GK_VGIC_V2_ADDR_TYPE_CPU ? &g->cpu :
+	     a.attr == GK_VGIC_V2_ADDR_TYPE_DIST || a.attr == GK_VGIC_V3_ADDR_TYPE_DIST ? &g->dist : &g->redist;
+	return sw_copy_out((uintptr_t)a.addr, at, sizeof(*at));
+}
+
+static int has_attr(void *object, uintptr_t arg)
+{
+	struct gk_device_attr a;
+
+	if (sw_copy_in(&a, arg, sizeof(a)))
+		return -EFAULT;
+	return is_gic(object) ? has(object, &a) : 0;
+}
+
+int arm64_gic_enter(struct sw_vm *vm)
+{
+	struct arm64_gic *g = &arm64_vm(vm)->gic;
+
+	if (!g->type)
+		return 0;
+	if (g->dist == NOWHERE || (g->type == GK_DEV_TYPE_ARM_VGIC_V2 ? g->cpu : g->redist) == NOWHERE)
+		return -ENXIO;
+	/* the old one is made ready by the run */
+	if (g->type == GK_DEV_TYPE_ARM_VGIC_V2)
+		g->ready = true;
+	return g->ready ? 0 : -EBUSY;
+}
+
+const struct sw_call arm64_device_calls[] = {
+	{ GK_SET_DEVICE_ATTR, set_attr },
+	{ GK_GET_DEVICE_ATTR, get_attr },
+	{ GK_HAS_DEVICE_ATTR, has_attr },
+	{ 0, NULL },
+};

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What code in the guest finds: registers of the CPU, memory, calls of the firmware. */
+#include "arm64.h"
+
+#include <string.h>
+
+/* ESR_EL1 of an instruction that is undefined: EC 0, IL. And of an access to nowhere: EC 0x25,
+ * a synchronous external abort. */
+#define ESR_UNDEFINED 0x02000000U
+#define ESR_ABORT 0x96000010U
+#define OP0_LEAST 2U
+
+static enum sw_step fault(struct gcpu_guest_op *op, uint64_t esr)
+{
+	op->status = GCPU_GUEST_FAULT;
+	op->fault = esr;
+	return SW_DONE;
+}
+
+/* ID registers that nobody has been given yet read 0: all of them are trapped. */
+static bool reads_zero(uint64_t id)
+{
+	return arm64_is_id(id) && !(id >> 11 & 7) && (id >> 3 & 15);
+}
+
+static enum sw_step mrs(struct arm64_vcpu *x, struct gcpu_guest_op *op)
+{
+	uint64_t id = GK_ARM64_SYS_REG(0, 0, 0, 0, 0) | op->arg[0];
+	const uint64_t *kept = arm64_kept(x, id);
+	int i = arm64_index(arm64_model(x), id);
+
+	if (op->arg[0] > GK_REG_ARM64_SYSREG_MASK || op->arg[0] >> 14 < OP0_LEAST) {
+		op->status = GCPU_GUEST_UNKNOWN;
+		return SW_DONE;
+	}
+	if (i >= 0 && arm64_is_id(id))
+		op->res[0] = arm64_id_value(x, i);
+	else if (arm64_hidden(x, id) || (i < 0 && !reads_zero(id) && !arm64_spanned(id)))
+		return fault(op, ESR_UNDEFINED);
+	else
+		op->res[0] = kept ? *kept : 0;
+	return SW_DONE;
+}
+
+/* Nothing but memory is modelled: another address has nothing behind it. */
+static enum sw_step access_memory(struct arm64_vcpu *x, struct gcpu_guest_op *op)
+{
+	size_t size = (size_t)op->arg[1];
+	void *at;
+
+	if (size != 1 && size != 2 && size != 4 && size != 8) {
+		op->status = GCPU_GUEST_UNKNOWN;
+		return SW_DONE;
+	}
+	at = sw_guest_memory(x->v->vm, op->arg[0], size);
+	if (!at)
+		return fault(op, ESR_ABORT);
+	if (op->code == GCPU_GUEST_STORE)
+		memcpy(at, &op->arg[2], size);
+	else
+		memcpy(&op->res[0], at, size);
+	return SW_DONE;
+}
+
+/* A call that the VMM answered: what it left in the registers. */
+static void take_results(const struct arm64_vcpu *x, struct gcpu_guest_op *op)
+{
+	for (unsigned i = 0; i < 4; i++)
+		op->res[i] = arm64_x(x, i);
+}
+
+enum sw_step arm64_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete)
+{
+	struct arm64_vcpu *x = arm64_vcpu(v);
+
+	/* it has no power, until its VMM or another vCPU gives it some */
+	if (v->mp_state != GK_MP_STATE_RUNNABLE)
+		return SW_BLOCKED;
+	if (complete || x->was_off) {
+		x->was_off = false;
+		take_results(x, op);
+		return SW_DONE;
+	}
+	switch (op->code) {
+	case GCPU_GUEST_MRS:
+		return mrs(x, op);
+	case GCPU_GUEST_SMCCC:
+		return arm64_smccc(x, op);
+	case GCPU_GUEST_LOAD:
+	case GCPU_GUEST_STORE:
+		return access_memory(x, op);
+	default:
+		op->status = GCPU_GUEST_UNKNOWN;
+		return SW_DONE;
+	}
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* What a computed snapshot takes for given, as far as its answers depend on it. */
+#include "supported.h"
+
+#include "facts_gen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FACTS (&gcpu_facts_x86)
+
+static bool same_list(const struct list *a, const struct list *b, size_t size)
+{
+	return a->n == b->n && (!a->n || memcmp(a->items, b->items, a->n * size) == 0);
+}
+
+static bool same_answers(const struct gcpu_snapshot *a, const struct gcpu_snapshot *b)
+{
+	for (int t = SNAP_SUPPORTED; t <= SNAP_HYPERV; t++)
+		if (!same_list(&a->cpuid[t], &b->cpuid[t], sizeof(struct snap_cpuid)))
+			return false;
+	return same_list(&a->msr_features, &b->msr_features, sizeof(struct snap_msr)) &&
+	       same_list(&a->caps_vm, &b->caps_vm, sizeof(struct snap_cap)) &&
+	       a->xcomp_supported == b->xcomp_supported;
+}
+
+static int assume(struct gcpu_snapshot *out, const char *what, const char *value, const char *why)
+{
+	struct snap_assumed *a = list_add(&out->assumed, sizeof(*a));
+
+	if (!a)
+		return GCPU_ERR_MEMORY;
+	a->what = text_copy(what, strlen(what));
+	a->value = text_copy(value, strlen(value));
+	a->why = text_copy(why, strlen(why));
+	return a->what && a->value && a->why ? 0 : GCPU_ERR_MEMORY;
+}
+
+/* A fact that was settled, so that others can be tried. */
+struct settled {
+	bool value;
+	const char *why, *param;
+};
+
+/* Would the answers be others if fact I were the other way round? */
+static int matters(struct supported *s, const struct gcpu_snapshot *out, unsigned i, bool *ret)
+{
+	struct gcpu_snapshot *other = snapshot_new(GCPU_ARCH_X86);
+	int status;
+
+	if (!other)
+		return GCPU_ERR_MEMORY;
+	s->turned = (int)i;
+	status = supported_compute(s, other);
+	s->turned = -1;
+	*ret = !status && !same_answers(out, other);
+	gcpu_snapshot_free(other);
+	return status;
+}
+
+/* Only what the answers depend on is told. */
+static int assumptions(struct supported *s, struct gcpu_snapshot *out)
+{
+	struct settled *all = calloc(gcpu_n_kfacts, sizeof(*all));
+	int status = all ? 0 : GCPU_ERR_MEMORY;
+
+	for (unsigned i = 0; i < gcpu_n_kfacts && !status; i++)
+		all[i] = (struct settled){ s->facts[i], s->why[i], s->param[i] };
+	for (unsigned i = 0; i < gcpu_n_kfacts && !status; i++) {
+		bool tell = false;
+
+		if (all[i].why)
+			status = matters(s, out, i, &tell);
+		if (tell)
+			status = assume(out, all[i].param ? all[i].param : gcpu_kfacts[i], all[i].value ? "1" : "0", all[i].why);
+	}
+	free(all);
+	return status;
+}
+
+/* What is assumed whatever the host is. */
+static int always_assumed(const struct supported *s, const char *kernel, struct gcpu_snapshot *out)
+{
+	int status = 0;
+
+	if (strcmp(kernel, s->release) != 0)
+		status = assume(out, "kernel", s->release, "the release for which this series was compared with a real KVM");
+	if (!status)
+		status = assume(out, "kernel options", "Debian's",
+				"no command line that takes CPU features away, mitigations as they are by default");
+	if (!status && !s->host->microcode)
+		status = assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
+	if (!status && !s->facts[KFACT_VIRTUALIZATION])
+		status = assume(out, "virtualization", "1", "this CPUID shows neither VMX nor SVM: without it there is no KVM");
+	if (!status && s->vendor != VENDOR_AMD)
+		status = assume(out, "witness", "records",
+				"rules for this vendor's CPUs were read in KVM's source, and agree with what others recorded there: "
+				"no KVM was at hand to compare entry by entry");
+	return status;
+}
+
+/* Bits of each word that some KVM that was measured had on: bundled hosts of kvm_amd. */
+static uint64_t seen_bits(const struct word_fact *w)
+{
+	uint64_t seen = 0;
+
+	for (unsigned i = 0; i < gcpu_n_hosts; i++) {
+		const struct gcpu_snapshot *h = gcpu_hosts[i].snapshot;
+		const struct snap_cpuid *e;
+
+		if (h->arch != GCPU_ARCH_X86 || h->computed || !h->module || strcmp(h->module, "kvm_amd") != 0)
+			continue;
+		e = snapshot_cpuid(h, SNAP_SUPPORTED, ADDR_LEAF(w->addr), ADDR_SUBLEAF(w->addr));
+		seen |= e ? e->regs[ADDR_REG(w->addr)] : 0;
+	}
+	return seen;
+}
+
+/* Features that are on and that no KVM at hand could show: the rules for them were only read. */
+static int not_compared(struct gcpu_snapshot *out)
+{
+	char names[900];
+	size_t n = 0;
+	unsigned more = 0;
+
+	for (unsigned i = 0; i < FACTS->n_words; i++) {
+		const struct word_fact *w = &FACTS->words[i];
+		const struct snap_cpuid *e;
+		uint64_t unseen;
+
+		if (w->klass != CLASS_FIELDS || ADDR_SPACE(w->addr) != SPACE_CPUID)
+			continue;
+		e = snapshot_cpuid(out, SNAP_SUPPORTED, ADDR_LEAF(w->addr), ADDR_SUBLEAF(w->addr));
+		unseen = e ? e->regs[ADDR_REG(w->addr)] & ~seen_bits(w) : 0;
+		for (unsigned k = w->first; k < w->first + w->n; k++) {
+			const struct field_fact *f = &FACTS->fields[k];
+			size_t length = strlen(f->name);
+
+			if (f->width != 1 || !(unseen >> f->lsb & 1))
+				continue;
+			if (n + length + 20 > sizeof(names)) {
+				more++;
+				continue;
+			}
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? " " : "", f->name);
+		}
+	}
+	if (!n)
+		return 0;
+	if (more)
+		snprintf(names + n, sizeof(names) - n, " and %u more", more);
+	return assume(out, "not compared", names, "on by rules that were read in KVM's source: no KVM at hand has shown these");
+}
+
+int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snapshot *out)
+{
+	int status = always_assumed(s, kernel, out);
+
+	/* what was computed last must be the host itself, not a try */
+	if (!status)
+		status = not_compared(out);
+	return status ? status : assumptions(s, out);
+}

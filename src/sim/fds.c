@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* KVM's descriptors in this process. Static room: a VMM may call from a signal handler. */
+#include "fds.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static struct object objects[OBJECTS_MOST];
+/* Place in objects, from 1; 0: none of ours. */
+static _Atomic uint16_t places[FDS_MOST];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static _Atomic pid_t owner;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void in_child(void)
+{
+	atomic_store(&owner, getpid());
+	pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	atomic_store(&owner, getpid());
+	pthread_atfork(before_fork, after_fork, in_child);
+}
+
+bool fds_are_mine(void)
+{
+	return atomic_load(&owner) == getpid();
+}
+
+struct object *fds_find(int fd)
+{
+	uint16_t at = fd >= 0 && fd < FDS_MOST ? atomic_load_explicit(&places[fd], memory_order_acquire) : 0;
+
+	return at ? &objects[at - 1] : NULL;
+}
+
+/* The lock is held. What must be closed in the backend, or -1. */
+static int forget(int fd, struct object **ret)
+{
+	struct object *o = fds_find(fd);
+	bool last;
+
+	*ret = o;
+	if (!o)
+		return -1;
+	atomic_store(&places[fd], 0);
+	last = atomic_fetch_sub(&o->fds, 1) == 1;
+	/* a VM's own descriptor may be closed long before those of its vCPUs */
+	if (atomic_fetch_sub(&o->holders, 1) == 1 && o->vm)
+		atomic_fetch_sub(&o->vm->holders, 1);
+	return last ? o->fd : -1;
+}
+
+struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend_fd, struct object *vm, uint32_t id)
+{
+	struct object *o = NULL, *was;
+
+	if (fd < 0 || fd >= FDS_MOST)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	/* closed behind our back: the number was given out anew */
+	forget(fd, &was);
+	for (size_t i = 0; i < OBJECTS_MOST && !o; i++)
+		if (atomic_load(&objects[i].holders) == 0)
+			o = &objects[i];
+	if (o) {
+		o->role = role;
+		o->number = number;
+		o->fd = backend_fd;
+		o->vm = vm;
+		o->id = id;
+		atomic_store(&o->ran, false);
+		atomic_store(&o->vcpus, 0);
+		atomic_store(&o->ran_vcpus, 0);
+		atomic_store(&o->fds, 1);
+		atomic_store(&o->holders, 1);
+		if (vm)
+			atomic_fetch_add(&vm->holders, 1);
+		if (vm && role == ROLE_VCPU)
+			atomic_fetch_add(&vm->vcpus, 1);
+		atomic_store_explicit(&places[fd], (uint16_t)(o - objects + 1), memory_order_release);
+	}
+	pthread_mutex_unlock(&lock);
+	return o;
+}
+
+void fds_dup(int from, int to, int *ret_close)
+{
+	struct object *o = fds_find(from), *was;
+
+	*ret_close = -1;
+	if (to < 0 || to >= FDS_MOST || (!o && !fds_find(to)))
+		return;
+	pthread_mutex_lock(&lock);
+	if (o) {
+		atomic_fetch_add(&o->fds, 1);
+		atomic_fetch_add(&o->holders, 1);
+	}
+	*ret_close = forget(to, &was);
+	if (o)
+		atomic_store_explicit(&places[to], (uint16_t)(o - objects + 1), memory_order_release);
+	pthread_mutex_unlock(&lock);
+}
+
+int fds_close(int fd, uint32_t *ret_number, enum wrap_role *ret_role)
+{
+	struct object *o;
+	int backend_fd = -1;
+
+	*ret_number = 0;
+	if (!fds_find(fd))
+		return -1;
+	pthread_mutex_lock(&lock);
+	backend_fd = forget(fd, &o);
+	if (o && atomic_load(&o->fds) == 0) {
+		*ret_number = o->number;
+		*ret_role = o->role;
+	}
+	pthread_mutex_unlock(&lock);
+	return backend_fd;
+}
+
+void fds_each(void (*visit)(struct object *o, void *arg), void *arg)
+{
+	for (size_t i = 0; i < OBJECTS_MOST; i++)
+		if (atomic_load(&objects[i].fds))
+			visit(&objects[i], arg);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs look whether there is a /dev/kvm before they open it: with the model there is one. */
+#include "preload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define MAJOR 10 /* misc devices */
+#define MINOR 232 /* KVM's among them, as the kernel's list of devices has it */
+
+static bool takes(const char *path)
+{
+	return preload.kvm && is_kvm_path(path);
+}
+
+static int may(int mode)
+{
+	if (!(mode & X_OK))
+		return 0;
+	errno = EACCES;
+	return -1;
+}
+
+static int fill(struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_mode = S_IFCHR | 0666;
+	st->st_nlink = 1;
+	st->st_rdev = makedev(MAJOR, MINOR);
+	st->st_blksize = 4096;
+	return 0;
+}
+
+/* The same structure on 64-bit machines, under another name. */
+static int fill64(struct stat64 *st)
+{
+	struct stat plain;
+
+	_Static_assert(sizeof(plain) == sizeof(*st), "struct stat64");
+	fill(&plain);
+	memcpy(st, &plain, sizeof(plain));
+	return 0;
+}
+
+static int fillx(struct statx *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->stx_mask = STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID;
+	st->stx_mode = S_IFCHR | 0666;
+	st->stx_nlink = 1;
+	st->stx_blksize = 4096;
+	st->stx_rdev_major = MAJOR;
+	st->stx_rdev_minor = MINOR;
+	return 0;
+}
+
+NEXT_SLOT(access);
+TAKEN int access(const char *path, int mode)
+{
+	return takes(path) ? may(mode) : NEXT(access)(path, mode);
+}
+
+NEXT_SLOT(eaccess);
+TAKEN int eaccess(const char *path, int mode)
+{
+	return takes(path) ? may(mode) : NEXT(eaccess)(path, mode);
+}
+
+NEXT_SLOT(euidaccess);
+TAKEN int euidaccess(const char *path, int mode)
+{
+	return takes(path) ? may(mode) : NEXT(euidaccess)(path, mode);
+}
+
+NEXT_SLOT(faccessat);
+TAKEN int faccessat(int dir, const char *path, int mode, int flags)
+{
+	return takes(path) ? may(mode) : NEXT(faccessat)(dir, path, mode, flags);
+}
+
+#define TAKE_STAT(name, type, fill)                                                              \
+	NEXT_SLOT(name);                                                                         \
+	TAKEN int name(const char *path, struct type *st)                                        \
+	{                                                                                        \
+		return takes(path) ? fill(st) : NEXT(name)(path, st);                            \
+	}
+/* What programs call that were built with an older libc. */
+#define TAKE_XSTAT(name, type, fill)                                                             \
+	int name(int version, const char *path, struct type *st);                                \
+	NEXT_SLOT(name);                                                                         \
+	TAKEN int name(int version, const char *path, struct type *st)                           \
+	{                                                                                        \
+		return takes(path) ? fill(st) : NEXT(name)(version, path, st);                   \
+	}
+#define TAKE_STATAT(name, type, fill)                                                            \
+	NEXT_SLOT(name);                                                                         \
+	TAKEN int name(int dir, const char *path, struct type *st, int flags)                    \
+	{                                                                                        \
+		return takes(path) ? fill(st) : NEXT(name)(dir, path, st, flags);                \
+	}
+#define TAKE_XSTATAT(name, type, fill)                                                           \
+	int name(int version, int dir, const char *path, struct type *st, int flags);            \
+	NEXT_SLOT(name);                                                                         \
+	TAKEN int name(int version, int dir, const char *path, struct type *st, int flags)       \
+	{                                                                                        \
+		return takes(path) ? fill(st) : NEXT(name)(version, dir, path, st, flags);       \
+	}
+
+TAKE_STAT(stat, stat, fill)
+TAKE_STAT(stat64, stat64, fill64)
+TAKE_STAT(lstat, stat, fill)
+TAKE_STAT(lstat64, stat64, fill64)
+TAKE_STATAT(fstatat, stat, fill)
+TAKE_STATAT(fstatat64, stat64, fill64)
+TAKE_XSTAT(__xstat, stat, fill)
+TAKE_XSTAT(__xstat64, stat64, fill64)
+TAKE_XSTAT(__lxstat, stat, fill)
+TAKE_XSTAT(__lxstat64, stat64, fill64)
+TAKE_XSTATAT(__fxstatat, stat, fill)
+TAKE_XSTATAT(__fxstatat64, stat64, fill64)
+
+NEXT_SLOT(statx);
+TAKEN int statx(int dir, const char *restrict path, int flags, unsigned mask, struct statx *restrict st)
+{
+	return takes(path) ? fillx(st) : NEXT(statx)(dir, path, flags, mask, st);
+}

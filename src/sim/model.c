@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The software KVM in the program's process, up to its first KVM_RUN. */
+#include "preload.h"
+
+#include <guestcpu/model.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Milliseconds without a call, after which nobody has anything more to set up. */
+#define QUIET_ALL 30 /* where all vCPUs were asked to run */
+#define QUIET 250    /* where some were not: a VMM that has one thread, or starts them by and by */
+#define STEP 10
+
+__attribute__((noreturn)) static void give_up(struct sim_log *log, const char *why)
+{
+	if (!atomic_exchange(&log->failed, 1))
+		snprintf(log->why, sizeof(log->why), "%s", why);
+	_exit(127);
+}
+
+void model_start(struct sim_log *log)
+{
+	struct gcpu_model_options o = { .size = sizeof(o), .kernel = log->kernel[0] ? log->kernel : NULL };
+	struct gcpu_snapshot *snap;
+	struct gcpu_model *model = NULL;
+	struct gcpu_error err;
+
+	if (gcpu_snapshot_parse((const char *)log + log->snapshot_at, log->n_snapshot, &snap, &err) ||
+	    gcpu_model_new(snap, &o, &model, &err))
+		give_up(log, err.text);
+	/* both stay as long as the process */
+	preload.kvm = gcpu_model_kvm(model);
+	cpuid_start(log);
+}
+
+static void count_waiting(struct object *o, void *arg)
+{
+	unsigned *waiting = arg;
+
+	*waiting += o->role == ROLE_VCPU && !atomic_load(&o->ran);
+}
+
+/* What the program has written and not sent: as far as nobody is just at it. */
+static void send(FILE *f)
+{
+	if (ftrylockfile(f))
+		return;
+	fflush_unlocked(f);
+	funlockfile(f);
+}
+
+int model_run(struct object *o)
+{
+	const struct timespec step = { .tv_nsec = STEP * 1000000L };
+	unsigned calls = atomic_load(&kvm_calls), quiet = 0;
+
+	(void)o;
+	for (;;) {
+		unsigned waiting = 0, now;
+
+		nanosleep(&step, NULL);
+		now = atomic_load(&kvm_calls);
+		quiet = now == calls ? quiet + STEP : 0;
+		calls = now;
+		fds_each(count_waiting, &waiting);
+		if (quiet >= (waiting ? QUIET : QUIET_ALL))
+			break;
+	}
+	atomic_store(&preload.log->stopped, 1);
+	send(stdout);
+	send(stderr);
+	_exit(0);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The preloaded library: takes the calls from libc through which a VMM reaches /dev/kvm, and
+ * passes all others on. Whatever it does, errno is what libc would have left.
+ */
+#include "preload.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct preload preload;
+
+void *next_of(_Atomic(void *) *slot, const char *name)
+{
+	void *p = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (!p) {
+		p = dlsym(RTLD_NEXT, name);
+		if (!p) {
+			fprintf(stderr, "guestcpu-sim: no %s() behind this one\n", name);
+			_exit(127);
+		}
+		atomic_store_explicit(slot, p, memory_order_release);
+	}
+	return p;
+}
+
+static struct sim_log *map_log(const char *path)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	struct sim_log *log;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) || (size_t)st.st_size < sizeof(*log))
+		return NULL;
+	log = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	syscall(SYS_close, fd);
+	return log == MAP_FAILED || log->magic != SIM_MAGIC || log->size != (uint64_t)st.st_size ? NULL : log;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	const char *path = getenv(SIM_ENV);
+	struct sim_log *log = path ? map_log(path) : NULL;
+
+	if (!log)
+		return;
+	atomic_fetch_add(&log->attached, 1);
+	preload.mode = (enum sim_mode)log->mode;
+	if (preload.mode == SIM_MODEL)
+		model_start(log);
+	preload.log = log;
+}
+
+/* A descriptor of KVM's, or NULL; for calls that need not be one. */
+static struct object *ours(int fd)
+{
+	return preload.log ? fds_find(fd) : NULL;
+}
+
+/* open and its kin */
+
+static bool takes_open(const char *path)
+{
+	return preload.kvm && is_kvm_path(path);
+}
+
+static int opened(const char *path, int fd)
+{
+	if (preload.log && !preload.kvm && is_kvm_path(path)) {
+		int error = errno;
+
+		kvm_opened(fd < 0 ? -error : fd, -1);
+		errno = error;
+	}
+	return fd;
+}
+
+#define MODE_OF(mode, flags)                              \
+	do {                                              \
+		va_list ap;                               \
+		va_start(ap, flags);                      \
+		if ((flags) & (O_CREAT | O_TMPFILE))      \
+			mode = va_arg(ap, mode_t);        \
+		va_end(ap);                               \
+	} while (0)
+
+#define TAKE_OPEN(name)                                                           \
+	NEXT_SLOT(name);                                                          \
+	TAKEN int name(const char *path, int flags, ...)                          \
+	{                                                                         \
+		mode_t mode = 0;                                                  \
+		MODE_OF(mode, flags);                                             \
+		return takes_open(path) ? model_open(flags) :                     \
+					  opened(path, NEXT(name)(path, flags, mode)); \
+	}
+#define TAKE_OPENAT(name)                                                         \
+	NEXT_SLOT(name);                                                          \
+	TAKEN int name(int dir, const char *path, int flags, ...)                 \
+	{                                                                         \
+		mode_t mode = 0;                                                  \
+		MODE_OF(mode, flags);                                             \
+		return takes_open(path) ? model_open(flags) :                     \
+					  opened(path, NEXT(name)(dir, path, flags, mode)); \
+	}
+/* What a program built with _FORTIFY_SOURCE calls. */
+#define TAKE_OPEN_2(name)                                                         \
+	int name(const char *path, int flags);                                    \
+	NEXT_SLOT(name);                                                          \
+	TAKEN int name(const char *path, int flags)                               \
+	{                                                                         \
+		return takes_open(path) ? model_open(flags) : opened(path, NEXT(name)(path, flags)); \
+	}
+#define TAKE_OPENAT_2(name)                                                       \
+	int name(int dir, const char *path, int flags);                           \
+	NEXT_SLOT(name);                                                          \
+	TAKEN int name(int dir, const char *path, int flags)                      \
+	{                                                                         \
+		return takes_open(path) ? model_open(flags) : opened(path, NEXT(name)(dir, path, flags)); \
+	}
+
+TAKE_OPEN(open)
+TAKE_OPEN(open64)
+TAKE_OPENAT(openat)
+TAKE_OPENAT(openat64)
+TAKE_OPEN_2(__open_2)
+TAKE_OPEN_2(__open64_2)
+TAKE_OPENAT_2(__openat_2)
+TAKE_OPENAT_2(__openat64_2)
+
+/* ioctl */
+
+NEXT_SLOT(ioctl);
+TAKEN int ioctl(int fd, unsigned long request, ...)
+{
+	struct object *o = NULL;
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (preload.log && IS_KVM_REQUEST(request)) {
+		/* some pass the number as an int: its sign is extended */
+		request = (uint32_t)request;
+		o = fds_find(fd);
+		if (!o)
+			o = kvm_found(fd, request);
+	}
+	return o ? kvm_ioctl(fd, o, request, (uintptr_t)arg) : NEXT(ioctl)(fd, request, arg);
+}
+
+/* descriptors come and go */
+
+NEXT_SLOT(close);
+TAKEN int close(int fd)
+{
+	/* first: once it is closed, another thread may get the number */
+	if (ours(fd))
+		kvm_closed(fd);
+	return NEXT(close)(fd);
+}
+
+static void close_many(unsigned first, unsigned last)
+{
+	for (unsigned fd = first; preload.log && fd <= last && fd < FDS_MOST; fd++)
+		if (fds_find((int)fd))
+			kvm_closed((int)fd);
+}
+
+NEXT_SLOT(close_range);
+TAKEN int close_range(unsigned first, unsigned last, int flags)
+{
+	if (!(flags & CLOSE_RANGE_CLOEXEC))
+		close_many(first, last);
+	return NEXT(close_range)(first, last, flags);
+}
+
+NEXT_SLOT(closefrom);
+TAKEN void closefrom(int first)
+{
+	close_many(first < 0 ? 0 : (unsigned)first, FDS_MOST);
+	NEXT(closefrom)(first);
+}
+
+static int dupped(int from, int to)
+{
+	if (to >= 0 && (ours(from) || ours(to))) {
+		int error = errno;
+
+		kvm_dupped(from, to);
+		errno = error;
+	}
+	return to;
+}
+
+NEXT_SLOT(dup);
+TAKEN int dup(int fd)
+{
+	return dupped(fd, NEXT(dup)(fd));
+}
+
+NEXT_SLOT(dup2);
+TAKEN int dup2(int from, int to)
+{
+	return dupped(from, NEXT(dup2)(from, to));
+}
+
+NEXT_SLOT(dup3);
+TAKEN int dup3(int from, int to, int flags)
+{
+	return dupped(from, NEXT(dup3)(from, to, flags));
+}
+
+#define TAKE_FCNTL(name)                                                                        \
+	NEXT_SLOT(name);                                                                        \
+	TAKEN int name(int fd, int command, ...)                                                \
+	{                                                                                       \
+		va_list ap;                                                                     \
+		void *arg;                                                                      \
+		int r;                                                                          \
+		va_start(ap, command);                                                          \
+		arg = va_arg(ap, void *);                                                       \
+		va_end(ap);                                                                     \
+		r = NEXT(name)(fd, command, arg);                                               \
+		return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dupped(fd, r) : r;    \
+	}
+
+TAKE_FCNTL(fcntl)
+TAKE_FCNTL(fcntl64)
+
+/* libc has no function for arch_prctl with these codes. */
+NEXT_SLOT(syscall);
+TAKEN long syscall(long number, ...)
+{
+	long a[6], r;
+	bool done = false;
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+#ifdef SYS_arch_prctl
+	r = number == SYS_arch_prctl ? process_perm((int)a[0], (uintptr_t)a[1], &done) : 0;
+#else
+	r = 0;
+#endif
+	return done ? r : NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

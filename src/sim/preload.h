@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the preloaded library: what its files share. */
+#ifndef GCPU_SIM_PRELOAD_H
+#define GCPU_SIM_PRELOAD_H
+
+#include "fds.h"
+#include "log.h"
+
+#include <guestcpu/kvm.h>
+
+/* Visible outside of the library: the names that it takes from libc. */
+#define TAKEN __attribute__((visibility("default")))
+
+/* libc's, or the next library's, of a name that we took. */
+#define NEXT(name) ((__typeof__(&name))next_of(&next_##name, #name))
+#define NEXT_SLOT(name) static _Atomic(void *) next_##name
+void *next_of(_Atomic(void *) *slot, const char *name);
+
+struct preload {
+	struct sim_log *log; /* NULL: nothing is done */
+	enum sim_mode mode;
+	const struct gcpu_kvm *kvm; /* the model; trace: NULL, the kernel's own */
+};
+extern struct preload preload;
+
+/* /dev/kvm itself. */
+bool is_kvm_path(const char *path);
+/* It was opened, as FD (or -errno): known from now on. */
+void kvm_opened(int fd, int backend_fd);
+/* The model's /dev/kvm in a descriptor of this process; or -1 and errno. */
+int model_open(int flags);
+/* FD may be one that came from elsewhere, by exec or through a socket: what it is, or NULL. */
+struct object *kvm_found(int fd, unsigned long request);
+/* An ioctl on one of KVM's: result, or -1 and errno. */
+int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg);
+/* FD was closed, or became something else. */
+void kvm_closed(int fd);
+/* TO is FROM once more. */
+void kvm_dupped(int from, int to);
+
+/* Make the model of what LOG says; ends the process where that fails: it must not go on with the
+ * machine's KVM where it was promised another. */
+void model_start(struct sim_log *log);
+/* KVM_RUN in the model: the program ends here, when the others had their time. */
+int model_run(struct object *o);
+
+/* Something was asked of the model, or of KVM. */
+extern _Atomic unsigned kvm_calls;
+
+/* Answer this process's CPUID instructions from the model, where the CPU can do that; LOG has it. */
+void cpuid_start(struct sim_log *log);
+/* arch_prctl(CODE, ARG) about guests' state components: of the model, or noted down. -1 and errno;
+ * *ret_done: it was carried out. */
+long process_perm(int code, uintptr_t arg, bool *ret_done);
+
+/* A call for KVM: its number's type. */
+#define IS_KVM_REQUEST(request) (((request) >> 8 & 0xff) == 0xae)
+
+#endif

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`conform`: forms of output, patterns, exit status. What is expected of a KVM stands in the cases."""
+import os
+import re
+import unittest
+
+import cli
+import schemas
+
+SOME = "cpuid-[gs]et:*"     # of every kernel, no guest
+
+
+class Usage(unittest.TestCase):
+    """Without a KVM."""
+
+    def test_no_kvm(self):
+        for path in ("/dev/null", "/nonexistent"):
+            ran = cli.guestcpu("conform", "--kvm", path)
+            self.assertEqual(ran.code, 3, ran)
+            self.assertEqual(ran.out, "", ran)
+        ran = cli.guestcpu("conform", "--json", "--kvm", "/dev/null")
+        self.assertEqual((ran.code, ran.json()["schema"], ran.json()["error"]["code"]), (3, "guestcpu.error", "no-kvm"))
+
+    def test_backend(self):
+        ran = cli.guestcpu("conform", "--on", "nobody")
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn("nobody", ran.err)
+
+    def test_model(self):
+        for on, word in (("model:", "no bundled snapshot"), ("model:nobody", "nobody"), ("model:x86-amd-max-6-12@9.9", "9.9")):
+            ran = cli.guestcpu("conform", "--on", on)
+            self.assertEqual((ran.code, ran.out), (2, ""), ran)
+            self.assertIn(word, ran.err)
+        ran = cli.guestcpu("conform", "--on", "model:x86-amd-max-6-12@6.12", "--only", "caps:version", "--json")
+        self.assertEqual((ran.code, ran.json()["on"]), (0, "model:x86-amd-max-6-12@6.12"), ran)
+
+    def test_two_forms(self):
+        ran = cli.guestcpu("conform", "--json", "--tap")
+        self.assertEqual(ran.code, 2, ran)
+
+    def test_on_is_two_options(self):
+        """Without a value in `features`, with one here."""
+        self.assertEqual(cli.guestcpu("conform", "--on").code, 2)
+        ran = cli.guestcpu("features", "--host", "x86-amd-max-6-12", "--on=x")
+        self.assertIn("takes no value", ran.err)
+        self.assertEqual(cli.guestcpu("features", "--host", "x86-amd-max-6-12", "--on", "x2apic").code, 0)
+
+
+class OnKvm(unittest.TestCase):
+    def setUp(self):
+        cli.need_kvm()
+        if os.uname().machine != "x86_64":
+            cli.skip("cli: conform: cases of x86 alone are in this test")
+
+    def test_json(self):
+        ran = cli.guestcpu("conform", "--json", "--only", SOME)
+        document = ran.json()
+        self.assertEqual(schemas.errors("conform", document), [])
+        cases, summary = document["cases"], document["summary"]
+        self.assertGreater(len(cases), 15)
+        self.assertEqual(summary["cases"], len(cases))
+        for outcome in ("passed", "failed", "skipped"):
+            self.assertEqual(summary[outcome], sum(case["outcome"] == outcome for case in cases))
+        self.assertEqual(summary["checks"], sum(case["checks"] for case in cases))
+        self.assertEqual(ran.code, int(summary["failed"] > 0))
+        for case in cases:
+            self.assertRegex(case["name"], "^cpuid-[gs]et:")
+            self.assertEqual(case["reason"] is not None, case["outcome"] == "skipped", case)
+            self.assertEqual(bool(case["failures"]), case["outcome"] == "failed", case)
+
+    def test_text(self):
+        quiet, whole = (cli.guestcpu("conform", *more, "--only", SOME) for more in ([], ["--all"]))
+        total = re.compile(r"^(\d+) cases: (\d+) passed, (\d+) failed, (\d+) skipped; (\d+) assertions, (\d+) failed$", re.M)
+        self.assertEqual(total.search(quiet.out)[0], total.search(whole.out)[0])
+        cases = int(total.search(whole.out)[1])
+        self.assertEqual(len(re.findall(r"^(?:passed|failed|skipped) ", whole.out, re.M)), cases)
+        self.assertNotIn("\npassed ", quiet.out)
+        self.assertEqual(quiet.err, "")
+
+    def test_tap(self):
+        ran = cli.guestcpu("conform", "--tap", "--only", SOME)
+        lines = ran.out.splitlines()
+        self.assertEqual(lines[0], "TAP version 13")
+        tests = [line for line in lines if re.match(r"(not )?ok ", line)]
+        self.assertEqual([re.match(r"(?:not )?ok (\d+) - \S+", line)[1] for line in tests],
+                         [str(i + 1) for i in range(len(tests))])
+        self.assertEqual(lines[-1], f"1..{len(tests)}")
+        self.assertEqual(ran.code, int(any(line.startswith("not") for line in tests)))
+
+    def test_pattern(self):
+        ran = cli.guestcpu("conform", "--json", "--only", "CPUID_set:sizes")
+        self.assertEqual([case["name"] for case in ran.json()["cases"]], ["cpuid-set:sizes"])
+        ran = cli.guestcpu("conform", "--only", "nothing-like-it*")
+        self.assertEqual((ran.code, ran.out), (2, ""), ran)
+        self.assertIn("nothing-like-it", ran.err)
+        ran = cli.guestcpu("conform", "--json", "--only", "nothing-like-it*")
+        self.assertEqual((ran.code, ran.json()["error"]["code"]), (2, "name"))
+
+    def test_this_kvm(self):
+        """All of it: what fails here is KVM's fault, or that of a case."""
+        ran = cli.guestcpu("conform", "--json", timeout=240)
+        failed = [(case["name"], case["failures"]) for case in ran.json()["cases"] if case["outcome"] == "failed"]
+        self.assertEqual((ran.code, failed), (0, []))
+        self.assertGreater(ran.json()["summary"]["passed"], 60)
+
+
+if __name__ == "__main__":
+    cli.main()

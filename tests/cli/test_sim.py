@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""sim: programs on the software KVM. No test here needs /dev/kvm.
+
+What must come of it is what tests/sim/client.c does, and what the snapshot says.
+"""
+import os
+import re
+import sys
+
+import cli
+import schemas
+import test_trace
+from test_trace import CLIENT, X86
+
+FAULTING = os.environ.get("SIM_FAULTING", os.path.join(cli.ROOT, "build/tests/sim/libsim-faulting.so"))
+HOST = "x86-amd-rome-6-12" if X86 else "arm64-kvm-neoverse-n1-6-12"
+
+
+class Sim(test_trace.Trace):
+    def simulate(self, *command, host=HOST, code=0, options=(), env=None):
+        wrapper = ["env", *[f"{k}={v}" for k, v in (env or {}).items()]] if env else []
+        ran = self.exits(code, "sim", "--json", "--host", host, *options, "--", *command, wrapper=wrapper)
+        doc = ran.json()
+        if not schemas.MISSING:
+            self.assertEqual(schemas.errors("trace", doc), [])
+        self.assertTrue(doc["complete"])
+        self.assertEqual(doc["kvm"], "model")
+        return doc, ran
+
+    def snapshot(self, host=HOST):
+        return self.exits(0, "probe", "--host", host, "--json").json()
+
+
+class Client(Sim):
+    def test_plain(self):
+        doc, ran = self.simulate(CLIENT, "plain")
+        snap = self.snapshot()
+        self.assertEqual((doc["host"]["name"], doc["host"]["hash"], doc["series"]), (snap["name"], snap["hash"], None))
+        self.assertEqual(doc["program"], {"command": [CLIENT, "plain"], "stopped": True, "exit": 0, "signal": None,
+                                          "opened": True, "vms": 1})
+        # one thread: the second vCPU was set up and never came to run; what was printed before is there
+        self.assertEqual([(v["id"], v["ran"]) for v in doc["vcpus"]], [(0, True), (1, False)])
+        for n, vcpu in enumerate(doc["vcpus"]):
+            self.check_vcpu(vcpu, n)
+        self.assertEqual(ran.err, "about to run\n")
+        text = self.exits(0, "sim", "--host", HOST, CLIENT, "plain").out
+        self.assertIn(f" plain on a model of {HOST} (", text)
+        self.assertTrue(text.endswith("sim_client: stopped at its first KVM_RUN\n"), text)
+
+    def test_capabilities_are_the_hosts(self):
+        doc, _ = self.simulate(CLIENT, "threads")
+        asked = {c["cap"]: c["value"] for c in doc["capabilities"]["checked"]}
+        have = dict(self.snapshot()["capabilities"]["system"])
+        self.assertEqual(sorted(asked), list(range(1, 51)))
+        self.assertEqual(asked, {n: have.get(n, 0) for n in asked})
+
+    def test_descriptors(self):
+        doc, _ = self.simulate(CLIENT, "dup")
+        self.assertEqual([(v["id"], v["ran"]) for v in doc["vcpus"]], [(0, True), (1, False)])
+        self.check_vcpu(doc["vcpus"][0], 0)
+        for action in "reuse", "pointers":
+            doc, _ = self.simulate(CLIENT, action)
+            self.assertFalse(doc["program"]["stopped"])
+
+    def test_threads(self):
+        for _ in range(5):
+            doc, _ = self.simulate(CLIENT, "threads")
+            self.assertEqual(sorted(v["id"] for v in doc["vcpus"]), list(range(8)))
+            for vcpu in doc["vcpus"]:
+                self.check_vcpu(vcpu, vcpu["id"])
+                self.assertTrue(vcpu["ran"])
+
+    def test_processes(self):
+        doc, _ = self.simulate(CLIENT, "fork")
+        self.assertEqual([v["id"] for v in doc["vcpus"]], [0, 1])
+        doc, _ = self.simulate("sh", "-c", f"{CLIENT} plain; exit 0")
+        self.assertTrue(doc["program"]["stopped"])
+
+    def test_look(self):
+        """As if there were a /dev/kvm, whether there is one or not."""
+        self.assertEqual(self.exits(0, "sim", "--host", HOST, CLIENT, "look").err,
+                         "access 0\nfaccessat 0\nstat 0 1\nlstat 0 1\nfstatat 0 1\nstatx 0 1\nfstat 0 1\n")
+
+    def test_failing(self):
+        doc, _ = self.simulate(CLIENT, "die", code=1)
+        self.assertEqual((doc["program"]["stopped"], doc["program"]["signal"]), (False, 6))
+        doc, _ = self.simulate(CLIENT, "none", code=1)
+        self.assertFalse(doc["program"]["opened"])
+
+    def test_usage(self):
+        self.fails(2, "argument", "sim", "--host", HOST)
+        foreign = cli.a_host("arm64" if X86 else "x86")
+        for args, code, name in ((["--host", foreign, "--", CLIENT, "none"], 2, "argument"),
+                                 (["--host", "no-such-host", "--", CLIENT, "none"], 2, "name"),
+                                 (["--host", "./no/such/file", "--", CLIENT, "none"], 3, "kvm"),
+                                 (["--host", HOST, "--kernel", "2.6", "--", CLIENT, "none"], 2, "name"),
+                                 (["--host", HOST, "--", "no-such-program"], 3, "kvm")):
+            ran = cli.guestcpu("sim", "--json", *args)
+            self.assertEqual((ran.code, ran.json()["error"]["code"]), (code, name), str(ran))
+
+    def test_kernel(self):
+        doc, _ = self.simulate(CLIENT, "plain", options=["--kernel", "6.1"])
+        self.assertEqual(doc["series"], "6.1")
+        self.assertIn("Linux 6.1)", self.exits(0, "sim", "--host", HOST, "--kernel=6.1", CLIENT, "plain").out)
+
+
+@cli.unittest.skipUnless(X86, "arm64 has no CPUID instruction")
+class OwnCpuid(Sim):
+    """What the program finds out with its own CPUID instructions."""
+
+    def leaf0(self):
+        entry = next(e for e in self.snapshot()["cpuid"]["native"] if e["leaf"] == "0x0")
+        return " ".join(f"{int(entry[r], 16):08x}" for r in ("eax", "ebx", "ecx", "edx"))
+
+    def test_answered(self):
+        """With a CPU that can make them fault, or one that seems to: client.c sends itself the signal."""
+        doc, ran = self.simulate(CLIENT, "cpuid", code=1, env={"LD_PRELOAD": FAULTING})
+        self.assertEqual(doc["own_cpuid"], "answered")
+        self.assertEqual(doc["program"]["exit"], 0, ran.err)
+        self.assertEqual(ran.err, f"leaf 0 {self.leaf0()}\nthread {self.leaf0()}\n")
+
+    def test_other_faults(self):
+        """A program that faults dies of it, as without us."""
+        doc, _ = self.simulate(CLIENT, "segv", code=1, env={"LD_PRELOAD": FAULTING})
+        self.assertEqual((doc["program"]["exit"], doc["program"]["signal"]), (None, 11))
+
+    def test_said(self):
+        """Which of the two it was here, by the CPU: both are said."""
+        doc, _ = self.simulate(CLIENT, "plain")
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            can = re.search(r"^flags.*\b(cpuid_fault|gp_on_user_cpuid)\b", f.read(), re.M)
+        self.assertEqual(doc["own_cpuid"], "answered" if can else "leaked")
+        text = self.exits(0, "sim", "--host", HOST, CLIENT, "plain").out
+        self.assertIn("were answered by the model" if can else "leaked: CPUID instructions", text)
+
+    def test_a_trace_needs_none(self):
+        cli.need_kvm()
+        self.assertEqual(self.document(CLIENT, "plain")["own_cpuid"], "machine")
+
+
+class Example(Sim):
+    """examples/vmm.c: a VMM that plans, gives and reads back by the library, on a KVM of software."""
+
+    def test_example(self):
+        doc, _ = self.simulate(os.environ["EXAMPLE_VMM"], "host", "3")
+        self.assertTrue(doc["program"]["stopped"])
+        self.assertEqual([v["id"] for v in doc["vcpus"]], [0, 1, 2])
+        if not X86:
+            return
+        plan = self.exits(0, "plan", "--host", HOST, "-c", "host", "--vcpus", "3", "--json").json()
+        for n, vcpu in enumerate(doc["vcpus"]):
+            own = {(e["leaf"], e["subleaf"]): e for e in plan["vcpus"][n]["cpuid"]}
+            planned = [own.get((e["leaf"], e["subleaf"]), e) for e in plan["cpuid"]]
+            # the library asks the CPU itself as well: then its plan knows what leaks of this machine
+            if doc["own_cpuid"] == "answered":
+                self.assertEqual(vcpu["cpuid"], planned)
+                continue
+            for leaf in "0x0", "0x1", "0x40000000", "0x40000001", "0x80000001":
+                self.assertEqual([e for e in vcpu["cpuid"] if e["leaf"] == leaf],
+                                 [e for e in planned if e["leaf"] == leaf])
+        self.assertEqual(doc["capabilities"]["enabled"][0]["name"], "ENFORCE_PV_FEATURE_CPUID")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main())

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Conformance of known kernels: `guestcpu conform` on their real KVM.
+
+    conform.py --build DIR [--results DIR] x86:6.12    the gate, one kernel
+    conform.py --build DIR [--results DIR] --report    a line for each newer kernel, never a failure
+    conform.py --here CMD [--results DIR] [--on BACKEND]   this machine's KVM, or another backend of CMD
+    conform.py --results DIR --table                   what has run, a line for each
+
+What is expected stands in the cases (src/conform).  Here is only how much must
+at least have been tried, and why a case may be skipped on such a kernel.
+
+Exit status: 0 every case holds; 1 not; 77 the kernel, QEMU or a compiler cannot be had, with a reason; 4 the
+outer kernel failed twice, which is no verdict.
+"""
+
+import argparse
+import glob
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import static  # noqa: E402
+from aptstate import CannotBeHad  # noqa: E402
+from boot import Spec, boot  # noqa: E402
+
+OTHERS = ("x86:6.18", "x86:7.2", "x86:newest")
+CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
+QEMU_MACHINE = {"x86": "", "arm64": "mte=on"}
+# Fewer would not be all of it.
+CASES_LEAST = {"x86": 197}
+SKIP = 77
+
+
+def judge(ran, least):
+    """{"line", "failed", "status", "skipped", "host"} of what a command said; ran: status, stdout, stderr."""
+    try:
+        document = json.loads(ran["stdout"])
+        cases, summary, host = document["cases"], document["summary"], document["host"]
+    except (ValueError, KeyError):
+        return {"status": 1, "line": f"it did not end: {ran['status']}", "skipped": [], "host": {},
+                "failed": [ran["stderr"][-300:], ran["stdout"][-600:]]}
+    failed = [f"{case['name']} ({case['source']}): {why}" for case in cases for why in case["failures"]]
+    skipped = [f"{case['name']}: {case['reason']}" for case in cases if case["outcome"] == "skipped"]
+    if summary["cases"] < least:
+        failed.append(f"it tried too little: {summary}")
+    if ran["status"] != int(bool(summary["failed"])):
+        failed.append(f"exit status {ran['status']} {ran['stderr'][-300:]}")
+    line = (f"{summary['cases']} cases, {summary['passed']} passed, {summary['failed']} failed, "
+            f"{summary['skipped']} skipped; {summary['checks']} assertions")
+    return {"status": int(bool(failed)), "line": line, "failed": failed, "skipped": skipped, "host": host}
+
+
+def here(command, backend):
+    """The same on this machine; None without a KVM."""
+    done = subprocess.run([command, "conform", "--json", *(["--on", backend] if backend else [])],
+                          capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode == 3:
+        print(f"SKIP: conform: {json.loads(done.stdout)['error']['text']}", flush=True)
+        return None
+    return judge({"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}, CASES_LEAST["x86"])
+
+
+def run(kernel, folder, only=None):
+    """{"line", "failed", "status", ...} of one kernel; raises CannotBeHad, BuildFailed."""
+    arch, _, series = kernel.partition(":")
+    command = static.build(arch, folder)
+    line = "guestcpu conform --json" + (f" --only '{only}'" if only else "")
+    result = boot(Spec(arch, [line], series=series, cpu=CPU[arch], machine=QEMU_MACHINE[arch],
+                       files=[(command, "/bin/guestcpu")], command_limit=150))
+    if result["status"] != "done":
+        return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "failed": [], "skipped": []}
+    return {**judge(result["commands"][0], 0 if only else CASES_LEAST[arch]), "release": result["release"]}
+
+
+def keep(results, kernel, found):
+    if results:
+        os.makedirs(results, exist_ok=True)
+        name = f"conform-{kernel.replace(':', '-').replace('/', '-')}.json"
+        with open(os.path.join(results, name), "w", encoding="utf-8") as file:
+            json.dump({"kernel": kernel, **found}, file)
+
+
+def table(results):
+    for path in sorted(glob.glob(os.path.join(results, "conform-*.json"))):
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        arch, _, series = found["kernel"].partition(":")
+        who = f"{found['host'].get('module', '?')} {found['host'].get('kernel', '?')}" if found["kernel"] == "here" else \
+            found["kernel"] if arch == "model" else f"{arch} {series}"
+        print(f"conform {who:32} {found['line']}")
+    return 0
+
+
+def one(kernel, arguments):
+    """Exit status of one kernel; tells about it."""
+    try:
+        found = run(kernel, arguments.build, arguments.only)
+    except CannotBeHad as error:
+        print(f"SKIP: kernels: conform on {kernel}: {error}", flush=True)
+        return SKIP
+    except static.BuildFailed as error:
+        print(f"{kernel}: the static command does not build: {error}")
+        return 1
+    keep(arguments.results, kernel, found)
+    for line in [*found["failed"][:80], *(found["skipped"] if arguments.skipped else [])]:
+        print(line)
+    print(f"{kernel} ({found.get('release', '?')}): {found['line']}", flush=True)
+    return found["status"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--build", help="where the static commands are built")
+    parser.add_argument("--results", help="where what has run is kept")
+    parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
+    parser.add_argument("--table", action="store_true", help="a line for each that has run")
+    parser.add_argument("--here", metavar="CMD", help="on this machine, by this command")
+    parser.add_argument("--on", help="with --here: the backend")
+    parser.add_argument("--only", help="cases by pattern")
+    parser.add_argument("--skipped", action="store_true", help="tell what was skipped, too")
+    parser.add_argument("kernel", nargs="*")
+    arguments = parser.parse_args()
+    if arguments.table and arguments.results:
+        return table(arguments.results)
+    if arguments.here:
+        found = here(arguments.here, arguments.on)
+        if not found:
+            return SKIP
+        keep(arguments.results, arguments.on or "here", found)
+        print("\n".join([*found["failed"][:80], found["line"]]))
+        return found["status"]
+    wanted = arguments.kernel or (OTHERS if arguments.report else [])
+    if not arguments.build or not wanted or any(kernel.partition(":")[0] not in CPU for kernel in wanted):
+        parser.error("expected --build and a kernel such as x86:6.12")
+    ended = [one(kernel, arguments) for kernel in wanted]
+    if arguments.report:
+        return 0
+    verdicts = [status for status in ended if status != SKIP]
+    return max(verdicts) if verdicts else SKIP
+
+
+if __name__ == "__main__":
+    sys.exit(main())
