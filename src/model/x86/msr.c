@@ -72,6 +72,25 @@ bool x86_msr_listed(const struct gcpu_model *m, uint32_t index)
 	return false;
 }
 
+/* Of the CPU's own: those come first in KVM's list, then those that it makes itself, from this one on. */
+static bool is_saved(const struct gcpu_model *m, uint32_t index)
+{
+	for (size_t i = 0; i < m->host->msr_indexes.n; i++) {
+		uint32_t at = *LIST_AT(&m->host->msr_indexes, uint32_t, i);
+
+		if (at == X86_MSR(KVM_SYSTEM_TIME))
+			return false;
+		if (at == index)
+			return true;
+	}
+	return false;
+}
+
+static bool zero_is_free(const struct gcpu_model *m, uint32_t index)
+{
+	return sw_behaves(m, BEHAVIOUR_EMULATED_LISTED_TOO) ? x86_msr_listed(m, index) : is_saved(m, index);
+}
+
 bool x86_parameter(const struct gcpu_model *m, const char *module, const char *name)
 {
 	for (size_t i = 0; i < m->host->params.n; i++) {
@@ -186,7 +205,7 @@ static int done(struct x86_vcpu *x, struct x86_msr_op *op)
 	if (status != -ENOENT)
 		return status;
 	/* What KVM lists, its VMM may read, and set to 0, whatever the vCPU has. */
-	if (op->host && x86_msr_listed(x86_model(x), op->index) && (!op->write || !value)) {
+	if (op->host && (!op->write || !value) && zero_is_free(x86_model(x), op->index)) {
 		op->value = 0;
 		return 0;
 	}

@@ -173,6 +173,7 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_CPUID, x86_set_cpuid },
 	{ GK_GET_MSRS, x86_get_msrs },
 	{ GK_SET_MSRS, x86_set_msrs },
+	{ GK_GET_SUPPORTED_HV_CPUID, x86_get_hyperv_vcpu },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
 	{ GK_GET_SREGS, x86_get_sregs },

@@ -114,6 +114,7 @@ bool x86_overrides(const struct gcpu_snapshot *s);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];
+int x86_get_hyperv_vcpu(void *vcpu, uintptr_t arg);
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr);
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
