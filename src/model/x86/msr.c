@@ -261,6 +261,37 @@ static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 	return (int)to->nmsrs;
 }
 
+/* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */
+static int one_reg(struct x86_vcpu *x, uintptr_t arg, bool set)
+{
+	struct gk_one_reg r;
+	uint64_t value = 0;
+
+	if (sw_cap(x86_model(x), NULL, CAP_ONE_REG) <= 0)
+		return -EINVAL;
+	if (sw_copy_in(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if ((r.id & ~(uint64_t)UINT32_MAX) != (GK_REG_X86 | GK_REG_SIZE_U64 | GK_X86_REG_TYPE_MSR))
+		return -EINVAL;
+	if (set && sw_copy_in(&value, (uintptr_t)r.addr, sizeof(value)))
+		return -EFAULT;
+	if (set)
+		return x86_msr_set(x, (uint32_t)r.id, true, value) ? -EINVAL : 0;
+	if (x86_msr_get(x, (uint32_t)r.id, true, &value))
+		return -EINVAL;
+	return sw_copy_out((uintptr_t)r.addr, &value, sizeof(value));
+}
+
+int x86_get_one_reg(void *object, uintptr_t arg)
+{
+	return one_reg(x86_vcpu(object), arg, false);
+}
+
+int x86_set_one_reg(void *object, uintptr_t arg)
+{
+	return one_reg(x86_vcpu(object), arg, true);
+}
+
 int x86_get_msrs(void *object, uintptr_t arg)
 {
 	return each(x86_vcpu(object), arg, false);

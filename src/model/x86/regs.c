@@ -174,6 +174,8 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_GET_MSRS, x86_get_msrs },
 	{ GK_SET_MSRS, x86_set_msrs },
 	{ GK_GET_SUPPORTED_HV_CPUID, x86_get_hyperv_vcpu },
+	{ GK_GET_ONE_REG, x86_get_one_reg },
+	{ GK_SET_ONE_REG, x86_set_one_reg },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
 	{ GK_GET_SREGS, x86_get_sregs },

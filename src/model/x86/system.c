@@ -8,7 +8,7 @@
 
 #define HYPERV_DIRECT_TIMERS (1U << 19)
 #define HYPERV_CLUSTER_IPI (1U << 10)
-#define X2APIC_SPLIT_ONLY 4 /* KVM_X2APIC_ENABLE_SUPPRESS_EOI_BROADCAST */
+#define X2APIC_SPLIT_ONLY 0xc /* KVM_X2APIC_{ENABLE,DISABLE}_SUPPRESS_EOI_BROADCAST */
 
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
 {
@@ -238,8 +238,9 @@ int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int 
 	/* more room, where the process has asked for more state */
 	if (number == CAP_XSAVE2 && value > 0 && x86_dynamic(m))
 		return (int)x86_xsave_size(m);
-	if (number == CAP_X2APIC_API && vm && x86_vm(vm)->irqchip != X86_IRQCHIP_SPLIT)
-		return value & ~X2APIC_SPLIT_ONLY;
+	/* of the VM's own answers, the snapshot has one without interrupt controllers */
+	if (number == CAP_X2APIC_API && vm && x86_vm(vm)->irqchip == X86_IRQCHIP_SPLIT)
+		return value | (sw_cap(m, NULL, number) & X2APIC_SPLIT_ONLY);
 	return value;
 }
 

@@ -52,7 +52,10 @@ static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 static int x2apic_api(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	if (cap->args[0] & ~(uint64_t)(uint32_t)sw_cap(vm->model, vm, CAP_X2APIC_API))
+	int may = x86_capability(vm->model, vm, CAP_X2APIC_API, sw_cap(vm->model, vm, CAP_X2APIC_API));
+
+	/* the last two say on and off of one thing */
+	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || (cap->args[0] & 0xc) == 0xc)
 		return -EINVAL;
 	x86_vm(vm)->x2apic_flags |= cap->args[0];
 	return 0;

@@ -131,6 +131,8 @@ int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
 int x86_get_msrs(void *vcpu, uintptr_t arg);
 int x86_set_msrs(void *vcpu, uintptr_t arg);
+int x86_get_one_reg(void *vcpu, uintptr_t arg);
+int x86_set_one_reg(void *vcpu, uintptr_t arg);
 /* Where an MSR's value stands. */
 uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index);
 int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value);
