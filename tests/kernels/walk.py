@@ -31,8 +31,6 @@ LINES_LEAST = 4500
 # What the software KVM does not do yet, or not in full, and why it may differ for now.
 NOT_YET = (
     (r"MSR 40000071 ", "interrupts through Hyper-V's command register"),
-    (r"apic_base|MSR 1b |regs, bare: ", "what the APIC's base may be, of which the rest of a bare table depends"),
-    (r"MSR 4b564d0[2346] |MSR 8[0-9a-f]{2} ", "rules of paravirtual MSRs and of the x2APIC's"),
 )
 TOTAL = re.compile(r"^(\d+) lines of (\d+) are not the same$", re.M)
 

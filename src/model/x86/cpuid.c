@@ -174,7 +174,7 @@ static int check(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 			return -EINVAL;
 	}
 	e = find(table, n, LEAF_SAVE_AREA, 0);
-	asked = components(e, 0) & 1ULL << X86_XTILEDATA & x86_model(x)->host->xcomp_supported;
+	asked = components(e, 0) & 1ULL << X86_XTILEDATA; /* also where no CPU has it */
 	if (asked & ~x86_model(x)->permitted)
 		return -EPERM;
 	return 0;

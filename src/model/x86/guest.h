@@ -162,6 +162,13 @@ int x86_deliver_many(struct sw_vm *vm, const uint64_t bits[2], unsigned width, u
 uint64_t x86_deadline(const struct x86_vcpu *x);
 void x86_set_deadline(struct x86_vcpu *x, uint64_t value);
 
+/* x2apic.c, pv.c: MSRs. X86_MSR_NOT_MINE: none of these. -EINVAL: the value, -ENOENT: as if there were none. */
+#define X86_MSR_NOT_MINE 1
+int x86_x2apic_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
+int x86_x2apic_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
+int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
+int x86_pv_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
+
 /* pv.c */
 bool x86_pv_has(const struct x86_vcpu *x, unsigned field);
 void x86_pv_reset(struct x86_vcpu *x);

@@ -72,6 +72,25 @@ bool x86_msr_listed(const struct gcpu_model *m, uint32_t index)
 	return false;
 }
 
+/* Of the CPU's own: those come first in KVM's list, then those that it makes itself, from this one on. */
+static bool is_saved(const struct gcpu_model *m, uint32_t index)
+{
+	for (size_t i = 0; i < m->host->msr_indexes.n; i++) {
+		uint32_t at = *LIST_AT(&m->host->msr_indexes, uint32_t, i);
+
+		if (at == X86_MSR(KVM_SYSTEM_TIME))
+			return false;
+		if (at == index)
+			return true;
+	}
+	return false;
+}
+
+static bool zero_is_free(const struct gcpu_model *m, uint32_t index)
+{
+	return sw_behaves(m, BEHAVIOUR_EMULATED_LISTED_TOO) ? x86_msr_listed(m, index) : is_saved(m, index);
+}
+
 bool x86_parameter(const struct gcpu_model *m, const char *module, const char *name)
 {
 	for (size_t i = 0; i < m->host->params.n; i++) {
@@ -186,7 +205,7 @@ static int done(struct x86_vcpu *x, struct x86_msr_op *op)
 	if (status != -ENOENT)
 		return status;
 	/* What KVM lists, its VMM may read, and set to 0, whatever the vCPU has. */
-	if (op->host && x86_msr_listed(x86_model(x), op->index) && (!op->write || !value)) {
+	if (op->host && (!op->write || !value) && zero_is_free(x86_model(x), op->index)) {
 		op->value = 0;
 		return 0;
 	}
@@ -240,6 +259,37 @@ static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 			return (int)i;
 	}
 	return (int)to->nmsrs;
+}
+
+/* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */
+static int one_reg(struct x86_vcpu *x, uintptr_t arg, bool set)
+{
+	struct gk_one_reg r;
+	uint64_t value = 0;
+
+	if (sw_cap(x86_model(x), NULL, CAP_ONE_REG) <= 0)
+		return -EINVAL;
+	if (sw_copy_in(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if ((r.id & ~(uint64_t)UINT32_MAX) != (GK_REG_X86 | GK_REG_SIZE_U64 | GK_X86_REG_TYPE_MSR))
+		return -EINVAL;
+	if (set && sw_copy_in(&value, (uintptr_t)r.addr, sizeof(value)))
+		return -EFAULT;
+	if (set)
+		return x86_msr_set(x, (uint32_t)r.id, true, value) ? -EINVAL : 0;
+	if (x86_msr_get(x, (uint32_t)r.id, true, &value))
+		return -EINVAL;
+	return sw_copy_out((uintptr_t)r.addr, &value, sizeof(value));
+}
+
+int x86_get_one_reg(void *object, uintptr_t arg)
+{
+	return one_reg(x86_vcpu(object), arg, false);
+}
+
+int x86_set_one_reg(void *object, uintptr_t arg)
+{
+	return one_reg(x86_vcpu(object), arg, true);
 }
 
 int x86_get_msrs(void *object, uintptr_t arg)

@@ -249,18 +249,10 @@ int x86_msr_mc_ctl2(struct x86_vcpu *x, struct x86_msr_op *op)
 	return !(mcg_cap(x) & MCG_CMCI_P) && (op->value || !op->host) ? -EINVAL : 0;
 }
 
-int x86_setup_mce(void *object, uintptr_t arg)
+int x86_mce_is(struct x86_vcpu *x, uint64_t cap)
 {
-	struct x86_vcpu *x = x86_vcpu(object);
-	const struct gcpu_snapshot *s = x86_model(x)->host;
-	uint64_t cap, most = X86_MSR_FACT(MCG_CAP).reset;
-	int status = 0;
+	int status = x86_msr_keep(x, X86_MSR(MCG_CAP), cap);
 
-	if (sw_copy_in(&cap, arg, sizeof(cap)))
-		return -EFAULT;
-	if (!(cap & 0xff) || (cap & 0xff) > most || (s->has_mce && (cap & ~(s->mce_supported | 0xff | 0xff0000))))
-		return -EINVAL;
-	status = x86_msr_keep(x, X86_MSR(MCG_CAP), cap);
 	if (status == 0 && (cap & MCG_CTL_P))
 		status = x86_msr_keep(x, X86_MSR(MCG_CTL), ~0ULL);
 	for (unsigned bank = 0; bank < (cap & 0xff) && status == 0; bank++)

@@ -52,7 +52,10 @@ static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 static int x2apic_api(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	if (cap->args[0] & ~(uint64_t)(uint32_t)sw_cap(vm->model, vm, CAP_X2APIC_API))
+	int may = x86_capability(vm->model, vm, CAP_X2APIC_API, sw_cap(vm->model, vm, CAP_X2APIC_API));
+
+	/* the last two say on and off of one thing */
+	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || (cap->args[0] & 0xc) == 0xc)
 		return -EINVAL;
 	x86_vm(vm)->x2apic_flags |= cap->args[0];
 	return 0;
@@ -246,7 +249,7 @@ static int boot_id(void *object, uintptr_t arg)
 	struct x86_vm *x = x86_vm(vm);
 
 	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) &&
-	    arg > (x->max_ids ? x->max_ids - 1 : UINT32_MAX))
+	    arg > (x->max_ids ? x->max_ids : (uint64_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID)))
 		return -EINVAL;
 	if (vm->n_vcpus)
 		return -EBUSY;

@@ -114,6 +114,7 @@ bool x86_overrides(const struct gcpu_snapshot *s);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];
+int x86_get_hyperv_vcpu(void *vcpu, uintptr_t arg);
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr);
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
@@ -130,20 +131,15 @@ int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
 int x86_get_msrs(void *vcpu, uintptr_t arg);
 int x86_set_msrs(void *vcpu, uintptr_t arg);
+int x86_get_one_reg(void *vcpu, uintptr_t arg);
+int x86_set_one_reg(void *vcpu, uintptr_t arg);
 /* Where an MSR's value stands. */
 uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index);
 int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value);
 /* Feature MSRs of a new vCPU. */
 int x86_msrs_new(struct x86_vcpu *x);
-int x86_setup_mce(void *vcpu, uintptr_t arg);
-
-/* MSRs of other subjects, asked before all others: as x86_msr_get() and x86_msr_set(), or this. */
-#define X86_MSR_NOT_MINE 1
-int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
-int x86_pv_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
-/* The x2APIC's range, all of it. */
-int x86_x2apic_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
-int x86_x2apic_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
+/* KVM_X86_SETUP_MCE with a value that KVM takes. */
+int x86_mce_is(struct x86_vcpu *x, uint64_t cap);
 
 /* msr_filter.c */
 int x86_set_msr_filter(void *vm, uintptr_t arg);
