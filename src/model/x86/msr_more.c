@@ -7,6 +7,7 @@
 #define BIT(n) (1ULL << (n))
 #define QUIRK_STUFF_FEATURE_MSRS BIT(8)
 #define PLATFORM_INFO_CPUID_FAULT BIT(31)
+#define MCG_CMCI_P (1ULL << 10)
 #define MCG_CTL_P BIT(8)
 #define MCG_CMCI_P BIT(10)
 #define MC_CTL2_VALID (BIT(30) | 0x7fff)
@@ -261,6 +262,7 @@ int x86_setup_mce(void *object, uintptr_t arg)
 	if (!(cap & 0xff) || (cap & 0xff) > most || (s->has_mce && (cap & ~(s->mce_supported | 0xff | 0xff0000))))
 		return -EINVAL;
 	status = x86_msr_keep(x, X86_MSR(MCG_CAP), cap);
+	x86_apic_cmci(x, cap & MCG_CMCI_P);
 	if (status == 0 && (cap & MCG_CTL_P))
 		status = x86_msr_keep(x, X86_MSR(MCG_CTL), ~0ULL);
 	for (unsigned bank = 0; bank < (cap & 0xff) && status == 0; bank++)

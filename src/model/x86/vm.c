@@ -246,7 +246,7 @@ static int boot_id(void *object, uintptr_t arg)
 	struct x86_vm *x = x86_vm(vm);
 
 	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) &&
-	    arg > (x->max_ids ? x->max_ids - 1 : UINT32_MAX))
+	    arg >= (x->max_ids ? x->max_ids : (uint32_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID)))
 		return -EINVAL;
 	if (vm->n_vcpus)
 		return -EBUSY;
