@@ -7,7 +7,6 @@
 #define BIT(n) (1ULL << (n))
 #define QUIRK_STUFF_FEATURE_MSRS BIT(8)
 #define PLATFORM_INFO_CPUID_FAULT BIT(31)
-#define MCG_CMCI_P (1ULL << 10)
 #define MCG_CTL_P BIT(8)
 #define MCG_CMCI_P BIT(10)
 #define MC_CTL2_VALID (BIT(30) | 0x7fff)
