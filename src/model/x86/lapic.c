@@ -224,7 +224,7 @@ int x86_get_lapic(void *object, uintptr_t arg)
 {
 	struct x86_vcpu *x = x86_vcpu(object);
 	uint8_t state[sizeof(x->apic)];
-	uint32_t id = x->v->id << 24;
+	uint32_t id = x86_apic_reg(x, APIC_REG_ID) << 24;
 
 	if (!x86_lapic(x))
 		return -EINVAL;
@@ -238,14 +238,19 @@ int x86_get_lapic(void *object, uintptr_t arg)
 /* The id of an APIC in x2APIC mode is not for a VMM to choose. */
 static int check_id(struct x86_vcpu *x, uint8_t *state)
 {
-	uint32_t id, ldr = x2apic_ldr(x->v->id);
+	uint32_t id, ldr;
 
 	if (!x86_apic_x2(x))
 		return 0;
 	memcpy(&id, state + APIC_REG_ID, sizeof(id));
 	if (id != x->v->id && (x86_vm(x->v->vm)->x2apic_flags & GK_X2APIC_API_USE_32BIT_IDS))
 		return -EINVAL;
-	memcpy(state + APIC_REG_ID, &x->v->id, sizeof(id));
+	id = sw_behaves(x86_model(x), BEHAVIOUR_X2APIC_ID_FIXED) ||
+			     (x86_vm(x->v->vm)->x2apic_flags & GK_X2APIC_API_USE_32BIT_IDS) ?
+		     x->v->id :
+		     id >> 24;
+	ldr = x2apic_ldr(id);
+	memcpy(state + APIC_REG_ID, &id, sizeof(id));
 	memcpy(state + APIC_REG_LDR, &ldr, sizeof(ldr));
 	return 0;
 }

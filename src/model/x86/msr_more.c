@@ -253,6 +253,7 @@ int x86_mce_is(struct x86_vcpu *x, uint64_t cap)
 {
 	int status = x86_msr_keep(x, X86_MSR(MCG_CAP), cap);
 
+	x86_apic_cmci(x, cap & MCG_CMCI_P);
 	if (status == 0 && (cap & MCG_CTL_P))
 		status = x86_msr_keep(x, X86_MSR(MCG_CTL), ~0ULL);
 	for (unsigned bank = 0; bank < (cap & 0xff) && status == 0; bank++)

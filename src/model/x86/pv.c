@@ -309,6 +309,11 @@ static int owner_of(uint32_t index)
 	return -1;
 }
 
+static int enforced_away(const struct x86_vcpu *x)
+{
+	return sw_behaves(x86_model(x), BEHAVIOUR_PV_REFUSAL_UNKNOWN) ? -ENOENT : -EINVAL;
+}
+
 int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 {
 	int at = owner_of(index);
@@ -321,7 +326,7 @@ int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 	if (at < 0)
 		return X86_MSR_NOT_MINE;
 	if (!x86_pv_has(x, owners[at].field))
-		return -ENOENT;
+		return enforced_away(x);
 	switch (owners[at].msr) {
 	case X86_M_KVM_WALL_CLOCK:
 	case X86_M_KVM_WALL_CLOCK_NEW:
@@ -363,7 +368,7 @@ int x86_pv_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value
 	if (at < 0)
 		return X86_MSR_NOT_MINE;
 	if (!x86_pv_has(x, owners[at].field))
-		return -ENOENT;
+		return enforced_away(x);
 	switch (owners[at].msr) {
 	case X86_M_KVM_WALL_CLOCK:
 	case X86_M_KVM_WALL_CLOCK_NEW:
