@@ -5,7 +5,7 @@
 import os
 import sys
 
-from arm64 import read_registers
+from arm64 import read_masks, read_registers, read_switches
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
 from links import (read_behaviours, read_caches, read_msrs, read_errors, read_gates, read_hypercalls, read_models, read_named, read_names, read_numbers, read_params, read_presets,
@@ -51,7 +51,8 @@ def read_arch(data, arch, lists):
                 names=names, rules=rules, props=own["props"], requires=requires, models=models,
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=calls, exceptions=read_exceptions(folder, fields, words),
-                inits=read_init(folder, fields, lists["cap"]), spans=read_registers(folder, fields),
+                inits=read_init(folder, fields, lists["cap"]), spans=read_registers(folder, fields), masks=read_masks(folder, words),
+                switches=read_switches(folder),
                 gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
