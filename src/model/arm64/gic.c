@@ -9,6 +9,8 @@
 #define V2_VCPUS_MOST 8U
 #define IRQS_LEAST 64U
 #define IRQS_MOST 1024U
+#define IRQS_USUAL 256U
+#define PRIVATE_IRQS 32U
 
 static int type_error(const struct gcpu_snapshot *s, uint32_t type)
 {
@@ -181,6 +183,7 @@ static int set_attr(void *object, uintptr_t arg)
 		if (a.attr != GK_DEV_ARM_VGIC_CTRL_INIT)
 			return -ENXIO;
 		g->ready = true;
+		g->irqs = g->irqs ? g->irqs : IRQS_USUAL;
 		return 0;
 	default:
 		return -ENXIO;
@@ -193,13 +196,16 @@ static int get_attr(void *object, uintptr_t arg)
 	const struct arm64_gic *g = &arm64_vm(d->vm)->gic;
 	struct gk_device_attr a;
 	const uint64_t *at;
+	uint32_t irqs;
 
 	if (sw_copy_in(&a, arg, sizeof(a)))
 		return -EFAULT;
 	if (!is_gic(d) || has(d, &a) || a.group == GK_DEV_ARM_VGIC_GRP_CTRL)
 		return -ENXIO;
-	if (a.group == GK_DEV_ARM_VGIC_GRP_NR_IRQS)
-		return sw_copy_out((uintptr_t)a.addr, &g->irqs, sizeof(g->irqs));
+	if (a.group == GK_DEV_ARM_VGIC_GRP_NR_IRQS) {
+		irqs = g->irqs ? g->irqs : PRIVATE_IRQS;
+		return sw_copy_out((uintptr_t)a.addr, &irqs, sizeof(irqs));
+	}
 	at = a.attr == GK_VGIC_V2_ADDR_TYPE_CPU ? &g->cpu :
 	     a.attr == GK_VGIC_V2_ADDR_TYPE_DIST || a.attr == GK_VGIC_V3_ADDR_TYPE_DIST ? &g->dist : &g->redist;
 	return sw_copy_out((uintptr_t)a.addr, at, sizeof(*at));

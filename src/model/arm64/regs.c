@@ -151,6 +151,9 @@ static int get(struct arm64_vcpu *x, uint64_t id, uint64_t value[32])
 			return 0;
 		}
 		status = plain(x, id);
+		/* as KVM makes it, not always 0 */
+		if (status == 0)
+			*value = LIST_AT(&arm64_model(x)->host->regs, struct snap_reg, i)->value[0];
 	}
 	if (status == 0 && kept)
 		memcpy(value, kept, REG_BYTES(id));

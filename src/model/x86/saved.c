@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What VMMs set up and save of every vCPU, and no CPU feature depends on: machine checks, and the
- * state of a guest that runs guests, which none of the software KVM's ever does.
+ * What VMMs save of every vCPU, and no CPU feature depends on: the state of a guest that runs guests, which none of the software KVM's ever does.
  */
 #include "x86.h"
 
 #include <string.h>
 
-/* Parts of MCG_CAP. */
-#define BANKS 0xffULL
-#define MCG_CTL_P (1ULL << 8)
-#define MCG_EXT_CNT (0xffULL << 16)
-#define MCG_SER_P (1ULL << 24)
-
-#define BANKS_MOST 32
-
-/* What every KVM supports, where the snapshot does not say: it is a constant there, but for Intel's LMCE. */
-static uint64_t supported(const struct gcpu_model *m)
-{
-	return m->host->has_mce ? m->host->mce_supported : MCG_CTL_P | MCG_SER_P;
-}
+/* MCG_CTL_P and MCG_SER_P: what every KVM supports, where the snapshot does not say, but for Intel's LMCE. */
+#define MCE_SUPPORTED (1ULL << 8 | 1ULL << 24)
 
 int x86_mce_supported(void *object, uintptr_t arg)
 {
-	uint64_t value = supported(object);
+	const struct gcpu_snapshot *s = ((struct gcpu_model *)object)->host;
+	uint64_t value = s->has_mce ? s->mce_supported : MCE_SUPPORTED;
 
 	return sw_copy_out(arg, &value, sizeof(value));
-}
-
-int x86_setup_mce(void *object, uintptr_t arg)
-{
-	const struct sw_vcpu *v = object;
-	uint64_t cap;
-
-	if (sw_copy_in(&cap, arg, sizeof(cap)))
-		return -EFAULT;
-	/* the number of extended registers is let through, and means nothing */
-	if (!(cap & BANKS) || (cap & BANKS) > BANKS_MOST ||
-	    cap & ~(supported(v->vm->model) | BANKS | MCG_EXT_CNT))
-		return -EINVAL;
-	return 0;
 }
 
 /* The format follows the module: 0 is Intel's, 1 AMD's. */

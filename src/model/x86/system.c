@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define X2APIC_SPLIT_ONLY 4 /* KVM_X2APIC_ENABLE_SUPPRESS_EOI_BROADCAST */
+
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
 {
 	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_SUPPORTED, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
@@ -30,13 +32,44 @@ static int give_table(const struct list *from, struct gk_cpuid2 *to, uint32_t ne
 	return 0;
 }
 
+/* The table without the state that this process has not asked for. 0 or -ENOMEM. */
+static int without_tiles(const struct gcpu_model *m, struct list *ret)
+{
+	const struct list *from = &m->host->cpuid[SNAP_SUPPORTED];
+	uint32_t area = ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr);
+	bool both = sw_behaves(m, BEHAVIOUR_TILES_WITHHELD_WHOLE);
+
+	for (size_t i = 0; i < from->n; i++) {
+		const struct snap_cpuid *e = LIST_AT(from, struct snap_cpuid, i);
+		struct snap_cpuid *to;
+
+		if (e->leaf == area && (e->subleaf == X86_XTILEDATA || (both && e->subleaf == X86_XTILECFG)))
+			continue;
+		to = list_add(ret, sizeof(*to));
+		if (!to)
+			return -ENOMEM;
+		*to = *e;
+		if (e->leaf == area && e->subleaf < 2)
+			x86_save_area(m, to, both);
+	}
+	return 0;
+}
+
 static int get_supported(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
+	struct list less = { 0 };
+	int status;
 
 	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
 		return -EFAULT;
-	return give_table(&m->host->cpuid[SNAP_SUPPORTED], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	if (!x86_dynamic(m) || (m->permitted & x86_dynamic(m)))
+		return give_table(&m->host->cpuid[SNAP_SUPPORTED], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	status = without_tiles(m, &less);
+	if (status == 0)
+		status = give_table(&less, (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	list_free(&less);
+	return status;
 }
 
 static int get_emulated(void *object, uintptr_t arg)
@@ -173,10 +206,14 @@ const struct sw_call x86_system_calls[] = {
 
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value)
 {
-	(void)m;
-	(void)vm;
-	/* KVM_CAP_IRQCHIP: snapshots count from 1 */
-	return number ? value : 1;
+	if (!number || number == GK_CAP_IRQCHIP)
+		return 1; /* no snapshot has it, for no KVM lacks it */
+	/* more room, where the process has asked for more state */
+	if (number == CAP_XSAVE2 && value > 0 && x86_dynamic(m))
+		return (int)x86_xsave_size(m);
+	if (number == CAP_X2APIC_API && vm && x86_vm(vm)->irqchip != X86_IRQCHIP_SPLIT)
+		return value & ~X2APIC_SPLIT_ONLY;
+	return value;
 }
 
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
@@ -200,14 +237,14 @@ int x86_guest_perm(struct gcpu_model *m, int code, uint64_t arg, uint64_t *ret)
 		*ret = s->xcomp_supported;
 		return s->has_xcomp ? 0 : -EINVAL;
 	case GK_ARCH_GET_XCOMP_GUEST_PERM:
-		*ret = s->xcomp_permitted | m->permitted;
+		*ret = (s->xcomp_permitted & ~x86_tiles(m)) | m->permitted;
 		return s->has_xcomp ? 0 : -EINVAL;
 	case GK_ARCH_REQ_XCOMP_GUEST_PERM:
 		if (arg >= 64)
 			return -EINVAL;
 		if (arg != X86_XTILEDATA || !(s->xcomp_supported >> arg & 1))
 			return -EOPNOTSUPP;
-		if ((s->xcomp_permitted | m->permitted) >> arg & 1)
+		if (m->permitted >> arg & 1)
 			return 0;
 		if (m->perm_locked)
 			return -EBUSY;
