@@ -160,7 +160,9 @@ def emit_exceptions(a):
     return (table("static const struct exception_fact exceptions[]", out)
             + table("static const struct init_fact inits[]", inits)
             + table("static const struct span_fact spans[]",
-                    [f'{{ {s["field"]}, {s["first"]:#x}, {s["last"]:#x} }}' for s in a["spans"]]))
+                    [f'{{ {s["field"]}, {s["first"]:#x}, {s["last"]:#x} }}' for s in a["spans"]])
+            + table("static const struct mask_fact masks[]", [f"{{ {w}, {r:#x}, {m:#x}ULL }}" for w, r, m in a["masks"]])
+            + table("static const struct switch_fact switches[]", [f"{{ {n}, {r:#x}, {v} }}" for n, r, v in a["switches"]]))
 
 
 def emit_presets(a):
@@ -180,10 +182,12 @@ def emit_arch(a, lists):
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "named", "parts", "targets", "terms", "features", "names", "requires", "rules",
               "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls", "msrs", "controls",
-              "gates", "caches", "values", "presets", "members", "exceptions", "inits", "spans"):
+              "gates", "caches", "values", "presets", "members", "exceptions", "inits", "spans", "masks",
+              "switches"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "calls", "msrs", "controls", "gates", "caches", "values", "presets", "exceptions", "inits", "spans"):
+              "models", "pv", "calls", "msrs", "controls", "gates", "caches", "values", "presets", "exceptions", "inits", "spans", "masks",
+              "switches"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":

@@ -5,7 +5,7 @@
 import os
 import sys
 
-from arm64 import read_registers
+from arm64 import read_masks, read_registers, read_switches
 from behaves import read_behaviours, read_controls, read_msrs
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
@@ -53,6 +53,7 @@ def read_arch(data, arch, lists):
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=calls, exceptions=read_exceptions(folder, fields, words),
                 inits=read_init(folder, fields, lists["cap"]), spans=read_registers(folder, fields),
+                masks=read_masks(folder, words), switches=read_switches(folder),
                 gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), controls=read_controls(folder, fields),
                 caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))

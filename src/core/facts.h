@@ -379,6 +379,18 @@ struct span_fact {
 	uint16_t field, first, last;
 };
 
+/* What of a register a kernel lets be written, and a capability that comes with a kernel. */
+struct mask_fact {
+	uint16_t word;
+	uint32_t release;
+	uint64_t mask;
+};
+struct switch_fact {
+	uint16_t number;
+	uint32_t since;
+	int value;
+};
+
 struct facts {
 	const char *name;
 	const struct word_fact *words;
@@ -411,9 +423,11 @@ struct facts {
 	const struct exception_fact *exceptions;
 	const struct init_fact *inits;
 	const struct span_fact *spans;
+	const struct mask_fact *masks;
+	const struct switch_fact *switches;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
 		n_props, n_models, n_pv, n_calls, n_msrs, n_controls, n_gates, n_caches, n_values, n_presets,
-		n_exceptions, n_inits, n_spans;
+		n_exceptions, n_inits, n_spans, n_masks, n_switches;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

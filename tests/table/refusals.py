@@ -122,6 +122,9 @@ CASES = [
     (A + "registers.txt", add("ID_AA64PFR0_EL1.SVE | 9.0.0.0.0 | 3.0.0.0.0 | Meaning"), "'9.0.0.0.0' is not op0.op1.CRn.CRm.op2"),
     (A + "registers.txt", add("ID_AA64PFR0_EL1.SVE | 3.7.15.15.7 | 3.7.15.15.6 | Meaning"), "it ends before it begins"),
     (A + "registers.txt", add("sve | 3.0.1.2.0 | 3.0.1.2.0 | Meaning"), "it has a register of another row"),
+    (A + "masks.txt", add("ID_NOBODY_EL1 | 0xf | 6.12"), "no word 'ID_NOBODY_EL1'"),
+    (A + "masks.txt", add("ID_AA64ISAR0_EL1 | 0xf | 6.12"), "ID_AA64ISAR0_EL1 has a mask of 6.12 already"),
+    (A + "masks.txt", add("ID_AA64ISAR0_EL1 | 0xf | six"), "'six' is not a kernel, as 6.12 is"),
     # words
     (X + "words.txt", add("CPUID.0x7f.0x0.eax | none | New"), "no such class 'none'"),
     (X + "words.txt", add("CPUID.0x7f.*.* | structure | New"), "a structure, and nothing else, names its kind"),
