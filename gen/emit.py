@@ -93,6 +93,18 @@ def emit_rules(a):
             + table("static const struct atom_fact atoms[]", atoms))
 
 
+def rules_of(msrs):
+    """Names of the rules that code has for MSRs; none comes first."""
+    return ["-", *sorted({m["rule"] for m in msrs} - {"-"})]
+
+
+def msr_row(m, rules):
+    letters = ", ".join(f"'{letter}'" for letter in m["guest"] + m["host"])
+    return (f'{{ {m["index"]:#x}U, {m["last"]:#x}U, {m["since"]:#x}U, {m["until"]:#x}U,\n\t  {m["dropped"]:#x}U, '
+            f'{m["valid"]:#x}U, {m["kept"]:#x}U, {m["reset"]:#x}U,\n\t  {c_str(m["name"])}, {{ {letters} }}, {m["who"]}, '
+            f'{m["lacks"]}, {rules.index(m["rule"])}, {len(m["needs"])}, {{ {", ".join(map(str, m["needs"])) or 0} }} }}')
+
+
 def emit_rest(a):
     def need(n):
         field, feature, value = n
@@ -118,9 +130,10 @@ def emit_rest(a):
             + table("static const struct model_fact models[]", models)
             + table("static const struct target_fact model_fields[]", mf)
             + table("static const struct pv_fact pv[]", pv)
-            + table("static const struct msr_fact msrs[]",
-                    [f'{{ {m["index"]:#x}U, {m["valid"]:#x}U, {c_str(m["name"])}, {len(m["needs"])}, '
-                     f'{{ {", ".join(map(str, m["needs"])) or 0} }} }}' for m in a["msrs"]])
+            + table("static const struct msr_fact msrs[]", [msr_row(m, rules_of(a["msrs"])) for m in a["msrs"]])
+            + table("static const struct control_fact controls[]",
+                    [f'{{ {c["mask"]:#x}U, {c["since"]:#x}U, {c["register"]}, {c["who"]}, {c["judge"]}, {len(c["needs"])}, '
+                     f'{{ {", ".join(map(str, c["needs"])) or 0} }} }}' for c in a["controls"]])
             + table("static const struct call_fact calls[]",
                     [f'{{ {c["number"]:#x}U, {c_str(c["name"])}, {c_str(c["note"])} }}' for c in a["calls"]])
             + table("static const struct gate_fact gates[]",
@@ -147,7 +160,9 @@ def emit_exceptions(a):
     return (table("static const struct exception_fact exceptions[]", out)
             + table("static const struct init_fact inits[]", inits)
             + table("static const struct span_fact spans[]",
-                    [f'{{ {s["field"]}, {s["first"]:#x}, {s["last"]:#x} }}' for s in a["spans"]]))
+                    [f'{{ {s["field"]}, {s["first"]:#x}, {s["last"]:#x} }}' for s in a["spans"]])
+            + table("static const struct mask_fact masks[]", [f"{{ {w}, {r:#x}, {m:#x}ULL }}" for w, r, m in a["masks"]])
+            + table("static const struct switch_fact switches[]", [f"{{ {n}, {r:#x}, {v} }}" for n, r, v in a["switches"]]))
 
 
 def emit_presets(a):
@@ -166,11 +181,13 @@ def emit_arch(a, lists):
     text += emit_rules(a) + emit_rest(a) + emit_presets(a) + emit_exceptions(a)
     text += f"const struct facts gcpu_facts_{a['name']} = {{\n\t.name = {c_str(a['name'])},\n"
     for n in ("words", "ranges", "fields", "named", "parts", "targets", "terms", "features", "names", "requires", "rules",
-              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls", "msrs",
-              "gates", "caches", "values", "presets", "members", "exceptions", "inits", "spans"):
+              "rule_targets", "about", "about_first", "atoms", "props", "models", "model_fields", "pv", "calls", "msrs", "controls",
+              "gates", "caches", "values", "presets", "members", "exceptions", "inits", "spans", "masks",
+              "switches"):
         text += f"\t.{n} = {n},\n"
     for n in ("words", "ranges", "fields", "parts", "features", "names", "requires", "rules", "props",
-              "models", "pv", "calls", "msrs", "gates", "caches", "values", "presets", "exceptions", "inits", "spans"):
+              "models", "pv", "calls", "msrs", "controls", "gates", "caches", "values", "presets", "exceptions", "inits", "spans", "masks",
+              "switches"):
         text += f"\t.n_{n} = {len(a[n])},\n"
     text += "};\n"
     if a["name"] == "x86":
@@ -241,6 +258,8 @@ def emit_enums(arches, lists):
             text += f"\t{up}_P_{c_name(p['name'])} = {i},\n"
         for i, m in enumerate(a["msrs"]):
             text += f"\t{up}_M_{c_name(m['name'])} = {i},\n"
+        for i, r in enumerate(rules_of(a["msrs"])):
+            text += f"\t{up}_MSR_RULE_{c_name(r) if r != '-' else 'NONE'} = {i},\n"
         for i, c in enumerate(a["calls"]):
             text += f"\t{up}_CALL_{c_name(c['name'])} = {i},\n"
         text += "};\n\n"

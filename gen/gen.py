@@ -5,10 +5,11 @@
 import os
 import sys
 
-from arm64 import read_registers
+from arm64 import read_masks, read_registers, read_switches
+from behaves import read_behaviours, read_controls, read_msrs
 from emit import HEAD, emit_arch, emit_enums, emit_features
 from hosts import emit_hosts
-from links import (read_behaviours, read_caches, read_msrs, read_errors, read_gates, read_hypercalls, read_models, read_named, read_names, read_numbers, read_params, read_presets,
+from links import (read_caches, read_errors, read_gates, read_hypercalls, read_models, read_named, read_names, read_numbers, read_params, read_presets,
                    read_properties, read_pv, read_requires, read_rules, read_runtime, read_values, read_vendors)
 from models import read_based_models
 from predict import read_exceptions, read_init
@@ -52,7 +53,9 @@ def read_arch(data, arch, lists):
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=calls, exceptions=read_exceptions(folder, fields, words),
                 inits=read_init(folder, fields, lists["cap"]), spans=read_registers(folder, fields),
-                gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), caches=read_caches(folder),
+                masks=read_masks(folder, words), switches=read_switches(folder),
+                gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), controls=read_controls(folder, fields),
+                caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
 

@@ -489,20 +489,6 @@ def read_hypercalls(folder):
     return out
 
 
-def read_msrs(folder, fields):
-    """MSRs that the software KVM has rules for."""
-    out = []
-    for where, (name, index, needs, valid, _) in rows(f"{folder}/msrs.txt", 5, optional=True):
-        n = number(where, index, 0, 2**32 - 1)
-        if any(o["index"] == n or o["name"] == named(where, name) for o in out):
-            refuse(where, f"{name} or {index} twice")
-        needs = [] if needs == "-" else [field_index(where, f.strip(), fields) for f in needs.split(" + ")]
-        if len(needs) > 4:
-            refuse(where, "more than four fields")
-        out.append(dict(index=n, name=name, needs=needs, valid=2**64 - 1 if valid == "-" else number(where, valid)))
-    return out
-
-
 def read_gates(folder, fields):
     """Leaves and MSRs that hold nothing unless a field is on."""
     out = []
@@ -564,25 +550,3 @@ def read_runtime(folder, fields):
     for f in fields:
         if f["owner"] & 4 and not f.get("runtime"):
             refuse(f["where"], f"{f['name']} has no row in runtime.txt")
-
-
-def read_behaviours(path):
-    """How KVM differs by kernel; kernels as one number, the last of all where there is no end."""
-    out, seen = [], {}
-    for where, (name, since, until, meaning, source) in rows(path, 5):
-        if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-            refuse(where, f"'{name:.40}' is not a name")
-        if name in seen:
-            refuse(where, f"{name} is at {seen[name]} already")
-        seen[name] = where
-        ends = []
-        for text in (since, until):
-            m = re.fullmatch(r"([1-9][0-9]?)\.(0|[1-9][0-9]?)", text)
-            if not m and text != "-":
-                refuse(where, f"'{text:.40}' is not a kernel, as 6.12 is")
-            ends.append(int(m[1]) << 16 | int(m[2]) if m else None)
-        since, until = ends[0] or 0, ends[1] if ends[1] is not None else 2**32 - 1
-        if since >= until:
-            refuse(where, "it ends before it begins")
-        out.append(dict(name=name, since=since, until=until, meaning=meaning, source=source, where=where))
-    return out

@@ -35,7 +35,8 @@ struct gcpu_model_options {
 /**
  * A model of HOST's KVM. HOST must outlive it. Another series than the
  * snapshot's own is computed from the host's own CPUID (x86), or told by KVM's
- * rules of that series over the same limits (arm64).
+ * rules, masks and capabilities of that series over the same limits (arm64):
+ * that another kernel may show more or less of the CPU is not modelled.
  * OPTIONS may be NULL. GCPU_ERR_NAME: no such series; GCPU_ERR_ARGUMENT: the snapshot does not say
  * enough (a guest's view, for example).
  * @return 0 and *ret_model, or a code.

@@ -277,13 +277,35 @@ struct call_fact {
 	const char *name, *note;
 };
 
-/* An MSR that the software KVM has a rule for. */
+/* Whose MSR it is: of any KVM, of that of a maker's CPUs, of one with Hyper-V's interfaces. */
+enum { MSR_ANYBODYS, MSR_AMD, MSR_INTEL, MSR_HYPERV };
+/* What comes of a guest that has none of the fields that an MSR needs; MSR_LACKS_RULE: its rule knows. */
+enum { MSR_LACKS_RULE, MSR_LACKS_GUEST, MSR_LACKS_REFUSED, MSR_LACKS_UNKNOWN, MSR_LACKS_IGNORED, MSR_LACKS_PV };
+
+/* An MSR, or several in a row, that KVM knows: for the software KVM. */
 struct msr_fact {
-	uint32_t index;
-	uint64_t valid; /* bits that may be 1 */
+	uint32_t index, last;
+	uint32_t since, until; /* kernels */
+	uint64_t dropped;      /* bits of a write that are passed over */
+	uint64_t valid;	       /* bits that may be 1, of the others */
+	uint64_t kept;	       /* bits that read back */
+	uint64_t reset;
 	const char *name;
+	char access[4]; /* the guest's reads and writes, the host's: r w i(gnored) -(refused) .(unknown) */
+	uint8_t who, lacks, rule;
 	uint8_t n_needs;
 	uint16_t needs[4]; /* fields: the guest has any of them */
+};
+
+/* Bits of CR4 or EFER that KVM lets a guest set, from a kernel on. */
+enum { CONTROL_CR4, CONTROL_EFER };
+struct control_fact {
+	uint64_t mask;
+	uint32_t since;
+	uint8_t control, who;
+	uint8_t kvm_alone; /* not the guest's table, too */
+	uint8_t n_needs;
+	uint16_t needs[4];
 };
 
 /* A leaf or MSR that holds nothing unless a field is on. */
@@ -357,6 +379,18 @@ struct span_fact {
 	uint16_t field, first, last;
 };
 
+/* What of a register a kernel lets be written, and a capability that comes with a kernel. */
+struct mask_fact {
+	uint16_t word;
+	uint32_t release;
+	uint64_t mask;
+};
+struct switch_fact {
+	uint16_t number;
+	uint32_t since;
+	int value;
+};
+
 struct facts {
 	const char *name;
 	const struct word_fact *words;
@@ -379,7 +413,8 @@ struct facts {
 	const struct target_fact *model_fields;
 	const struct pv_fact *pv;
 	const struct call_fact *calls;
-	const struct msr_fact *msrs;
+	const struct msr_fact *msrs; /* by index */
+	const struct control_fact *controls;
 	const struct gate_fact *gates;
 	const struct cache_fact *caches;
 	const struct value_fact *values;
@@ -388,9 +423,11 @@ struct facts {
 	const struct exception_fact *exceptions;
 	const struct init_fact *inits;
 	const struct span_fact *spans;
+	const struct mask_fact *masks;
+	const struct switch_fact *switches;
 	unsigned n_words, n_ranges, n_fields, n_parts, n_features, n_names, n_requires, n_rules,
-		n_props, n_models, n_pv, n_calls, n_msrs, n_gates, n_caches, n_values, n_presets,
-		n_exceptions, n_inits, n_spans;
+		n_props, n_models, n_pv, n_calls, n_msrs, n_controls, n_gates, n_caches, n_values, n_presets,
+		n_exceptions, n_inits, n_spans, n_masks, n_switches;
 };
 
 extern const struct facts gcpu_facts_x86, gcpu_facts_arm64;

@@ -60,4 +60,61 @@ struct gk_x86_sregs2 {
 	uint64_t pdptrs[4];
 };
 
+/* Capabilities that no host is asked for by name. */
+#define GK_CAP_IRQCHIP 0
+#define GK_CAP_HYPERV_SYNIC 123
+#define GK_CAP_HYPERV_DIRECT_TLBFLUSH 175
+
+/* Of a register's id on x86: what it is. */
+#define GK_X86_REG_TYPE_MSR (2ULL << 32)
+#define GK_SREGS2_FLAGS_PDPTRS_VALID 1U
+
+struct gk_debugregs {
+	uint64_t db[4];
+	uint64_t dr6, dr7;
+	uint64_t flags;
+	uint64_t reserved[9];
+};
+
+#define GK_VCPUEVENT_VALID_NMI_PENDING (1U << 0)
+#define GK_VCPUEVENT_VALID_SIPI_VECTOR (1U << 1)
+#define GK_VCPUEVENT_VALID_SHADOW (1U << 2)
+#define GK_VCPUEVENT_VALID_SMM (1U << 3)
+#define GK_VCPUEVENT_VALID_PAYLOAD (1U << 4)
+#define GK_VCPUEVENT_VALID_TRIPLE_FAULT (1U << 5)
+
+struct gk_vcpu_events {
+	struct {
+		uint8_t injected, nr, has_error_code, pending;
+		uint32_t error_code;
+	} exception;
+	struct {
+		uint8_t injected, nr, soft, shadow;
+	} interrupt;
+	struct {
+		uint8_t injected, pending, masked, pad;
+	} nmi;
+	uint32_t sipi_vector;
+	uint32_t flags;
+	struct {
+		uint8_t smm, pending, smm_inside_nmi, latched_init;
+	} smi;
+	struct {
+		uint8_t pending;
+	} triple_fault;
+	uint8_t reserved[26];
+	uint8_t exception_has_payload;
+	uint64_t exception_payload;
+};
+
+struct gk_fpu {
+	uint8_t fpr[8][16];
+	uint16_t fcw, fsw;
+	uint8_t ftwx, pad1;
+	uint16_t last_opcode;
+	uint64_t last_ip, last_dp;
+	uint8_t xmm[16][16];
+	uint32_t mxcsr, pad2;
+};
+
 #endif

@@ -6,8 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What no process has: its first pages, and the kernel's half, which begins at 47 bits on most x86
- * CPUs, and at 48, 52 or 56 elsewhere. */
+/* What no process has: its first pages, and the kernel's half; x86 has 56 bits for it at most, arm64 52. */
 #define LOWEST 0x10000U
 #define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 56 : UINTPTR_MAX)
 #define PAGE 4096U

@@ -102,23 +102,20 @@ static int on(struct gcpu_model *m, struct sw_fd *at, unsigned long request, uin
 {
 	const struct sw_arch *a = m->arch;
 
+	if ((at->kind == SW_VM && at->vm->dead) || (at->kind == SW_VCPU && at->vcpu->vm->dead) ||
+	    (at->kind == SW_DEVICE && at->device->vm->dead))
+		return -EIO;
 	switch (at->kind) {
 	case SW_SYSTEM:
 		return dispatch(a->system, sw_system_calls, m, NULL, m, SW_SYSTEM, request, arg,
 				a->unknown_system);
 	case SW_VM:
-		if (at->vm->dead)
-			return -EIO;
 		return dispatch(a->vm, sw_vm_calls, at->vm, &at->vm->blobs, m, SW_VM, request, arg,
 				a->unknown_vm);
 	case SW_VCPU:
-		if (at->vcpu->vm->dead)
-			return -EIO;
 		return dispatch(a->vcpu, sw_vcpu_calls, at->vcpu, &at->vcpu->blobs, m, SW_VCPU, request, arg,
 				a->unknown_vcpu);
 	case SW_DEVICE:
-		if (at->device->vm->dead)
-			return -EIO;
 		return dispatch(a->device, NULL, at->device, &at->device->blobs, m, SW_DEVICE, request, arg, -ENOTTY);
 	default:
 		return -EBADF;

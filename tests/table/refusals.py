@@ -17,6 +17,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 
+MSR = "{} | {} | {} | {} | {} | rw | {} | {} | - | - | - | - | - | Meaning"
 FIELD = "{id} | zz-new | CPUID.0x7.0x0.ebx | 5 | chosen | flag | le | hw | 6.1 | auto | New"
 ARM_FIELD = "{id} | ZZ_EL1.NEW | ID_AA64ISAR0_EL1 | 3:0 | chosen | lower | le | hw | 6.1 | auto | New"
 X, A, K = "x86/", "arm64/", "kvm/"
@@ -110,11 +111,20 @@ CASES = [
     (K + "behaviours.txt", add("exits-before-vcpus | 6.1 | - | Meaning | source"), "exits-before-vcpus is at"),
     (K + "behaviours.txt", add("new | 6 | - | Meaning | source"), "'6' is not a kernel, as 6.12 is"),
     (K + "behaviours.txt", add("new | 6.12 | 6.1 | Meaning | source"), "it ends before it begins"),
-    (X + "msrs.txt", add("tsc | 0x12345 | - | - | Meaning"), "tsc or 0x12345 twice"),
-    (X + "msrs.txt", add("new | 0x12345 | avx + avx2 + fma + bmi1 + bmi2 | - | Meaning"), "more than four fields"),
+    (X + "msrs.txt", add(MSR.format("tsc", "0x12345", "-", "-", "rw", "-", "-")), "tsc twice"),
+    (X + "msrs.txt", add(MSR.format("new", "0x174", "-", "-", "rw", "-", "-")), "0x174 is at"),
+    (X + "msrs.txt", add(MSR.format("new", "0x12345", "6..7.0", "-", "rw", "-", "-")), "'6' is not a kernel, as 6.12 is"),
+    (X + "msrs.txt", add(MSR.format("new", "0x12345", "-", "via", "rw", "-", "-")), "'via' is none of - amd intel hyperv"),
+    (X + "msrs.txt", add(MSR.format("new", "0x12345", "-", "-", "xw", "-", "-")), "'xw' is no access, as rw is"),
+    (X + "msrs.txt", add(MSR.format("new", "0x12345", "-", "-", "rw", "avx + avx2 + fma + bmi1 + bmi2", "-")),
+     "more than four fields"),
+    (X + "controls.txt", add("cr4 | 5 | - | - | both | - | Meaning"), "cr4 5 twice"),
     (A + "registers.txt", add("ID_AA64PFR0_EL1.SVE | 9.0.0.0.0 | 3.0.0.0.0 | Meaning"), "'9.0.0.0.0' is not op0.op1.CRn.CRm.op2"),
     (A + "registers.txt", add("ID_AA64PFR0_EL1.SVE | 3.7.15.15.7 | 3.7.15.15.6 | Meaning"), "it ends before it begins"),
     (A + "registers.txt", add("sve | 3.0.1.2.0 | 3.0.1.2.0 | Meaning"), "it has a register of another row"),
+    (A + "masks.txt", add("ID_NOBODY_EL1 | 0xf | 6.12"), "no word 'ID_NOBODY_EL1'"),
+    (A + "masks.txt", add("ID_AA64ISAR0_EL1 | 0xf | 6.12"), "ID_AA64ISAR0_EL1 has a mask of 6.12 already"),
+    (A + "masks.txt", add("ID_AA64ISAR0_EL1 | 0xf | six"), "'six' is not a kernel, as 6.12 is"),
     # words
     (X + "words.txt", add("CPUID.0x7f.0x0.eax | none | New"), "no such class 'none'"),
     (X + "words.txt", add("CPUID.0x7f.*.* | structure | New"), "a structure, and nothing else, names its kind"),

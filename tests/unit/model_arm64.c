@@ -8,7 +8,7 @@
 
 #include "core/snapshot.h"
 #include "kvm/abi_arm64.h"
-#include "kvm/call.h"
+#include "facts_gen.h"
 
 #include <guestcpu/model.h>
 
@@ -82,6 +82,40 @@ static void same_again(const struct gcpu_snapshot *host)
 	gcpu_model_free(m);
 }
 
+/* What is the kernel's own is as that kernel was recorded to have it on the same machine. */
+static void other_kernel(const char *from, const char *series, const char *recorded)
+{
+	struct gcpu_snapshot *host = NULL, *want = NULL;
+	const struct gcpu_snapshot *got;
+	struct gcpu_model *m;
+
+	CHECK(gcpu_snapshot_bundled(from, &host, NULL) == 0 && gcpu_snapshot_bundled(recorded, &want, NULL) == 0, "%s", from);
+	m = model_of(host, series);
+	if (!m)
+		return;
+	got = gcpu_model_host(m);
+	CHECK(gcpu_snapshot_is_computed(got) && !got->has_trial, "%s@%s", from, series);
+	for (size_t i = 0; i < want->regs.n; i++) {
+		const struct snap_reg *w = LIST_AT(&want->regs, struct snap_reg, i), *g = snapshot_reg(got, w->id);
+		uint64_t kind = w->id & GK_REG_ARM_KIND_MASK;
+
+		if (w->has_mask || kind == GK_REG_ARM_FW || kind == GK_REG_ARM_FW_FEAT_BMAP)
+			CHECK(g && g->has_mask == w->has_mask && g->mask == w->mask, "%s@%s: mask of 0x%llx", from, series,
+			      (unsigned long long)w->id);
+		if (kind == GK_REG_ARM_FW || kind == GK_REG_ARM_FW_FEAT_BMAP)
+			CHECK(g && g->value[0] == w->value[0], "%s@%s: 0x%llx", from, series, (unsigned long long)w->id);
+	}
+	CHECK(!snapshot_reg(got, GK_REG_ARM_VENDOR_HYP_BMAP_2) == !snapshot_reg(want, GK_REG_ARM_VENDOR_HYP_BMAP_2),
+	      "%s@%s: registers of the firmware", from, series);
+	/* how wide addresses are is the host's, as that kernel saw it */
+	for (unsigned cap = 1; cap < 320; cap++)
+		CHECK(cap == CAP_ARM_VM_IPA_SIZE || gcpu_snapshot_capability(got, cap) == gcpu_snapshot_capability(want, cap),
+		      "%s@%s: capability %u", from, series, cap);
+	gcpu_model_free(m);
+	gcpu_snapshot_free(host);
+	gcpu_snapshot_free(want);
+}
+
 int main(void)
 {
 	unsigned n = 0;
@@ -98,5 +132,11 @@ int main(void)
 		gcpu_snapshot_free(s);
 	}
 	CHECK(n >= 9, "%u hosts", n);
+	other_kernel("arm64-kvm-max-7-2", "6.1", "arm64-kvm-max-6-1");
+	other_kernel("arm64-kvm-max-7-2", "6.12", "arm64-kvm-max-6-12");
+	other_kernel("arm64-kvm-max-6-1", "7.2", "arm64-kvm-max-7-2");
+	other_kernel("arm64-kvm-neoverse-n1-6-12", "6.1", "arm64-kvm-neoverse-n1-6-1");
+	other_kernel("arm64-kvm-neoverse-n1-6-1", "6.12", "arm64-kvm-neoverse-n1-6-12");
+	other_kernel("arm64-kvm-cortex-a76-6-12", "7.2", "arm64-kvm-cortex-a76-7-2");
 	return unit_end();
 }

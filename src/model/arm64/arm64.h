@@ -114,8 +114,8 @@ int arm64_set_x(struct arm64_vcpu *x, unsigned n, uint64_t value);
 int arm64_regs_reset(struct arm64_vcpu *x);
 /* Does a system register come with something that this vCPU lacks? */
 bool arm64_hidden(const struct arm64_vcpu *x, uint64_t id);
-/* Is it one of those that come with something? */
-bool arm64_spanned(uint64_t id);
+/* The field that it comes with, or -1. */
+int arm64_comes_with(uint64_t id);
 
 /* idregs.c: registers of features. */
 bool arm64_is_id(uint64_t id);

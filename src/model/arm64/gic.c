@@ -110,7 +110,7 @@ static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_de
 	if (sw_copy_in(&at, (uintptr_t)a->addr, sizeof(at)))
 		return -EFAULT;
 	if (v3 != (g->type == GK_DEV_TYPE_ARM_VGIC_V3))
-		return -ENODEV;
+		return -ENXIO;
 	switch (a->attr) {
 	case GK_VGIC_V2_ADDR_TYPE_DIST:
 		return place(vm, &g->dist, at, SIZE_4K, V2_DIST_SIZE);
@@ -123,7 +123,7 @@ static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_de
 	case GK_VGIC_V3_ADDR_TYPE_REDIST_REGION:
 		return set_region(vm, g, at);
 	default:
-		return -ENODEV;
+		return -ENXIO;
 	}
 }
 
@@ -223,18 +223,24 @@ static int has_attr(void *object, uintptr_t arg)
 	return is_gic(object) ? has(object, &a) : 0;
 }
 
-int arm64_gic_enter(struct sw_vm *vm)
+static int lacks(struct arm64_gic *g)
 {
-	struct arm64_gic *g = &arm64_vm(vm)->gic;
-
-	if (!g->type)
-		return 0;
 	if (g->dist == NOWHERE || (g->type == GK_DEV_TYPE_ARM_VGIC_V2 ? g->cpu : g->redist) == NOWHERE)
 		return -ENXIO;
 	/* the old one is made ready by the run */
 	if (g->type == GK_DEV_TYPE_ARM_VGIC_V2)
 		g->ready = true;
 	return g->ready ? 0 : -EBUSY;
+}
+
+/* A VM that is run without what its interrupt controller needs is no use any more. */
+int arm64_gic_enter(struct sw_vm *vm)
+{
+	struct arm64_gic *g = &arm64_vm(vm)->gic;
+	int status = g->type ? lacks(g) : 0;
+
+	vm->dead = status != 0;
+	return status;
 }
 
 const struct sw_call arm64_device_calls[] = {

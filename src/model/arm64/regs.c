@@ -76,9 +76,11 @@ static const struct span_fact *span_of(uint64_t id)
 	return NULL;
 }
 
-bool arm64_spanned(uint64_t id)
+int arm64_comes_with(uint64_t id)
 {
-	return span_of(id) != NULL;
+	const struct span_fact *s = span_of(id);
+
+	return s ? s->field : -1;
 }
 
 bool arm64_hidden(const struct arm64_vcpu *x, uint64_t id)

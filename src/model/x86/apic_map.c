@@ -34,6 +34,14 @@ static uint32_t xapic_id(const struct x86_vcpu *x)
 	return x86_apic_reg(x, APIC_REG_ID) >> 24;
 }
 
+/* By what it is found in x2APIC mode: its own, or, before that was fixed, what a VMM left of it. */
+static uint32_t x2apic_id(const struct x86_vcpu *x)
+{
+	bool fixed = !x86_apic_x2(x) || sw_behaves(x86_model(x), BEHAVIOUR_X2APIC_ID_FIXED);
+
+	return fixed ? x->v->id : x86_apic_reg(x, APIC_REG_ID);
+}
+
 static bool ids_32bit(const struct sw_vm *vm)
 {
 	return x86_vm(vm)->x2apic_flags & GK_X2APIC_API_USE_32BIT_IDS;
@@ -42,7 +50,7 @@ static bool ids_32bit(const struct sw_vm *vm)
 /* false: two have the same id, and KVM gives up on a map. */
 static bool map_physical(struct x86_map *map, struct x86_vcpu *x)
 {
-	uint32_t own = x->v->id;
+	uint32_t own = x2apic_id(x);
 	bool x2 = x86_apic_x2(x);
 
 	if (ids_32bit(x->v->vm) || !sw_behaves(x86_model(x), BEHAVIOUR_SHARED_IDS_REACHED)) {
@@ -98,8 +106,8 @@ void x86_map_update(struct sw_vm *vm)
 		return;
 	x86_map_free(map);
 	EACH(vm, i, x)
-		if (x86_apic_hw(x) && x->v->id > max)
-			max = x->v->id;
+		if (x86_apic_hw(x) && x2apic_id(x) > max)
+			max = x2apic_id(x);
 	map->max = max;
 	map->phys = calloc((size_t)max + 1, sizeof(struct x86_vcpu *));
 	map->exists = map->phys;
@@ -186,7 +194,7 @@ static bool matches(const struct x86_vcpu *x, const struct x86_vcpu *from, const
 		return true;
 	if (irq->logical)
 		return match_logical(x, dest);
-	return dest == (x86_apic_x2(x) || dest > XAPIC_LAST ? x->v->id : xapic_id(x));
+	return dest == (x86_apic_x2(x) || dest > XAPIC_LAST ? x2apic_id(x) : xapic_id(x));
 }
 
 static bool lowest(const struct x86_irq *irq)

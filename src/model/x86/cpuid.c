@@ -83,19 +83,16 @@ static uint64_t components(const struct snap_cpuid *e, unsigned low)
 
 uint64_t x86_guest_xcr0(const struct x86_vcpu *x)
 {
-	return components(x86_entry(x, LEAF_SAVE_AREA, 0), 0) &
-	       (components(snapshot_cpuid(x86_model(x)->host, SNAP_SUPPORTED, LEAF_SAVE_AREA, 0), 0) |
-		x86_model(x)->permitted);
+	return components(x86_entry(x, LEAF_SAVE_AREA, 0), 0) & x86_kvm_xcr0(x86_model(x));
 }
 
 uint64_t x86_guest_xss(const struct x86_vcpu *x)
 {
-	return components(x86_entry(x, LEAF_SAVE_AREA, 1), 2) &
-	       components(snapshot_cpuid(x86_model(x)->host, SNAP_SUPPORTED, LEAF_SAVE_AREA, 1), 2);
+	return components(x86_entry(x, LEAF_SAVE_AREA, 1), 2) & x86_kvm_xss(x86_model(x));
 }
 
 /* Bytes of the area in which the components HAVE are saved: where and how large each is, is the host's. */
-static uint32_t area_size(const struct gcpu_model *m, uint64_t have, bool compacted)
+uint32_t x86_area_size(const struct gcpu_model *m, uint64_t have, bool compacted)
 {
 	uint32_t size = SAVE_AREA;
 
@@ -127,11 +124,11 @@ static void update(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned 
 		put(table, n, X86_F_OSPKE, x->sregs.cr4 & CR4_PKE);
 	e = find(table, n, LEAF_SAVE_AREA, 0);
 	if (e)
-		e->regs[1] = area_size(m, x->xcr0, false);
+		e->regs[1] = x86_area_size(m, x->xcr0, false);
 	e = find(table, n, LEAF_SAVE_AREA, 1);
 	if (e && (e->regs[0] & (1U << gcpu_facts_x86.fields[X86_F_XSAVEC].lsb |
 				1U << gcpu_facts_x86.fields[X86_F_XSAVES].lsb)))
-		e->regs[1] = area_size(m, x->xcr0 | more, true);
+		e->regs[1] = x86_area_size(m, x->xcr0 | more, true);
 }
 
 /* Where KVM's own leaves are: a base whose entry has its signature. NULL: nowhere. */
@@ -177,8 +174,8 @@ static int check(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 			return -EINVAL;
 	}
 	e = find(table, n, LEAF_SAVE_AREA, 0);
-	asked = components(e, 0) & 1ULL << X86_XTILEDATA & x86_model(x)->host->xcomp_supported;
-	if (asked & ~(x86_model(x)->permitted | x86_model(x)->host->xcomp_permitted))
+	asked = components(e, 0) & 1ULL << X86_XTILEDATA; /* also where no CPU has it */
+	if (asked & ~x86_model(x)->permitted)
 		return -EPERM;
 	return 0;
 }

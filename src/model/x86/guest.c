@@ -23,16 +23,6 @@ static enum sw_step do_cpuid(struct x86_vcpu *x, struct gcpu_guest_op *op)
 	return SW_DONE;
 }
 
-static enum sw_step do_rdmsr(struct x86_vcpu *x, struct gcpu_guest_op *op)
-{
-	return x86_msr_get(x, (uint32_t)op->arg[0], false, &op->res[0]) ? fault(op, GP) : SW_DONE;
-}
-
-static enum sw_step do_wrmsr(struct x86_vcpu *x, struct gcpu_guest_op *op)
-{
-	return x86_msr_set(x, (uint32_t)op->arg[0], false, op->arg[1]) ? fault(op, GP) : SW_DONE;
-}
-
 static enum sw_step do_xgetbv(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
 	if (!(x->sregs.cr4 & CR4_OSXSAVE))
@@ -69,25 +59,11 @@ static enum sw_step do_rdcr(struct x86_vcpu *x, struct gcpu_guest_op *op)
 
 static enum sw_step do_wrcr(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
-	switch (op->arg[0]) {
-	case 0:
-		x->sregs.cr0 = op->arg[1];
-		return SW_DONE;
-	case 4:
-		if (op->arg[1] & x86_cr4_reserved(x))
-			return fault(op, GP);
-		x->sregs.cr4 = op->arg[1];
-		x86_runtime(x);
-		return SW_DONE;
-	case 8:
-		if (op->arg[1] & ~0xfULL)
-			return fault(op, GP);
-		x->sregs.cr8 = op->arg[1];
-		return SW_DONE;
-	default:
+	if (op->arg[0] != 0 && op->arg[0] != 4 && op->arg[0] != 8) {
 		op->status = GCPU_GUEST_UNKNOWN;
 		return SW_DONE;
 	}
+	return x86_write_cr(x, (unsigned)op->arg[0], op->arg[1]) ? fault(op, GP) : SW_DONE;
 }
 
 static const struct {
@@ -95,8 +71,6 @@ static const struct {
 	enum sw_step (*fn)(struct x86_vcpu *x, struct gcpu_guest_op *op);
 } steps[] = {
 	{ GCPU_GUEST_CPUID, do_cpuid },
-	{ GCPU_GUEST_RDMSR, do_rdmsr },
-	{ GCPU_GUEST_WRMSR, do_wrmsr },
 	{ GCPU_GUEST_XGETBV, do_xgetbv },
 	{ GCPU_GUEST_RDCR, do_rdcr },
 	{ GCPU_GUEST_WRCR, do_wrcr },
@@ -108,6 +82,10 @@ enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete
 
 	if (x86_step_event(x86_vcpu(v), op, &step) || x86_step_more(x86_vcpu(v), op, complete, &step))
 		return step;
+	if (op->code == GCPU_GUEST_RDMSR)
+		return x86_guest_rdmsr(x86_vcpu(v), op, complete);
+	if (op->code == GCPU_GUEST_WRMSR)
+		return x86_guest_wrmsr(x86_vcpu(v), op, complete);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (steps[i].code == op->code)
 			return steps[i].fn(x86_vcpu(v), op);

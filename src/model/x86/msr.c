@@ -1,95 +1,238 @@
 /* SPDX-License-Identifier: MIT */
-/* MSRs: known or not, and which values are taken, by the guest and by its VMM. */
-#include "x86.h"
+/*
+ * MSRs: which KVM knows, who may do what with them, and calls that name many.
+ * Rows of data/x86/msrs.txt say most of it; what a value must be beyond that is
+ * in msr_rules.c and msr_more.c.
+ */
+#include "msr.h"
 
 #include <string.h>
 
 #define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
+#define HYPERV_SIGNATURE 0x31237648U /* "Hv#1" */
 
-uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index)
+static const struct msr_fact *fact_at(const struct gcpu_model *m, uint32_t index)
+{
+	const struct facts *f = &gcpu_facts_x86;
+	unsigned lo = 0, hi = f->n_msrs;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (f->msrs[mid].last < index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	/* several of one index: of other kernels, of other makers */
+	for (; lo < f->n_msrs && f->msrs[lo].index <= index; lo++) {
+		const struct msr_fact *r = &f->msrs[lo];
+
+		if (index <= r->last && m->release >= r->since && m->release < r->until && x86_is_hosts(m, r->who))
+			return r;
+	}
+	return NULL;
+}
+
+static struct x86_msr *stored(const struct x86_vcpu *x, uint32_t index)
 {
 	for (size_t i = 0; i < x->msrs.n; i++)
 		if (LIST_AT(&x->msrs, struct x86_msr, i)->index == index)
-			return LIST_AT(&x->msrs, struct x86_msr, i)->value;
-	return 0;
+			return LIST_AT(&x->msrs, struct x86_msr, i);
+	return NULL;
+}
+
+uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index)
+{
+	const struct x86_msr *m = stored(x, index);
+	const struct msr_fact *f = m ? NULL : fact_at(x86_model(x), index);
+
+	return m ? m->value : f ? f->reset : 0;
 }
 
 int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value)
 {
-	struct x86_msr *m;
+	struct x86_msr *m = stored(x, index);
 
-	for (size_t i = 0; i < x->msrs.n; i++) {
-		if (LIST_AT(&x->msrs, struct x86_msr, i)->index != index)
-			continue;
-		LIST_AT(&x->msrs, struct x86_msr, i)->value = value;
+	if (!m && value == x86_msr_kept(x, index))
 		return 0;
-	}
-	m = value ? list_add(&x->msrs, sizeof(*m)) : NULL;
-	if (m)
-		*m = (struct x86_msr){ index, value };
-	return value && !m ? -ENOMEM : 0;
+	if (!m)
+		m = list_add(&x->msrs, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	*m = (struct x86_msr){ index, value };
+	return 0;
 }
 
-static bool listed(const struct gcpu_model *m, uint32_t index)
+bool x86_msr_listed(const struct gcpu_model *m, uint32_t index)
 {
 	for (size_t i = 0; i < m->host->msr_indexes.n; i++)
 		if (*LIST_AT(&m->host->msr_indexes, uint32_t, i) == index)
 			return true;
-	return snapshot_msr(m->host, index) != NULL;
+	return false;
+}
+
+/* Of the CPU's own: those come first in KVM's list, then those that it makes itself, from this one on. */
+static bool is_saved(const struct gcpu_model *m, uint32_t index)
+{
+	for (size_t i = 0; i < m->host->msr_indexes.n; i++) {
+		uint32_t at = *LIST_AT(&m->host->msr_indexes, uint32_t, i);
+
+		if (at == X86_MSR(KVM_SYSTEM_TIME))
+			return false;
+		if (at == index)
+			return true;
+	}
+	return false;
+}
+
+static bool zero_is_free(const struct gcpu_model *m, uint32_t index)
+{
+	return sw_behaves(m, BEHAVIOUR_EMULATED_LISTED_TOO) ? x86_msr_listed(m, index) : is_saved(m, index);
+}
+
+bool x86_parameter(const struct gcpu_model *m, const char *module, const char *name)
+{
+	for (size_t i = 0; i < m->host->params.n; i++) {
+		const struct snap_param *p = LIST_AT(&m->host->params, struct snap_param, i);
+
+		if (strcmp(p->module, module) == 0 && strcmp(p->name, name) == 0)
+			return p->value[0] == 'Y' || p->value[0] == '1';
+	}
+	return false;
+}
+
+/* Has the guest what the MSR needs, as KVM acts on it? */
+static bool has_any(const struct x86_vcpu *x, const struct msr_fact *f)
+{
+	for (unsigned i = 0; i < f->n_needs; i++) {
+		uint16_t field = f->needs[i];
+
+		if (f->lacks == MSR_LACKS_PV ? !x->enforce_pv || (x->pv_word >> gcpu_facts_x86.fields[field].lsb & 1) :
+					       x86_guest_has(x, field))
+			return true;
+	}
+	return !f->n_needs;
+}
+
+/* 1: it may be done. Else the result: 0, a write is passed over. */
+static int may(const struct x86_vcpu *x, const struct msr_fact *f, const struct x86_msr_op *op)
+{
+	static const int lacks[] = {
+		[MSR_LACKS_RULE] = 1,		  [MSR_LACKS_REFUSED] = -EINVAL, [MSR_LACKS_UNKNOWN] = -ENOENT,
+		[MSR_LACKS_PV] = -ENOENT,
+	};
+	char letter = f->access[2 * op->host + op->write];
+
+	if (letter == '.')
+		return -ENOENT;
+	if (letter == '-')
+		return -EINVAL;
+	if (letter == 'i')
+		return 0;
+	if (has_any(x, f))
+		return 1;
+	if (f->lacks == MSR_LACKS_IGNORED)
+		return !op->write;
+	if (f->lacks == MSR_LACKS_GUEST)
+		return op->host ? 1 : -EINVAL;
+	return lacks[f->lacks];
+}
+
+/* Hyper-V's are there for the VMM, and for guests whose table says Hyper-V. */
+static bool hidden(const struct x86_vcpu *x, const struct msr_fact *f, bool host)
+{
+	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
+	const struct snap_cpuid *e;
+
+	if (f->who != MSR_HYPERV || host)
+		return false;
+	e = x86_entry(x, ADDR_LEAF(addr), 0);
+	return !e || e->regs[0] != HYPERV_SIGNATURE;
+}
+
+static int access(struct x86_vcpu *x, struct x86_msr_op *op)
+{
+	const struct msr_fact *f = fact_at(x86_model(x), op->index);
+	const struct x86_msr_rule *r;
+	int status;
+
+	if (!f)
+		return -ENOENT;
+	r = &x86_msr_rules[f->rule];
+	if (r->whole)
+		return r->whole(x, f, op);
+	if (hidden(x, f, op->host))
+		return -EINVAL;
+	status = may(x, f, op);
+	if (status <= 0)
+		return status;
+	return x86_msr_plain(x, f, op);
+}
+
+int x86_msr_plain(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op)
+{
+	const struct x86_msr_rule *r = &x86_msr_rules[f->rule];
+	int status = 0;
+
+	if (!op->write) {
+		op->value = x86_msr_kept(x, op->index) & f->kept;
+		return r->get ? r->get(x, op) : 0;
+	}
+	op->value &= ~f->dropped;
+	if (op->value & ~f->valid)
+		return -EINVAL;
+	if (r->set)
+		status = r->set(x, op);
+	if (status)
+		return status == X86_MSR_TAKEN ? 0 : status;
+	return x86_msr_keep(x, op->index, op->value & f->kept);
+}
+
+static int hooked(struct x86_vcpu *x, struct x86_msr_op *op)
+{
+	int status = op->write ? x86_pv_msr_set(x, op->index, op->host, op->value) :
+				 x86_pv_msr_get(x, op->index, op->host, &op->value);
+
+	return status == X86_MSR_NOT_MINE ? access(x, op) : status;
+}
+
+static int done(struct x86_vcpu *x, struct x86_msr_op *op)
+{
+	uint64_t value = op->value;
+	int status = hooked(x, op);
+
+	if (status != -ENOENT)
+		return status;
+	/* What KVM lists, its VMM may read, and set to 0, whatever the vCPU has. */
+	if (op->host && (!op->write || !value) && zero_is_free(x86_model(x), op->index)) {
+		op->value = 0;
+		return 0;
+	}
+	if (!x86_parameter(x86_model(x), "kvm", "ignore_msrs"))
+		return status;
+	op->value = 0;
+	return 0;
 }
 
 int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 {
-	int status = x86_pv_msr_get(x, index, host, ret);
+	struct x86_msr_op op = { index, host, false, 0 };
+	int status = done(x, &op);
 
-	if (status == X86_MSR_NOT_MINE)
-		status = x86_x2apic_get(x, index, host, ret);
-	if (status != X86_MSR_NOT_MINE)
-		return status;
-	if (index == X86_MSR(APIC_BASE))
-		*ret = x->sregs.apic_base;
-	else if (index == X86_MSR(EFER))
-		*ret = x->sregs.efer;
-	else if (index == X86_MSR(XSS))
-		*ret = x->xss;
-	else if (listed(x86_model(x), index))
-		*ret = x86_msr_kept(x, index);
-	else
-		return -ENOENT;
-	return 0;
-}
-
-static int set_feature(struct x86_vcpu *x, const struct snap_msr *f, uint64_t value)
-{
-	if (x->v->ran && sw_behaves(x86_model(x), BEHAVIOUR_FEATURE_MSRS_FROZEN) &&
-	    value != x86_msr_kept(x, f->index))
-		return -EINVAL;
-	return f->trial == MSR_REFUSED ? -EINVAL : x86_msr_keep(x, f->index, value);
+	*ret = status ? 0 : op.value;
+	return status;
 }
 
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 {
-	const struct snap_msr *f = snapshot_msr(x86_model(x)->host, index);
-	int status = x86_pv_msr_set(x, index, host, value);
+	struct x86_msr_op op = { index, host, true, value };
+	uint64_t now;
 
-	if (status == X86_MSR_NOT_MINE)
-		status = x86_x2apic_set(x, index, host, value);
-	if (status != X86_MSR_NOT_MINE)
-		return status;
-	if (index == X86_MSR(APIC_BASE))
-		return x86_set_apic_base(x, value, host);
-	if (f)
-		return host ? set_feature(x, f, value) : -EINVAL;
-	if (!listed(x86_model(x), index))
-		return -ENOENT;
-	if (index == X86_MSR(EFER))
-		x->sregs.efer = value;
-	else if (index == X86_MSR(XSS))
-		x->xss = value;
-	else
-		return x86_msr_keep(x, index, value);
-	x86_runtime(x);
-	return 0;
+	if (host && x->v->ran && x86_msr_is_frozen(x86_model(x), index) &&
+	    (x86_msr_get(x, index, true, &now) || now != value))
+		return -EINVAL;
+	return done(x, &op);
 }
 
 /* How many were done; the first that fails ends it. */
@@ -110,12 +253,43 @@ static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 
 		if (status == -ENOMEM)
 			return status;
+		if (!set)
+			to->entries[i].data = value; /* 0 of the one that failed */
 		if (status)
 			return (int)i;
-		if (!set)
-			to->entries[i].data = value;
 	}
 	return (int)to->nmsrs;
+}
+
+/* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */
+static int one_reg(struct x86_vcpu *x, uintptr_t arg, bool set)
+{
+	struct gk_one_reg r;
+	uint64_t value = 0;
+
+	if (sw_cap(x86_model(x), NULL, CAP_ONE_REG) <= 0)
+		return -EINVAL;
+	if (sw_copy_in(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if ((r.id & ~(uint64_t)UINT32_MAX) != (GK_REG_X86 | GK_REG_SIZE_U64 | GK_X86_REG_TYPE_MSR))
+		return -EINVAL;
+	if (set && sw_copy_in(&value, (uintptr_t)r.addr, sizeof(value)))
+		return -EFAULT;
+	if (set)
+		return x86_msr_set(x, (uint32_t)r.id, true, value) ? -EINVAL : 0;
+	if (x86_msr_get(x, (uint32_t)r.id, true, &value))
+		return -EINVAL;
+	return sw_copy_out((uintptr_t)r.addr, &value, sizeof(value));
+}
+
+int x86_get_one_reg(void *object, uintptr_t arg)
+{
+	return one_reg(x86_vcpu(object), arg, false);
+}
+
+int x86_set_one_reg(void *object, uintptr_t arg)
+{
+	return one_reg(x86_vcpu(object), arg, true);
 }
 
 int x86_get_msrs(void *object, uintptr_t arg)
@@ -126,22 +300,4 @@ int x86_get_msrs(void *object, uintptr_t arg)
 int x86_set_msrs(void *object, uintptr_t arg)
 {
 	return each(x86_vcpu(object), arg, true);
-}
-
-int x86_msrs_new(struct x86_vcpu *x)
-{
-	const struct gcpu_snapshot *s = x86_model(x)->host;
-	int status = 0;
-
-	for (size_t i = 0; i < s->msr_features.n && status == 0; i++) {
-		const struct snap_msr *f = LIST_AT(&s->msr_features, struct snap_msr, i);
-
-		status = x86_msr_keep(x, f->index, f->value);
-	}
-	return status;
-}
-
-void x86_msrs_after(struct x86_vcpu *x)
-{
-	(void)x;
 }

@@ -1,100 +1,125 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers of a vCPU as its VMM reads and sets them, and the rules for them. */
+/* Registers of a vCPU as its VMM reads and sets them, those with rules of their own apart. */
 #include "x86.h"
 
 #include <string.h>
 
-#define CR0_RESET 0x60000010U
-#define CR4_OSXSAVE (1ULL << 18)
 #define XCR0_X87 1U
+#define RIP_RESET 0xfff0U
+#define RDX_RESET 0x600U /* of a vCPU that has no leaf 1 */
+#define RFLAGS_FIXED 2U
+#define DR6_RESET 0xffff0ff0U
+#define DR7_RESET 0x400U
+#define EXCEPTIONS 32
+#define NMI_VECTOR 2
 
 void x86_regs_new(struct x86_vcpu *x)
 {
-	x->sregs.cr0 = CR0_RESET;
+	x86_sregs_new(x);
 	x->xcr0 = XCR0_X87;
+	x->regs.rdx = RDX_RESET;
+	x->regs.rip = RIP_RESET;
+	x->regs.rflags = RFLAGS_FIXED;
+	x->debug.dr6 = DR6_RESET;
+	x->debug.dr7 = DR7_RESET;
 	x->v->mp_state = x->v->id == x86_vm(x->v->vm)->boot_id || !x86_lapic(x) ? GK_MP_STATE_RUNNABLE :
 								   GK_MP_STATE_UNINITIALIZED;
 }
 
-uint64_t x86_cr4_reserved(const struct x86_vcpu *x)
+static int get_regs(void *object, uintptr_t arg)
 {
-	return x86_guest_has(x, X86_F_XSAVE) ? 0 : CR4_OSXSAVE;
+	return sw_copy_out(arg, &x86_vcpu(object)->regs, sizeof(struct gk_x86_regs));
 }
 
-static int get_sregs(void *object, uintptr_t arg)
+static int set_regs(void *object, uintptr_t arg)
 {
-	struct gk_x86_sregs s;
+	struct x86_vcpu *x = x86_vcpu(object);
 
-	memcpy(&s, &x86_vcpu(object)->sregs, sizeof(s));
-	memset(s.interrupt_bitmap, 0, sizeof(s.interrupt_bitmap));
-	return sw_copy_out(arg, &s, sizeof(s));
-}
-
-static int take_sregs(struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
-{
-	if (s->cr4 & x86_cr4_reserved(x))
-		return -EINVAL;
-	if (x86_set_apic_base(x, s->apic_base, true))
-		return -EINVAL;
-	x->sregs = *s;
-	x86_runtime(x);
+	if (sw_copy_in(&x->regs, arg, sizeof(x->regs)))
+		return -EFAULT;
+	x->regs.rflags |= RFLAGS_FIXED;
 	return 0;
 }
 
-static int set_sregs(void *object, uintptr_t arg)
+static int get_debugregs(void *object, uintptr_t arg)
 {
-	struct gk_x86_sregs2 s = x86_vcpu(object)->sregs;
+	return sw_copy_out(arg, &x86_vcpu(object)->debug, sizeof(struct gk_debugregs));
+}
 
-	/* the same up to what differs at the end */
-	if (sw_copy_in(&s, arg, offsetof(struct gk_x86_sregs, interrupt_bitmap)))
+static int set_debugregs(void *object, uintptr_t arg)
+{
+	struct x86_vcpu *x = x86_vcpu(object);
+	struct gk_debugregs d;
+
+	if (sw_copy_in(&d, arg, sizeof(d)))
 		return -EFAULT;
-	return take_sregs(x86_vcpu(object), &s);
-}
-
-static int get_sregs2(void *object, uintptr_t arg)
-{
-	return sw_copy_out(arg, &x86_vcpu(object)->sregs, sizeof(struct gk_x86_sregs2));
-}
-
-static int set_sregs2(void *object, uintptr_t arg)
-{
-	struct gk_x86_sregs2 s;
-
-	if (sw_copy_in(&s, arg, sizeof(s)))
-		return -EFAULT;
-	return take_sregs(x86_vcpu(object), &s);
-}
-
-int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value)
-{
-	if (index || !(value & XCR0_X87) || (value & ~(x86_guest_xcr0(x) | XCR0_X87)))
+	if (d.flags || d.dr6 >> 32 || d.dr7 >> 32)
 		return -EINVAL;
-	x->xcr0 = value;
-	x86_runtime(x);
+	memset(d.reserved, 0, sizeof(d.reserved));
+	x->debug = d;
 	return 0;
 }
 
-static int get_xcrs(void *object, uintptr_t arg)
+static int get_events(void *object, uintptr_t arg)
 {
-	struct gk_xcrs xcrs;
+	struct x86_vcpu *x = x86_vcpu(object);
+	struct gk_vcpu_events e = x->events;
 
-	memset(&xcrs, 0, sizeof(xcrs));
-	xcrs.nr_xcrs = 1;
-	xcrs.xcrs[0].value = x86_vcpu(object)->xcr0;
-	return sw_copy_out(arg, &xcrs, sizeof(xcrs));
+	e.flags = GK_VCPUEVENT_VALID_NMI_PENDING | GK_VCPUEVENT_VALID_SHADOW | GK_VCPUEVENT_VALID_SMM;
+	if (x86_vm(x->v->vm)->exception_payload)
+		e.flags |= GK_VCPUEVENT_VALID_PAYLOAD;
+	if (x86_vm(x->v->vm)->triple_fault_event)
+		e.flags |= GK_VCPUEVENT_VALID_TRIPLE_FAULT;
+	return sw_copy_out(arg, &e, sizeof(e));
 }
 
-static int set_xcrs(void *object, uintptr_t arg)
+/* Flags that say something about what follows. */
+static uint32_t known_flags(const struct x86_vcpu *x)
 {
-	struct gk_xcrs xcrs;
+	const struct x86_vm *vm = x86_vm(x->v->vm);
 
-	if (sw_copy_in(&xcrs, arg, sizeof(xcrs)))
+	return GK_VCPUEVENT_VALID_NMI_PENDING | GK_VCPUEVENT_VALID_SIPI_VECTOR | GK_VCPUEVENT_VALID_SHADOW |
+	       GK_VCPUEVENT_VALID_SMM | (vm->exception_payload ? GK_VCPUEVENT_VALID_PAYLOAD : 0) |
+	       (vm->triple_fault_event ? GK_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+}
+
+static int set_events(void *object, uintptr_t arg)
+{
+	struct x86_vcpu *x = x86_vcpu(object);
+	struct gk_vcpu_events e, *to = &x->events;
+	bool payload;
+
+	if (sw_copy_in(&e, arg, sizeof(e)))
 		return -EFAULT;
-	if (xcrs.nr_xcrs > sizeof(xcrs.xcrs) / sizeof(xcrs.xcrs[0]) || xcrs.flags)
+	if (e.flags & ~known_flags(x))
 		return -EINVAL;
-	for (uint32_t i = 0; i < xcrs.nr_xcrs; i++)
-		if (!xcrs.xcrs[i].xcr)
-			return x86_set_xcr(x86_vcpu(object), 0, xcrs.xcrs[i].value);
+	payload = e.flags & GK_VCPUEVENT_VALID_PAYLOAD;
+	if (!payload)
+		e.exception.pending = e.exception_has_payload = 0;
+	if ((e.exception.injected || e.exception.pending) &&
+	    (e.exception.nr >= EXCEPTIONS || e.exception.nr == NMI_VECTOR))
+		return -EINVAL;
+	to->exception.injected = e.exception.injected & 1;
+	to->exception.pending = e.exception.pending & 1;
+	to->exception.nr = e.exception.nr;
+	to->exception.has_error_code = e.exception.has_error_code & 1;
+	to->exception.error_code = e.exception.error_code;
+	to->exception_has_payload = e.exception_has_payload;
+	to->exception_payload = e.exception_payload;
+	to->interrupt.injected = e.interrupt.injected & 1;
+	to->interrupt.nr = e.interrupt.nr;
+	to->nmi.injected = e.nmi.injected & 1;
+	if (e.flags & GK_VCPUEVENT_VALID_NMI_PENDING)
+		to->nmi.pending = sw_behaves(x86_model(x), BEHAVIOUR_NMIS_COUNTED) ? e.nmi.pending & 3 : e.nmi.pending & 1;
+	to->nmi.masked = e.nmi.masked & 1;
+	if (e.flags & GK_VCPUEVENT_VALID_SMM) {
+		to->smi.smm = e.smi.smm & 1;
+		to->smi.pending = e.smi.pending & 1;
+		to->smi.smm_inside_nmi = e.smi.smm ? e.smi.smm_inside_nmi & 1 : to->smi.smm_inside_nmi;
+		to->smi.latched_init = x86_lapic(x) ? e.smi.latched_init & 1 : 0;
+	}
+	if (e.flags & GK_VCPUEVENT_VALID_TRIPLE_FAULT)
+		to->triple_fault.pending = e.triple_fault.pending & 1;
 	return 0;
 }
 
@@ -103,6 +128,7 @@ static int get_mp_state(void *object, uintptr_t arg)
 	struct gk_mp_state mp;
 
 	x86_accept_events(x86_vcpu(object));
+	x86_kicked(x86_vcpu(object));
 	mp.mp_state = ((struct sw_vcpu *)object)->mp_state;
 	return sw_copy_out(arg, &mp, sizeof(mp));
 }
@@ -148,19 +174,34 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_CPUID, x86_set_cpuid },
 	{ GK_GET_MSRS, x86_get_msrs },
 	{ GK_SET_MSRS, x86_set_msrs },
-	{ GK_GET_SREGS, get_sregs },
-	{ GK_SET_SREGS, set_sregs },
-	{ GK_GET_SREGS2, get_sregs2 },
-	{ GK_SET_SREGS2, set_sregs2 },
-	{ GK_GET_XCRS, get_xcrs },
-	{ GK_SET_XCRS, set_xcrs },
 	{ GK_INTERRUPT, x86_interrupt },
 	{ GK_NMI, x86_send_nmi },
+	{ GK_KVMCLOCK_CTRL, x86_clock_stopped },
+	{ GK_X86_SETUP_MCE, x86_setup_mce },
+	{ GK_GET_SUPPORTED_HV_CPUID, x86_get_hyperv_vcpu },
+	{ GK_GET_ONE_REG, x86_get_one_reg },
+	{ GK_SET_ONE_REG, x86_set_one_reg },
+	{ GK_GET_REGS, get_regs },
+	{ GK_SET_REGS, set_regs },
+	{ GK_GET_SREGS, x86_get_sregs },
+	{ GK_SET_SREGS, x86_set_sregs },
+	{ GK_GET_SREGS2, x86_get_sregs2 },
+	{ GK_SET_SREGS2, x86_set_sregs2 },
+	{ GK_GET_XCRS, x86_get_xcrs },
+	{ GK_SET_XCRS, x86_set_xcrs },
+	{ GK_GET_XSAVE, x86_get_xsave },
+	{ GK_GET_XSAVE2, x86_get_xsave2 },
+	{ GK_SET_XSAVE, x86_set_xsave },
+	{ GK_GET_FPU, x86_get_fpu },
+	{ GK_SET_FPU, x86_set_fpu },
+	{ GK_GET_DEBUGREGS, get_debugregs },
+	{ GK_SET_DEBUGREGS, set_debugregs },
+	{ GK_GET_VCPU_EVENTS, get_events },
+	{ GK_SET_VCPU_EVENTS, set_events },
 	{ GK_GET_LAPIC, x86_get_lapic },
 	{ GK_SET_LAPIC, x86_set_lapic },
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
-	{ GK_X86_SETUP_MCE, x86_setup_mce },
 	{ GK_GET_NESTED_STATE, x86_get_nested_state },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },

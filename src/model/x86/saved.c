@@ -39,7 +39,7 @@ int x86_setup_mce(void *object, uintptr_t arg)
 	if (!(cap & BANKS) || (cap & BANKS) > BANKS_MOST ||
 	    cap & ~(supported(v->vm->model) | BANKS | MCG_EXT_CNT))
 		return -EINVAL;
-	return 0;
+	return x86_mce_is(x86_vcpu(v), cap);
 }
 
 /* The format follows the module: 0 is Intel's, 1 AMD's. */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What /dev/kvm answers: from the snapshot, by KVM's rules of size. */
-#include "x86.h"
+#include "msr.h"
 
 #include "arch/x86/x86.h"
 
 #include <string.h>
+
+#define HYPERV_DIRECT_TIMERS (1U << 19)
+#define HYPERV_CLUSTER_IPI (1U << 10)
+#define X2APIC_SPLIT_ONLY 0xc /* KVM_X2APIC_{ENABLE,DISABLE}_SUPPRESS_EOI_BROADCAST */
 
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
 {
@@ -30,13 +34,44 @@ static int give_table(const struct list *from, struct gk_cpuid2 *to, uint32_t ne
 	return 0;
 }
 
+/* The table without the state that this process has not asked for. 0 or -ENOMEM. */
+static int without_tiles(const struct gcpu_model *m, struct list *ret)
+{
+	const struct list *from = &m->host->cpuid[SNAP_SUPPORTED];
+	uint32_t area = ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr);
+	bool both = sw_behaves(m, BEHAVIOUR_TILES_WITHHELD_WHOLE);
+
+	for (size_t i = 0; i < from->n; i++) {
+		const struct snap_cpuid *e = LIST_AT(from, struct snap_cpuid, i);
+		struct snap_cpuid *to;
+
+		if (e->leaf == area && (e->subleaf == X86_XTILEDATA || (both && e->subleaf == X86_XTILECFG)))
+			continue;
+		to = list_add(ret, sizeof(*to));
+		if (!to)
+			return -ENOMEM;
+		*to = *e;
+		if (e->leaf == area && e->subleaf < 2)
+			x86_save_area(m, to, both);
+	}
+	return 0;
+}
+
 static int get_supported(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
+	struct list less = { 0 };
+	int status;
 
 	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
 		return -EFAULT;
-	return give_table(&m->host->cpuid[SNAP_SUPPORTED], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	if (!x86_dynamic(m) || (m->permitted & x86_dynamic(m)))
+		return give_table(&m->host->cpuid[SNAP_SUPPORTED], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	status = without_tiles(m, &less);
+	if (status == 0)
+		status = give_table(&less, (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	list_free(&less);
+	return status;
 }
 
 static int get_emulated(void *object, uintptr_t arg)
@@ -56,6 +91,9 @@ static int get_emulated(void *object, uintptr_t arg)
 	for (uint32_t i = 0; i < nent; i++)
 		if (to->entries[i].padding[0] | to->entries[i].padding[1] | to->entries[i].padding[2])
 			return -EINVAL;
+	/* after the last leaf it looks for room once more */
+	if (nent <= m->host->cpuid[SNAP_EMULATED].n)
+		return -E2BIG;
 	return give_table(&m->host->cpuid[SNAP_EMULATED], to, nent);
 }
 
@@ -68,6 +106,27 @@ static int get_hyperv(void *object, uintptr_t arg)
 	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
 		return -EFAULT;
 	return give_table(&m->host->cpuid[SNAP_HYPERV], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+}
+
+/* As above; what KVM has only with its own APIC is left out without one. */
+int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
+{
+	const struct sw_vcpu *v = object;
+	const struct gcpu_model *m = v->vm->model;
+	struct gk_cpuid2 *to = (void *)arg;
+	uint32_t interface = ADDR_LEAF(gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr);
+	int status;
+
+	if (sw_bad_pointer(arg, sizeof(*to)))
+		return -EFAULT;
+	status = give_table(&m->host->cpuid[SNAP_HYPERV], to, to->nent);
+	for (uint32_t i = 0; status == 0 && !x86_lapic(x86_vcpu(v)) && i < to->nent; i++) {
+		if (to->entries[i].function == interface + 2)
+			to->entries[i].edx &= ~HYPERV_DIRECT_TIMERS;
+		if (to->entries[i].function == interface + 3)
+			to->entries[i].eax &= ~HYPERV_CLUSTER_IPI;
+	}
+	return status;
 }
 
 /* Unlike CPUID tables, these say how much room they need. */
@@ -129,10 +188,11 @@ static int get_msrs(void *object, uintptr_t arg)
 		return -EFAULT;
 	for (uint32_t i = 0; i < to->nmsrs; i++) {
 		const struct snap_msr *f = snapshot_msr(m->host, to->entries[i].index);
+		bool listed = x86_msr_listed(m, to->entries[i].index) && sw_behaves(m, BEHAVIOUR_LISTED_BY_SYSTEM);
 
-		if (!f)
+		if (!f && !listed && !x86_parameter(m, "kvm", "ignore_msrs"))
 			return (int)i;
-		to->entries[i].data = f->value;
+		to->entries[i].data = f ? f->value : 0;
 	}
 	return (int)to->nmsrs;
 }
@@ -173,10 +233,15 @@ const struct sw_call x86_system_calls[] = {
 
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value)
 {
-	(void)m;
-	(void)vm;
-	/* KVM_CAP_IRQCHIP: snapshots count from 1 */
-	return number ? value : 1;
+	if (number == GK_CAP_IRQCHIP)
+		return 1; /* no snapshot has it, for no KVM lacks it */
+	/* more room, where the process has asked for more state */
+	if (number == CAP_XSAVE2 && value > 0 && x86_dynamic(m))
+		return (int)x86_xsave_size(m);
+	/* of the VM's own answers, the snapshot has one without interrupt controllers */
+	if (number == CAP_X2APIC_API && vm && x86_vm(vm)->irqchip == X86_IRQCHIP_SPLIT)
+		return value | (sw_cap(m, NULL, number) & X2APIC_SPLIT_ONLY);
+	return value;
 }
 
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
@@ -200,14 +265,14 @@ int x86_guest_perm(struct gcpu_model *m, int code, uint64_t arg, uint64_t *ret)
 		*ret = s->xcomp_supported;
 		return s->has_xcomp ? 0 : -EINVAL;
 	case GK_ARCH_GET_XCOMP_GUEST_PERM:
-		*ret = s->xcomp_permitted | m->permitted;
+		*ret = (s->xcomp_permitted & ~x86_tiles(m)) | m->permitted;
 		return s->has_xcomp ? 0 : -EINVAL;
 	case GK_ARCH_REQ_XCOMP_GUEST_PERM:
 		if (arg >= 64)
 			return -EINVAL;
 		if (arg != X86_XTILEDATA || !(s->xcomp_supported >> arg & 1))
 			return -EOPNOTSUPP;
-		if ((s->xcomp_permitted | m->permitted) >> arg & 1)
+		if (m->permitted >> arg & 1)
 			return 0;
 		if (m->perm_locked)
 			return -EBUSY;

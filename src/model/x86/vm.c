@@ -10,7 +10,12 @@
 
 int x86_vcpu_allowed(struct sw_vm *vm, unsigned id)
 {
-	return x86_vm(vm)->max_ids && id >= x86_vm(vm)->max_ids ? -EINVAL : 0;
+	struct x86_vm *x = x86_vm(vm);
+
+	/* with the first vCPU the limit is what it is */
+	if (!x->max_ids)
+		x->max_ids = (uint32_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID);
+	return x->max_ids && id >= x->max_ids ? -EINVAL : 0;
 }
 
 static int set_u64(uint64_t *where, uint64_t value, uint64_t valid)
@@ -47,7 +52,10 @@ static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 static int x2apic_api(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	if (cap->args[0] & ~(uint64_t)(uint32_t)sw_cap(vm->model, vm, CAP_X2APIC_API))
+	int may = x86_capability(vm->model, vm, CAP_X2APIC_API, sw_cap(vm->model, vm, CAP_X2APIC_API));
+
+	/* the last two say on and off of one thing */
+	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || (cap->args[0] & 0xc) == 0xc)
 		return -EINVAL;
 	x86_vm(vm)->x2apic_flags |= cap->args[0];
 	return 0;
@@ -97,7 +105,8 @@ static int user_msr(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 static int bus_lock(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	if (cap->args[0] == (BUS_LOCK_OFF | BUS_LOCK_EXIT) || !sw_cap(vm->model, vm, CAP_X86_BUS_LOCK_EXIT))
+	/* accepted, and without effect, where KVM has no such exits */
+	if (cap->args[0] == (BUS_LOCK_OFF | BUS_LOCK_EXIT))
 		return -EINVAL;
 	return set_u64(&x86_vm(vm)->bus_lock, cap->args[0], BUS_LOCK_OFF | BUS_LOCK_EXIT);
 }
@@ -140,6 +149,23 @@ static int dirty_log(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return cap->args[0] & ~(cap->args[0] & 1 ? offered : offered & 1) ? -EINVAL : 0;
 }
 
+static int exception_payload(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	x86_vm(vm)->exception_payload = cap->args[0];
+	return 0;
+}
+
+static int triple_fault_event(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	x86_vm(vm)->triple_fault_event = cap->args[0];
+	return 0;
+}
+
+static int on_or_off(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	return sw_cap(vm->model, vm, cap->cap) && cap->args[0] <= 1 ? 0 : -EINVAL;
+}
+
 /* Taken, and of no consequence to a CPU's features. */
 static int taken(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
@@ -163,9 +189,9 @@ static const struct {
 	{ CAP_PMU_CAPABILITY, pmu_off },
 	{ CAP_MSR_PLATFORM_INFO, platform_info },
 	{ CAP_MANUAL_DIRTY_LOG_PROTECT2, dirty_log },
-	{ CAP_EXCEPTION_PAYLOAD, taken },
-	{ CAP_X86_TRIPLE_FAULT_EVENT, taken },
-	{ CAP_EXIT_ON_EMULATION_FAILURE, taken },
+	{ CAP_EXCEPTION_PAYLOAD, exception_payload },
+	{ CAP_X86_TRIPLE_FAULT_EVENT, triple_fault_event },
+	{ CAP_EXIT_ON_EMULATION_FAILURE, on_or_off },
 	{ CAP_X86_NOTIFY_VMEXIT, taken },
 };
 
@@ -187,8 +213,16 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 			return -v->vm->model->host->enforce_pv_error;
 		x->enforce_pv = cap->args[0];
 		return 0;
+	case GK_CAP_HYPERV_SYNIC:
+		return x86_lapic(x) && sw_cap(v->vm->model, NULL, CAP_HYPERV) ? 0 : -EINVAL;
 	case CAP_HYPERV_SYNIC2:
-		return cap->args[0] || !x86_lapic(x) ? -EINVAL : 0;
+		return cap->args[0] || !x86_lapic(x) || !sw_cap(v->vm->model, NULL, CAP_HYPERV) ? -EINVAL : 0;
+	case CAP_HYPERV_ENLIGHTENED_VMCS:
+	case GK_CAP_HYPERV_DIRECT_TLBFLUSH:
+		/* the maker's module has it, or it is no call */
+		if (!sw_cap(v->vm->model, NULL, CAP_HYPERV))
+			return -EINVAL;
+		return sw_cap(v->vm->model, NULL, cap->cap) ? 0 : -ENOTTY;
 	case CAP_HYPERV_ENFORCE_CPUID:
 		return 0;
 	default:
@@ -215,7 +249,7 @@ static int boot_id(void *object, uintptr_t arg)
 	struct x86_vm *x = x86_vm(vm);
 
 	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) &&
-	    arg > (x->max_ids ? x->max_ids - 1 : UINT32_MAX))
+	    arg > (x->max_ids ? x->max_ids : (uint64_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID)))
 		return -EINVAL;
 	if (vm->n_vcpus)
 		return -EBUSY;
@@ -243,12 +277,26 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 	return (int)(x86_vm(vm)->tsc_khz ? x86_vm(vm)->tsc_khz : vm->model->host->tsc_khz);
 }
 
+/* A line of the controllers in KVM; nothing hangs on them. */
+static int irq_line(void *object, uintptr_t arg)
+{
+	const struct sw_vm *vm = object;
+	struct gk_irq_level line;
+
+	if (sw_copy_in(&line, arg, sizeof(line)))
+		return -EFAULT;
+	return x86_vm(vm)->irqchip == X86_IRQCHIP_NONE ? -ENXIO : 0;
+}
+
 const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
+	{ GK_IRQ_LINE, irq_line },
+	{ GK_IRQ_LINE_STATUS, irq_line },
 	{ GK_SIGNAL_MSI, x86_signal_msi },
 	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
+	{ GK_X86_SET_MSR_FILTER, x86_set_msr_filter },
 	{ 0, NULL },
 };

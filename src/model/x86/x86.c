@@ -5,8 +5,17 @@
 #include "../supported.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define RUN_SIZE (3 * 4096) /* the run page, programmed I/O, coalesced MMIO */
+
+bool x86_is_hosts(const struct gcpu_model *m, unsigned who)
+{
+	const char *vendor = m->host->vendor ? m->host->vendor : "";
+	bool amd = strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0;
+
+	return who == MSR_ANYBODYS || (who == MSR_HYPERV ? sw_cap(m, NULL, CAP_HYPERV) > 0 : amd == (who == MSR_AMD));
+}
 
 static int init(struct gcpu_model *m, struct gcpu_error *err)
 {
@@ -70,6 +79,7 @@ static void vcpu_free(struct sw_vcpu *v)
 		return;
 	free(x->table);
 	list_free(&x->msrs);
+	free(x->area);
 	free(x->guest);
 	free(x);
 }

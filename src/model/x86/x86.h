@@ -23,13 +23,16 @@ struct x86_vm {
 	uint64_t bus_cycle_ns;	  /* KVM_CAP_X86_APIC_BUS_CYCLES_NS */
 	bool pmu_off;		  /* KVM_CAP_PMU_CAPABILITY */
 	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO */
+	bool exception_payload;	   /* KVM_CAP_EXCEPTION_PAYLOAD */
+	bool triple_fault_event;   /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	uint32_t tsc_khz;	  /* of vCPUs to come; 0: the host's */
 	struct gk_msr_filter *filter; /* with bitmaps behind it, or NULL */
 	struct x86_guests *guest;
 };
 
 /* MSRs that code needs by name, as data/x86/msrs.txt calls them. */
-#define X86_MSR(name) (gcpu_facts_x86.msrs[X86_M_##name].index)
+#define X86_MSR_FACT(name) (gcpu_facts_x86.msrs[X86_M_##name])
+#define X86_MSR(name) (X86_MSR_FACT(name).index)
 
 struct x86_msr {
 	uint32_t index;
@@ -42,7 +45,11 @@ struct x86_vcpu {
 	unsigned n;
 	struct gk_x86_sregs2 sregs; /* cr0, cr3, cr4, efer and apic_base are the vCPU's own */
 	uint64_t xcr0, xss;
-	struct list msrs; /* x86_msr: those that are not 0 */
+	struct list msrs; /* x86_msr: those that are not as at first */
+	struct gk_x86_regs regs;
+	struct gk_debugregs debug;
+	struct gk_vcpu_events events;
+	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
@@ -65,6 +72,9 @@ static inline bool x86_lapic(const struct x86_vcpu *x)
 	return x86_vm(x->v->vm)->irqchip != X86_IRQCHIP_NONE;
 }
 
+/* Is the host's KVM of this maker (MSR_AMD ...)? */
+bool x86_is_hosts(const struct gcpu_model *m, unsigned who);
+
 static inline struct gcpu_model *x86_model(const struct x86_vcpu *x)
 {
 	return x->v->vm->model;
@@ -85,6 +95,8 @@ bool x86_kvm_has(const struct gcpu_model *m, unsigned field);
 void x86_runtime(struct x86_vcpu *x);
 /* What the instruction answers. */
 void x86_cpuid(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
+/* Bytes of a save area with the components HAVE. */
+uint32_t x86_area_size(const struct gcpu_model *m, uint64_t have, bool compacted);
 /* XCR0 and XSS that the guest may have. */
 uint64_t x86_guest_xcr0(const struct x86_vcpu *x);
 uint64_t x86_guest_xss(const struct x86_vcpu *x);
@@ -102,6 +114,7 @@ bool x86_overrides(const struct gcpu_snapshot *s);
 
 /* system.c */
 extern const struct sw_call x86_system_calls[];
+int x86_get_hyperv_vcpu(void *vcpu, uintptr_t arg);
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr);
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
@@ -113,23 +126,63 @@ int x86_enable_vm(struct sw_vm *vm, const struct gk_enable_cap *cap);
 int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap);
 int x86_vcpu_allowed(struct sw_vm *vm, unsigned id);
 
-/* msr.c: 0, -EINVAL: KVM refuses the value, -ENOENT: it does not know the MSR. HOST: KVM_GET_MSRS, not the guest. */
+/* msr.c: 0, -EINVAL: KVM refuses it, -ENOENT: it does not know the MSR. HOST: the VMM, not the guest. */
 int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
 int x86_get_msrs(void *vcpu, uintptr_t arg);
 int x86_set_msrs(void *vcpu, uintptr_t arg);
-/* Where an MSR without further rules stands. */
+int x86_get_one_reg(void *vcpu, uintptr_t arg);
+int x86_set_one_reg(void *vcpu, uintptr_t arg);
+/* Where an MSR's value stands. */
 uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index);
 int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value);
 /* Feature MSRs of a new vCPU. */
 int x86_msrs_new(struct x86_vcpu *x);
+/* KVM_X86_SETUP_MCE with a value that KVM takes. */
+int x86_mce_is(struct x86_vcpu *x, uint64_t cap);
 
-/* regs.c: SREGS, XCRS, XSAVE, MP_STATE, TSC. */
-extern const struct sw_call x86_vcpu_calls[];
+/* msr_filter.c */
+int x86_set_msr_filter(void *vm, uintptr_t arg);
+/* The guest's RDMSR and WRMSR: through the filter, to the VMM where it asked for that. */
+enum sw_step x86_guest_rdmsr(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complete);
+enum sw_step x86_guest_wrmsr(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complete);
+
+/* sregs.c: control registers and segments. */
+int x86_get_sregs(void *vcpu, uintptr_t arg);
+int x86_set_sregs(void *vcpu, uintptr_t arg);
+int x86_get_sregs2(void *vcpu, uintptr_t arg);
+int x86_set_sregs2(void *vcpu, uintptr_t arg);
 uint64_t x86_cr4_reserved(const struct x86_vcpu *x);
-void x86_regs_new(struct x86_vcpu *x);
+/* Bits of EFER that may be set; HOST: by what KVM has alone. */
+uint64_t x86_efer_bits(const struct x86_vcpu *x, bool host);
+void x86_sregs_new(struct x86_vcpu *x);
+/* The guest's MOV to CR0, CR4, CR8: 0 or -EINVAL. */
+int x86_write_cr(struct x86_vcpu *x, unsigned number, uint64_t value);
+
+/* xstate.c: XCR0 and the state that XSAVE saves. */
+int x86_get_xcrs(void *vcpu, uintptr_t arg);
+int x86_set_xcrs(void *vcpu, uintptr_t arg);
+int x86_get_xsave(void *vcpu, uintptr_t arg);
+int x86_get_xsave2(void *vcpu, uintptr_t arg);
+int x86_set_xsave(void *vcpu, uintptr_t arg);
+int x86_get_fpu(void *vcpu, uintptr_t arg);
+int x86_set_fpu(void *vcpu, uintptr_t arg);
 /* XSETBV: 0 or -EINVAL. */
 int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value);
+/* Components that KVM gives guests of this process, those of IA32_XSS, and those that a process must ask for. */
+uint64_t x86_kvm_xcr0(const struct gcpu_model *m);
+uint64_t x86_kvm_xss(const struct gcpu_model *m);
+uint64_t x86_dynamic(const struct gcpu_model *m);
+/* Of those, XTILE_CFG and XTILE_DATA, which go together. */
+uint64_t x86_tiles(const struct gcpu_model *m);
+/* Sub-leaves 0 and 1 of the save area, as KVM reports them to this process; BOTH: XTILE_CFG is withheld, too. */
+void x86_save_area(const struct gcpu_model *m, struct snap_cpuid *e, bool both);
+/* KVM_CAP_XSAVE2. */
+uint32_t x86_xsave_size(const struct gcpu_model *m);
+
+/* regs.c: other registers, states, the TSC. */
+extern const struct sw_call x86_vcpu_calls[];
+void x86_regs_new(struct x86_vcpu *x);
 
 /* lapic.c */
 int x86_get_lapic(void *vcpu, uintptr_t arg);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Every MSR that there may be: what it reads as, which values it takes, what it reads as then. */
+#include "walk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	uint32_t first, n;
+} ranges[] = {
+	{ 0, 0x2000 }, { 0x40000000, 0x120 }, { 0x4b564d00, 0x20 }, { 0xc0000000, 0x1000 }, { 0xc0010000, 0x1800 },
+};
+
+#define TSC 0x10 /* it runs */
+#define TSC_DEADLINE 0x6e0
+#define HYPERV_CLOCK_FIRST 0x40000020
+#define HYPERV_CLOCK_LAST 0x40000023
+#define HYPERV_RUNTIME 0x40000010
+
+static bool moves(uint32_t index)
+{
+	return index == TSC || index == TSC_DEADLINE || index == HYPERV_RUNTIME ||
+	       (index >= HYPERV_CLOCK_FIRST && index <= HYPERV_CLOCK_LAST);
+}
+
+static void msr(struct walk_vm *v, uint32_t index)
+{
+	static const uint64_t values[] = { 0, 1, ~0ULL, 1ULL << 63, 0x100, 0x0606060606060606, 0x1000 };
+	uint64_t first, back;
+	char text[250];
+	int got = walk_get_msr(v, index, &first), n = 0;
+	bool any = got == 1;
+
+	if (got == 1 && !moves(index))
+		n = snprintf(text, sizeof(text), " = %llx", (unsigned long long)first);
+	else
+		n = snprintf(text, sizeof(text), " %d", got);
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		int r = walk_set_msr(v, index, values[i]);
+
+		any = any || r == 1;
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ", %llx: %d", (unsigned long long)values[i], r);
+		if (r == 1 && walk_get_msr(v, index, &back) == 1 && back != values[i] && !moves(index))
+			n += snprintf(text + n, sizeof(text) - (size_t)n, " is %llx", (unsigned long long)back);
+	}
+	if (got == 1)
+		walk_set_msr(v, index, first);
+	if (any)
+		walk_say(v->w, "MSR %x%s", index, text);
+}
+
+/* What each bit alone gives, of those that are worth it. */
+static void bits(struct walk_vm *v, uint32_t index)
+{
+	uint64_t taken = 0, kept = 0, first, back;
+
+	if (walk_get_msr(v, index, &first) != 1)
+		return;
+	for (unsigned i = 0; i < 64; i++) {
+		if (walk_set_msr(v, index, 1ULL << i) != 1)
+			continue;
+		taken |= 1ULL << i;
+		if (walk_get_msr(v, index, &back) == 1)
+			kept |= back;
+	}
+	walk_set_msr(v, index, first);
+	walk_say(v->w, "MSR %x takes %llx keeps %llx", index, (unsigned long long)taken, (unsigned long long)kept);
+}
+
+static void walk_through(struct walk *w, const char *at, bool apic, enum walk_table table, uint64_t quirks_off)
+{
+	static const uint32_t bitwise[] = { 0xc0000080, 0xc0010015, 0x1a0, 0x140, 0x48, 0xda0, 0xce, 0x10a, 0x345,
+					    0xc0011029, 0x1d9, 0x3a, 0xc001011f, 0xc0000104, 0x2ff, 0x277, 0x17a, 0x17b,
+					    0x400, 0x401, 0xc0010117, 0x38d, 0x38f, 0xc0010200, 0xc0010000 };
+	struct walk_vm v;
+
+	w->at = at;
+	if (!walk_open(w, apic, table, quirks_off, &v))
+		return;
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		for (uint32_t k = 0; k < ranges[i].n; k++)
+			msr(&v, ranges[i].first + k);
+	for (unsigned i = 0; i < sizeof(bitwise) / sizeof(bitwise[0]); i++)
+		bits(&v, bitwise[i]);
+	walk_close(&v);
+}
+
+void walk_msrs(struct walk *w)
+{
+	walk_through(w, "no table, no APIC", false, TABLE_NONE, 0);
+	walk_through(w, "supported, APIC", true, TABLE_SUPPORTED, 0);
+	walk_through(w, "supported, no APIC", false, TABLE_SUPPORTED, 0);
+	walk_through(w, "Intel, APIC", true, TABLE_INTEL, 0);
+	walk_through(w, "bare, APIC", true, TABLE_BARE, 0);
+	walk_through(w, "quirk 8 off", true, TABLE_SUPPORTED, 1 << 8);
+}
