@@ -167,7 +167,7 @@ static void make_operation(struct maker *m, struct item *e)
 				      chance(&m->r, 60) ? below(&m->r, 4) : odd_number(&m->r) } };
 		break;
 	case 7:
-		*e = (struct item){ { GUEST_OP_XGETBV, below(&m->r, 3), 0, 0 } };
+		*e = (struct item){ { GUEST_OP_XGETBV, 2 * below(&m->r, 2), 0, 0 } };
 		break;
 	case 8:
 		*e = (struct item){ { GUEST_OP_RDCR, (uint64_t[]){ 0, 3, 4, 8, 2 }[below(&m->r, 5)], 0, 0 } };

@@ -303,6 +303,15 @@ void x86_set_tpr(struct x86_vcpu *x, uint32_t tpr)
 	x->sregs.cr8 = tpr >> 4 & 0xf;
 }
 
+void x86_set_cr8(struct x86_vcpu *x, uint64_t value)
+{
+	x->sregs.cr8 = value;
+	if (!x86_lapic(x))
+		return;
+	x86_set_tpr(x, (uint32_t)value << 4);
+	x86_update_ppr(x);
+}
+
 int x86_guests_new(struct x86_vm *vm)
 {
 	vm->guest = calloc(1, sizeof(*vm->guest));

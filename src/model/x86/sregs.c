@@ -144,6 +144,8 @@ static int take(struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 	/* a value that CR8 cannot have leaves it as it is */
 	if (s->cr8 & ~(uint64_t)CR8_VALID)
 		x->sregs.cr8 = was.cr8;
+	else
+		x86_set_cr8(x, s->cr8);
 	/* a VMM that resets its boot CPU like this need not wake it */
 	if (x->v->id == x86_vm(x->v->vm)->boot_id && x->regs.rip == RIP_RESET && s->cs.selector == CS_RESET &&
 	    s->cs.base == CS_BASE_RESET && !(s->cr0 & CR0_PE))
@@ -154,22 +156,43 @@ static int take(struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 
 int x86_get_sregs(void *object, uintptr_t arg)
 {
+	unsigned at = x86_vcpu(object)->events.interrupt.nr;
 	struct gk_x86_sregs s;
 
 	memcpy(&s, &x86_vcpu(object)->sregs, sizeof(s));
 	memset(s.interrupt_bitmap, 0, sizeof(s.interrupt_bitmap));
+	if (x86_vcpu(object)->events.interrupt.injected && !x86_vcpu(object)->events.interrupt.soft)
+		s.interrupt_bitmap[at >> 6] |= 1ULL << (at & 63);
 	return sw_copy_out(arg, &s, sizeof(s));
+}
+
+/* The first that there is is injected at the next entry. */
+static void queue(struct x86_vcpu *x, const uint64_t bitmap[4])
+{
+	for (unsigned i = 0; i < 256; i++) {
+		if (!(bitmap[i >> 6] >> (i & 63) & 1))
+			continue;
+		x->events.interrupt.injected = 1;
+		x->events.interrupt.soft = 0;
+		x->events.interrupt.nr = (uint8_t)i;
+		return;
+	}
 }
 
 int x86_set_sregs(void *object, uintptr_t arg)
 {
 	struct gk_x86_sregs2 s = x86_vcpu(object)->sregs;
+	struct gk_x86_sregs old;
 
 	/* the same up to what differs at the end */
-	if (sw_copy_in(&s, arg, offsetof(struct gk_x86_sregs, interrupt_bitmap)))
+	if (sw_copy_in(&old, arg, sizeof(old)))
 		return -EFAULT;
+	memcpy(&s, &old, offsetof(struct gk_x86_sregs, interrupt_bitmap));
 	memset(s.pdptrs, 0, sizeof(s.pdptrs));
-	return take(x86_vcpu(object), &s);
+	if (take(x86_vcpu(object), &s))
+		return -EINVAL;
+	queue(x86_vcpu(object), old.interrupt_bitmap);
+	return 0;
 }
 
 static bool pae(const struct gk_x86_sregs2 *s)
@@ -268,6 +291,6 @@ int x86_write_cr(struct x86_vcpu *x, unsigned number, uint64_t value)
 		return write_cr4(x, value);
 	if (value & ~(uint64_t)CR8_VALID)
 		return -EINVAL;
-	x->sregs.cr8 = value;
+	x86_set_cr8(x, value);
 	return 0;
 }

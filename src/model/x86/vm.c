@@ -248,22 +248,22 @@ static int boot_id(void *object, uintptr_t arg)
 	struct sw_vm *vm = object;
 	struct x86_vm *x = x86_vm(vm);
 
+	if (vm->n_vcpus)
+		return -EBUSY;
 	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) &&
 	    arg > (x->max_ids ? x->max_ids : (uint64_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID)))
 		return -EINVAL;
-	if (vm->n_vcpus)
-		return -EBUSY;
 	x->boot_id = (uint32_t)arg;
 	return 0;
 }
 
+/* Any rate, for vCPUs to come: whether the host can have it shows when they are made. */
 static int set_tsc_khz(void *object, uintptr_t arg)
 {
 	struct sw_vm *vm = object;
 
-	if (!sw_cap(vm->model, vm, CAP_VM_TSC_CONTROL) && !sw_cap(vm->model, NULL, CAP_VM_TSC_CONTROL))
-		return -EINVAL;
-	if (vm->n_vcpus || arg > UINT32_MAX)
+	if (!x86_tsc_khz_allowed(vm->model, (uint32_t)arg) ||
+	    (vm->n_vcpus && sw_behaves(vm->model, BEHAVIOUR_TSC_KHZ_BEFORE_VCPUS)))
 		return -EINVAL;
 	x86_vm(vm)->tsc_khz = (uint32_t)arg;
 	return 0;

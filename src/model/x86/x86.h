@@ -156,6 +156,8 @@ uint64_t x86_cr4_reserved(const struct x86_vcpu *x);
 /* Bits of EFER that may be set; HOST: by what KVM has alone. */
 uint64_t x86_efer_bits(const struct x86_vcpu *x, bool host);
 void x86_sregs_new(struct x86_vcpu *x);
+/* lapic.c: CR8, and the task's priority with it. */
+void x86_set_cr8(struct x86_vcpu *x, uint64_t value);
 /* The guest's MOV to CR0, CR4, CR8: 0 or -EINVAL. */
 int x86_write_cr(struct x86_vcpu *x, unsigned number, uint64_t value);
 
@@ -182,6 +184,8 @@ uint32_t x86_xsave_size(const struct gcpu_model *m);
 
 /* regs.c: other registers, states, the TSC. */
 extern const struct sw_call x86_vcpu_calls[];
+/* A rate that the TSC could be scaled to. */
+bool x86_tsc_khz_allowed(const struct gcpu_model *m, uint32_t khz);
 void x86_regs_new(struct x86_vcpu *x);
 
 /* lapic.c */
