@@ -109,6 +109,9 @@ int x86_enter(struct x86_vcpu *x)
 		x->sregs.cr8 = x->v->run->cr8;
 	}
 	x->v->ran = true;
+	/* AMD's CPUs have 4 bits of the task's priority, and what KVM takes back from them is all there is */
+	if (x86_lapic(x) && x86_is_hosts(x86_model(x), MSR_AMD))
+		x86_set_cr8(x, x->sregs.cr8);
 	pending(x); /* at every entry KVM looks, which renews the processor's priority */
 	x86_pv_enter(x);
 	return 0;

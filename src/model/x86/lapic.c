@@ -188,7 +188,7 @@ void x86_lapic_after(struct x86_vcpu *x)
 	if (!x86_lapic(x))
 		return;
 	/* without a leaf 1 it stays what it was */
-	if (x86_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
+	if (x86_own_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
 		x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
 	set_version(x);
 }
@@ -204,7 +204,7 @@ int x86_set_apic_base(struct x86_vcpu *x, uint64_t value, bool host)
 {
 	enum mode from = mode_of(x->sregs.apic_base), to = mode_of(value);
 	unsigned bits = x86_phys_bits(x);
-	uint64_t reserved = BASE_RESERVED | (bits < 64 ? ~0ULL << bits : 0);
+	uint64_t changed, reserved = BASE_RESERVED | (bits < 64 ? ~0ULL << bits : 0);
 
 	if (value == x->sregs.apic_base && sw_behaves(x86_model(x), BEHAVIOUR_APIC_BASE_UNCHANGED))
 		return 0;
@@ -214,8 +214,10 @@ int x86_set_apic_base(struct x86_vcpu *x, uint64_t value, bool host)
 		return -EINVAL;
 	if (!host && ((from == X2APIC && to == XAPIC) || (from == DISABLED && to == X2APIC)))
 		return -EINVAL;
+	changed = value ^ x->sregs.apic_base;
 	change_base(x, value);
-	x86_runtime(x);
+	if (changed & APIC_BASE_ENABLED)
+		x86_runtime(x);
 	x86_map_update(x->v->vm);
 	return 0;
 }

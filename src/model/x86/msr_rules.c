@@ -52,8 +52,8 @@ static bool as_amd(const struct x86_vcpu *x)
 static int set_sysenter(struct x86_vcpu *x, struct x86_msr_op *op)
 {
 	op->value = canonical(x, op->value);
-	/* its 64-bit form is Intel's */
-	if (x86_is_hosts(x86_model(x), MSR_AMD) && as_amd(x))
+	/* its 64-bit form is Intel's; AMD's guests write it without KVM */
+	if (op->host && x86_is_hosts(x86_model(x), MSR_AMD) && as_amd(x))
 		op->value = (uint32_t)op->value;
 	return 0;
 }
@@ -240,7 +240,7 @@ static int set_hsave(struct x86_vcpu *x, struct x86_msr_op *op)
 static int get_ic_cfg(struct x86_vcpu *x, struct x86_msr_op *op)
 {
 	uint64_t addr = gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_EAX].addr;
-	const struct snap_cpuid *e = x86_entry(x, ADDR_LEAF(addr), 0);
+	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(addr), 0);
 	unsigned family = e ? e->regs[0] >> 8 & 0xf : 0, model = e ? (e->regs[0] >> 4 & 0xf) | (e->regs[0] >> 12 & 0xf0) : 0;
 
 	if (family == 0xf)

@@ -13,6 +13,8 @@
 #define CR0_PG BIT(31)
 #define CR0_DEFINED (0x3fU | BIT(16) | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
 #define CR4_PAE BIT(5)
+#define CR4_OSXSAVE (1ULL << 18)
+#define CR4_PKE (1ULL << 22)
 #define CR4_LA57 BIT(12)
 #define CR4_PCIDE BIT(17)
 #define CR4_CET BIT(23)
@@ -147,10 +149,11 @@ static int take(struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 	else
 		x86_set_cr8(x, s->cr8);
 	/* a VMM that resets its boot CPU like this need not wake it */
-	if (x->v->id == x86_vm(x->v->vm)->boot_id && x->regs.rip == RIP_RESET && s->cs.selector == CS_RESET &&
+	if ((x->sregs.apic_base & APIC_BASE_BOOT) && x->regs.rip == RIP_RESET && s->cs.selector == CS_RESET &&
 	    s->cs.base == CS_BASE_RESET && !(s->cr0 & CR0_PE))
 		x->v->mp_state = GK_MP_STATE_RUNNABLE;
-	x86_runtime(x);
+	if ((was.cr4 ^ s->cr4) & (CR4_OSXSAVE | CR4_PKE))
+		x86_runtime(x);
 	return 0;
 }
 
@@ -269,6 +272,7 @@ static int write_cr4(struct x86_vcpu *x, uint64_t cr4)
 {
 	struct gk_x86_sregs2 *s = &x->sregs;
 	bool is_long = s->efer & EFER_LMA;
+	uint64_t changed;
 
 	if (cr4 & x86_cr4_reserved(x))
 		return -EINVAL;
@@ -278,8 +282,10 @@ static int write_cr4(struct x86_vcpu *x, uint64_t cr4)
 		return -EINVAL;
 	if ((cr4 & CR4_CET) && !(s->cr0 & CR0_WP))
 		return -EINVAL;
+	changed = s->cr4 ^ cr4;
 	s->cr4 = cr4;
-	x86_runtime(x);
+	if (changed & (CR4_OSXSAVE | CR4_PKE))
+		x86_runtime(x);
 	return 0;
 }
 

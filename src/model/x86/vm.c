@@ -46,7 +46,8 @@ static int quirks(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	x86_vm(vm)->quirks_disabled |= cap->args[0];
+	/* those that this kernel does not know are nothing to it */
+	x86_vm(vm)->quirks_disabled |= cap->args[0] & (uint32_t)sw_cap(vm->model, vm, CAP_DISABLE_QUIRKS2);
 	return 0;
 }
 

@@ -51,6 +51,7 @@ struct x86_vcpu {
 	struct gk_vcpu_events events;
 	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
+	uint32_t pv_leaf; /* where KVM's features are in the table; 0: nowhere */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
 	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
@@ -85,6 +86,7 @@ int x86_set_cpuid(void *vcpu, uintptr_t arg);
 int x86_set_cpuid2(void *vcpu, uintptr_t arg);
 int x86_get_cpuid2(void *vcpu, uintptr_t arg);
 /* The first entry that answers for LEAF and SUBLEAF, or NULL. */
+struct snap_cpuid *x86_own_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf); /* for KVM itself */
 struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf);
 /* Does the guest have a field: as the table says it, and as KVM acts on it. */
 bool x86_table_has(const struct x86_vcpu *x, unsigned field);
