@@ -53,7 +53,8 @@ def read_arch(data, arch, lists):
                 pv=pv, presets=read_presets(folder, fields, pv, requires, own["props"]),
                 calls=calls, exceptions=read_exceptions(folder, fields, words),
                 inits=read_init(folder, fields, lists["cap"]), spans=read_registers(folder, fields),
-                gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), controls=read_controls(folder, fields), caches=read_caches(folder),
+                gates=read_gates(folder, fields), msrs=read_msrs(folder, fields), controls=read_controls(folder, fields),
+                caches=read_caches(folder),
                 values=read_values(folder, own["props"], fields, words))
 
 

@@ -25,7 +25,7 @@ struct conform_case {
 };
 
 /* Tables of cases, each ended by one without a name; NULL after the last. */
-extern const struct conform_case *const conform_x86[];
+extern const struct conform_case *const conform_x86[], *const conform_arm64[];
 
 #define CONFORM_VCPUS 8
 
@@ -36,6 +36,7 @@ struct conform_vm {
 	unsigned n;
 	int vcpu[CONFORM_VCPUS];
 	unsigned id[CONFORM_VCPUS];
+	int device; /* one of the architecture's that goes with it, or -1 */
 	struct run_guest *guest;
 };
 

@@ -9,11 +9,9 @@
 
 #define NAME_MOST 120
 
-static const struct conform_case *const none[] = { NULL };
-
 static const struct conform_case *const *tables(enum gcpu_arch arch)
 {
-	return arch == GCPU_ARCH_X86 ? conform_x86 : none;
+	return arch == GCPU_ARCH_X86 ? conform_x86 : conform_arm64;
 }
 
 static const struct conform_case *case_at(enum gcpu_arch arch, unsigned i)

@@ -61,6 +61,7 @@ struct conform_vm *vm_new(struct conform *c)
 	}
 	*slot = vm;
 	vm->c = c;
+	vm->device = -1;
 	vm->fd = ask_number(c, c->kvm_fd, GK_CREATE_VM, 0);
 	if (vm->fd < 0) {
 		broken(c, "KVM_CREATE_VM: %s", why(vm->fd));
@@ -101,6 +102,9 @@ void vm_close(struct conform_vm *vm)
 	for (unsigned i = 0; i < vm->n; i++)
 		kvm->ops->close(kvm->ctx, vm->vcpu[i]);
 	vm->n = 0;
+	if (vm->device >= 0)
+		kvm->ops->close(kvm->ctx, vm->device);
+	vm->device = -1;
 	if (vm->fd >= 0)
 		kvm->ops->close(kvm->ctx, vm->fd);
 	vm->fd = -1;

@@ -6,9 +6,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What no process has: its first pages, and the kernel's half. */
+/* What no process has: its first pages, and the kernel's half; x86 has 56 bits for it at most, arm64 52. */
 #define LOWEST 0x10000U
-#define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 47 : UINTPTR_MAX)
+#define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 56 : UINTPTR_MAX)
 #define PAGE 4096U
 
 /* Can a byte of each of these pages be read? Asked of the kernel, which answers instead of a

@@ -72,6 +72,7 @@ struct sw_slot {
 
 struct sw_vm {
 	struct gcpu_model *model;
+	bool dead; /* a run failed for good: every call is EIO from then on */
 	unsigned holders; /* descriptors: its own, its vCPUs', its devices' */
 	unsigned long type;
 	struct sw_vcpu **vcpus; /* in the order of their creation */

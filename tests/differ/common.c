@@ -101,3 +101,39 @@ void run_immediate(struct side *w, const struct step *s, struct answer *a)
 	run->immediate_exit = 0;
 	w->kvm->ops->munmap(w->kvm->ctx, at, (size_t)size);
 }
+
+void run_get_mp_state(struct side *w, const struct step *s, struct answer *a)
+{
+	struct gk_mp_state mp = { 0 };
+
+	say(a, "read back", 0, 0, (uint64_t)(int64_t)ask(w, vcpu_of(w, s), GK_GET_MP_STATE, &mp));
+	say(a, "state", 0, 0, mp.mp_state);
+}
+
+void run_set_mp_state(struct side *w, const struct step *s, struct answer *a)
+{
+	struct gk_mp_state mp = { (uint32_t)s->arg[0] };
+
+	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_MP_STATE, NOWHERE) :
+				     ask(w, vcpu_of(w, s), GK_SET_MP_STATE, &mp);
+	w->disturbed[vcpu_number(w, s)] = true;
+	run_get_mp_state(w, s, a);
+}
+
+void print_enable(FILE *to, const struct step *s)
+{
+	char name[64];
+
+	fprintf(to, " %s args[0] %#llx", cap_text((unsigned)s->arg[0], name, sizeof(name)), (unsigned long long)s->arg[1]);
+	if (s->arg[2])
+		fprintf(to, ", flags %#llx", (unsigned long long)s->arg[2]);
+	if (s->arg[3])
+		fputs(", a bad pointer", to);
+}
+
+void print_one(FILE *to, const struct step *s)
+{
+	fprintf(to, " %#llx", (unsigned long long)s->arg[0]);
+	if (s->arg[3])
+		fputs(", a bad pointer", to);
+}

@@ -129,6 +129,8 @@ struct domain {
 	int (*settle)(struct side *w, unsigned vcpu);
 	/* After one: what is to be put back by settle(). */
 	void (*settled)(struct side *w, unsigned vcpu);
+	/* Can it run the guest's code, or does it wait for what nobody sends? */
+	bool (*awake)(struct side *w, unsigned vcpu);
 };
 
 extern const struct domain domain_x86, domain_arm64;

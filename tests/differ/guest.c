@@ -65,6 +65,7 @@ void guest_close(struct side *w)
 {
 	run_guest_free(w->guest);
 	w->guest = NULL;
+	memset(w->keep, 0, sizeof(w->keep));
 }
 
 void guest_steps(struct side *w, const struct step *s, struct answer *a)
@@ -76,7 +77,7 @@ void guest_steps(struct side *w, const struct step *s, struct answer *a)
 	int r;
 
 	memset(ops, 0, sizeof(ops));
-	if (w->lost[v]) {
+	if (w->lost[v] || !w->d->domain->awake(w, v)) {
 		a->status = -ETIME;
 		return;
 	}

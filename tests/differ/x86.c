@@ -2,24 +2,6 @@
 /* x86: the table of operations, how often each is tried, and what is left out. */
 #include "x86.h"
 
-static void print_enable(FILE *to, const struct step *s)
-{
-	char name[64];
-
-	fprintf(to, " %s args[0] %#llx", cap_text((unsigned)s->arg[0], name, sizeof(name)), (unsigned long long)s->arg[1]);
-	if (s->arg[2])
-		fprintf(to, ", flags %#llx", (unsigned long long)s->arg[2]);
-	if (s->arg[3])
-		fputs(", a bad pointer", to);
-}
-
-static void print_one(FILE *to, const struct step *s)
-{
-	fprintf(to, " %#llx", (unsigned long long)s->arg[0]);
-	if (s->arg[3])
-		fputs(", a bad pointer", to);
-}
-
 enum { O_VCPU, O_IRQCHIP, O_ENABLE_VM, O_SET_CPUID2, O_LOOK };
 
 static const struct operation ops[] = {
@@ -110,4 +92,5 @@ const struct domain domain_x86 = {
 	.vm_type = vm_type,
 	.settle = x86_settle,
 	.settled = x86_settled,
+	.awake = x86_awake,
 };

@@ -61,6 +61,7 @@ void make_tsc_khz(struct maker *m, struct step *s);
 void run_vcpu_tsc_khz(struct side *w, const struct step *s, struct answer *a);
 int x86_settle(struct side *w, unsigned vcpu);
 void x86_settled(struct side *w, unsigned vcpu);
+bool x86_awake(struct side *w, unsigned vcpu);
 
 /* x86_vm.c */
 void make_vcpu(struct maker *m, struct step *s);
@@ -86,6 +87,8 @@ void run_check(struct side *w, const struct step *s, struct answer *a);
 void print_check(FILE *to, const struct step *s);
 void run_enable_vm(struct side *w, const struct step *s, struct answer *a);
 void run_enable_vcpu(struct side *w, const struct step *s, struct answer *a);
+void print_enable(FILE *to, const struct step *s);
+void print_one(FILE *to, const struct step *s);
 void run_immediate(struct side *w, const struct step *s, struct answer *a);
 const char *cap_text(unsigned number, char *room, size_t size);
 

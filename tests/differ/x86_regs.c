@@ -199,6 +199,7 @@ void print_sregs(FILE *to, const struct step *s)
 
 int x86_settle(struct side *w, unsigned v)
 {
+	const struct gk_mp_state runs = { GK_MP_STATE_RUNNABLE };
 	struct gk_x86_sregs2 r;
 	uint64_t bitmap[4];
 	int status;
@@ -215,7 +216,20 @@ int x86_settle(struct side *w, unsigned v)
 	r.cs.l = 1;
 	r.cs.db = 0;
 	memset(bitmap, 0, sizeof(bitmap));
-	return set_old(w, w->vcpu[v], &r, bitmap);
+	status = set_old(w, w->vcpu[v], &r, bitmap);
+	return status ? status : ask(w, w->vcpu[v], GK_SET_MP_STATE, &runs);
+}
+
+bool x86_awake(struct side *w, unsigned v)
+{
+	struct gk_mp_state mp = { 0 };
+	struct gk_x86_sregs2 r;
+	uint64_t bitmap[4];
+
+	/* the first list makes it run, whatever it was; later an INIT has taken its registers */
+	return !w->keep[v][0] || w->disturbed[v] ||
+	       (ask(w, w->vcpu[v], GK_GET_MP_STATE, &mp) == 0 && mp.mp_state == GK_MP_STATE_RUNNABLE &&
+		get_old(w, w->vcpu[v], &r, bitmap) == 0 && (r.cr0 & CR0_PG));
 }
 
 void x86_settled(struct side *w, unsigned v)
@@ -339,24 +353,6 @@ void make_mp_state(struct maker *m, struct step *s)
 {
 	s->arg[0] = chance(&m->r, 50) ? 0 : below(&m->r, 12);
 	s->arg[3] = chance(&m->r, 2);
-}
-
-void run_get_mp_state(struct side *w, const struct step *s, struct answer *a)
-{
-	struct gk_mp_state mp = { 0 };
-
-	say(a, "read back", 0, 0, (uint64_t)(int64_t)ask(w, vcpu_of(w, s), GK_GET_MP_STATE, &mp));
-	say(a, "state", 0, 0, mp.mp_state);
-}
-
-void run_set_mp_state(struct side *w, const struct step *s, struct answer *a)
-{
-	struct gk_mp_state mp = { (uint32_t)s->arg[0] };
-
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_MP_STATE, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_SET_MP_STATE, &mp);
-	w->disturbed[vcpu_number(w, s)] = true;
-	run_get_mp_state(w, s, a);
 }
 
 void make_tsc_khz(struct maker *m, struct step *s)

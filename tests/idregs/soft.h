@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A KVM on arm64 of software: the registers of a recorded host, and the answers that the facts foretell. As much
- * of it as the checks here call. Runs anywhere; there is no guest in it but its view of registers.
+ * The software KVM of the library as a backend of the checks here: the registers of a recorded host, and what the
+ * facts foretell. And its insides, for backends that lie.
  */
 #ifndef TESTS_IDREGS_SOFT_H
 #define TESTS_IDREGS_SOFT_H
@@ -10,6 +10,7 @@
 
 /* The seam to it, on the host that SNAP recorded; and the lab's way to a guest. */
 void soft_start(const struct gcpu_snapshot *snap);
+void soft_end(void);
 extern const struct gcpu_kvm_ops soft_ops;
 #define SOFT_KVM_FD 3
 int soft_mrs(struct lab *l, struct vm *vm, unsigned vcpu, const uint64_t *ids, uint64_t *values, size_t n);

@@ -230,6 +230,7 @@ int main(void)
 			printf("FAIL %s: nobody lies about it\n", assertion_name(k));
 		failed += !has[k];
 	}
+	soft_end();
 	gcpu_snapshot_free(recorded);
 	printf("%u lies, %u of them not noticed or something else wrong\n", n, failed);
 	return failed != 0;

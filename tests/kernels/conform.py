@@ -27,11 +27,11 @@ import static  # noqa: E402
 from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
-OTHERS = ("x86:6.18", "x86:7.2", "x86:newest")
+OTHERS = ("x86:6.18", "x86:7.2", "x86:newest", "arm64:6.18", "arm64:7.2", "arm64:newest")
 CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
 QEMU_MACHINE = {"x86": "", "arm64": "mte=on"}
 # Fewer would not be all of it.
-CASES_LEAST = {"x86": 197}
+CASES_LEAST = {"x86": 197, "arm64": 85}
 SKIP = 77
 
 
@@ -61,7 +61,8 @@ def here(command, backend):
     if done.returncode == 3:
         print(f"SKIP: conform: {json.loads(done.stdout)['error']['text']}", flush=True)
         return None
-    return judge({"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}, CASES_LEAST["x86"])
+    return judge({"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr},
+                 CASES_LEAST["arm64" if (backend or "").startswith("model:arm64") else "x86"])
 
 
 def run(kernel, folder, only=None):

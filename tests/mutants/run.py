@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Does the conformance suite notice a software KVM that is wrong?
 
-run.py SOURCE BUILD [NAME...]
+run.py SOURCE BUILD RESULTS [NAME...]
 
 Each block of mutants.txt changes one place of the model; the command is linked once more with that one
 object instead of its own, and the conformance suite run on a model that the change touches must fail, in
@@ -103,7 +103,7 @@ def conform(exe, on):
     return [c["name"] for c in json.loads(r.stdout)["cases"] if c["outcome"] == "failed"]
 
 
-def main(source, build, *names):
+def main(source, build, results, *names):
     mutants = read(os.path.join(os.path.dirname(__file__), "mutants.txt"))
     build = os.path.abspath(build)
     link = shlex.split(subprocess.run(["ninja", "-C", build, "-t", "commands", "guestcpu"], check=True,
@@ -124,7 +124,12 @@ def main(source, build, *names):
                   + (f"by {m['case']}, {len(failed)} failed" if killed else
                      f"{m['case']} did not notice; failed: {' '.join(failed[:4]) or 'nothing'}"))
     n = len(names) or len(mutants)
-    print(f"mutants: {n - survived} of {n} killed")
+    line = f"mutants: {n - survived} of {n} killed"
+    print(line)
+    if not names:
+        os.makedirs(results, exist_ok=True)
+        with open(os.path.join(results, "mutants.txt"), "w", encoding="utf-8") as f:
+            f.write(line + "\n")
     return 1 if survived else 0
 
 

@@ -350,7 +350,8 @@ static int tsc_aux(struct conform *c)
 	if (overridden(c, L_EXT_FEATURES, 0, EDX, BIT32(27)) || overridden(c, L_EXTENDED_FEATURES, 0, ECX, C7_RDPID))
 		return 1;
 	table_find(&t, L_EXT_FEATURES, 0)->edx &= ~BIT32(27);
-	table_find(&t, L_EXTENDED_FEATURES, 0)->ecx &= ~C7_RDPID;
+	if (table_find(&t, L_EXTENDED_FEATURES, 0)) /* older CPUs have no such leaf */
+		table_find(&t, L_EXTENDED_FEATURES, 0)->ecx &= ~C7_RDPID;
 	give_table(none, 0, &t);
 	return guest_accesses(none, off, COUNT(off));
 }

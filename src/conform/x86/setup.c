@@ -92,12 +92,12 @@ static int dirty_log(struct conform *c)
 /* What was read can be written back. */
 static int saved(struct conform *c)
 {
-	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1);
+	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1), *none = x86_vm(c, NO_APIC, 0);
 	struct gk_xsave *area = case_memory(c, sizeof(*area));
 	struct gk_msr_filter *filter = case_memory(c, sizeof(*filter));
 	struct gk_irq_level line = { .irq = 4, .level = 1 };
 
-	if (!vm || !area || !filter)
+	if (!vm || !none || !area || !filter)
 		return 1;
 	expect_ok(c, ask(c, vm->vcpu[0], GK_GET_XSAVE, area), "KVM_GET_XSAVE");
 	expect_ok(c, ask(c, vm->vcpu[0], GK_SET_XSAVE, area), "KVM_SET_XSAVE");
@@ -106,6 +106,8 @@ static int saved(struct conform *c)
 	expect_ok(c, ask(c, vm->fd, GK_IRQ_LINE_STATUS, &line), "KVM_IRQ_LINE_STATUS, up");
 	line = (struct gk_irq_level){ .irq = 4, .level = 0 };
 	expect_ok(c, ask(c, vm->fd, GK_IRQ_LINE_STATUS, &line), "KVM_IRQ_LINE_STATUS, down");
+	expect_errno(c, ask(c, none->fd, GK_IRQ_LINE_STATUS, &line), ENXIO, "KVM_IRQ_LINE_STATUS without irqchip");
+	expect_errno(c, ask(c, none->fd, GK_IRQ_LINE, &line), ENXIO, "KVM_IRQ_LINE without irqchip");
 	if (check_cap(c, c->kvm_fd, CAP_X86_MSR_FILTER) > 0)
 		expect_ok(c, ask(c, vm->fd, GK_X86_SET_MSR_FILTER, filter), "KVM_X86_SET_MSR_FILTER of nothing");
 	return 0;
@@ -115,7 +117,7 @@ const struct conform_case cases_x86_setup[] = {
 	{ "setup:irqchip-cap", "KVM API 4.4", offered },
 	{ "setup:mce", "KVM API 4.104, 4.105", mce },
 	{ "setup:nested-state", "KVM API 4.114", nested_state },
-	{ "setup:saved", "KVM API 4.42, 4.43, 4.97", saved },
+	{ "setup:saved", "KVM API 4.25, 4.42, 4.43, 4.97", saved },
 	{ "setup:dirty-log", "KVM API 7.17", dirty_log },
 	{ NULL, NULL, NULL },
 };

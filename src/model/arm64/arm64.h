@@ -29,6 +29,7 @@ struct arm64_filter {
 struct arm64_vm {
 	unsigned ipa_bits;
 	bool mte, imp_ids, suspend, ran;
+	bool timers_settled; /* a vCPU's timers have their interrupts for good */
 	bool settled;	   /* some vCPU has been initialised, with `features` */
 	uint32_t features; /* without power-off */
 	uint64_t *now;	   /* one per register of the snapshot: those that are the VM's */
@@ -51,7 +52,7 @@ struct arm64_vcpu {
 	struct list regs; /* arm64_reg: those that are not 0 */
 	bool pmu_ready;
 	uint32_t pmu_irq; /* 0: not said yet */
-	uint32_t timer_irq[2];
+	uint32_t timer_irq[4];
 	uint64_t stolen; /* guest address, or NOWHERE */
 	bool was_off;	 /* turned off by its own call, which another vCPU ends */
 };
@@ -106,8 +107,8 @@ int arm64_set_x(struct arm64_vcpu *x, unsigned n, uint64_t value);
 int arm64_regs_reset(struct arm64_vcpu *x);
 /* Does a system register come with something that this vCPU lacks? */
 bool arm64_hidden(const struct arm64_vcpu *x, uint64_t id);
-/* Is it one of those that come with something? */
-bool arm64_spanned(uint64_t id);
+/* The field that it comes with, or -1. */
+int arm64_comes_with(uint64_t id);
 
 /* idregs.c: registers of features. */
 bool arm64_is_id(uint64_t id);
@@ -134,6 +135,8 @@ bool arm64_lists_sve(const struct arm64_vcpu *x, uint64_t id);
 
 /* attr.c: attributes of a vCPU. */
 int arm64_set_attr(void *vcpu, uintptr_t arg);
+/* Does each timer have an interrupt of its own? */
+bool arm64_timers_fit(const struct arm64_vcpu *x);
 int arm64_get_attr(void *vcpu, uintptr_t arg);
 int arm64_has_attr(void *vcpu, uintptr_t arg);
 

@@ -93,6 +93,27 @@ static int set_pmu(struct arm64_vcpu *x, const struct gk_device_attr *a)
 	}
 }
 
+/* EL2's timers have interrupts on newer kernels, even for vCPUs without EL2. */
+static unsigned last_timer(const struct arm64_vcpu *x)
+{
+	return sw_behaves(arm64_model(x), BEHAVIOUR_TIMERS_OF_EL2) ? GK_ARM_VCPU_TIMER_IRQ_HPTIMER :
+								     GK_ARM_VCPU_TIMER_IRQ_PTIMER;
+}
+
+bool arm64_timers_fit(const struct arm64_vcpu *x)
+{
+	unsigned n = arm64_has(x, ARM64_F_NESTED) ? last_timer(x) + 1 : GK_ARM_VCPU_TIMER_IRQ_PTIMER + 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned k = 0; k < i; k++)
+			if (x->timer_irq[i] == x->timer_irq[k])
+				return false;
+		if (x->pmu_ready && x->pmu_irq == x->timer_irq[i])
+			return false;
+	}
+	return true;
+}
+
 static int set_timer(struct arm64_vcpu *x, const struct gk_device_attr *a)
 {
 	uint32_t irq;
@@ -103,9 +124,9 @@ static int set_timer(struct arm64_vcpu *x, const struct gk_device_attr *a)
 		return -EFAULT;
 	if (!is_ppi(irq))
 		return -EINVAL;
-	if (x->v->ran)
+	if (sw_behaves(arm64_model(x), BEHAVIOUR_TIMERS_OF_EL2) ? arm64_vm(x->v->vm)->timers_settled : x->v->ran)
 		return -EBUSY;
-	if (a->attr > GK_ARM_VCPU_TIMER_IRQ_PTIMER)
+	if (a->attr > last_timer(x))
 		return -ENXIO;
 	for (unsigned i = 0; i < x->v->vm->n_vcpus; i++)
 		arm64_vcpu(x->v->vm->vcpus[i])->timer_irq[a->attr] = irq;
@@ -166,7 +187,7 @@ static int has(struct arm64_vcpu *x, const struct gk_device_attr *a)
 	case GK_ARM_VCPU_PMU_V3_CTRL:
 		return a->attr <= GK_ARM_VCPU_PMU_V3_SET_PMU && arm64_has(x, ARM64_F_PMU) ? 0 : -ENXIO;
 	case GK_ARM_VCPU_TIMER_CTRL:
-		return a->attr <= GK_ARM_VCPU_TIMER_IRQ_PTIMER ? 0 : -ENXIO;
+		return a->attr <= last_timer(x) ? 0 : -ENXIO;
 	case GK_ARM_VCPU_PVTIME_CTRL:
 		return a->attr == GK_ARM_VCPU_PVTIME_IPA && sw_cap(arm64_model(x), x->v->vm, CAP_STEAL_TIME) > 0 ? 0 : -ENXIO;
 	default:

@@ -9,6 +9,8 @@
 #define V2_VCPUS_MOST 8U
 #define IRQS_LEAST 64U
 #define IRQS_MOST 1024U
+#define IRQS_USUAL 256U
+#define PRIVATE_IRQS 32U
 
 static int type_error(const struct gcpu_snapshot *s, uint32_t type)
 {
@@ -108,7 +110,7 @@ static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_de
 	if (sw_copy_in(&at, (uintptr_t)a->addr, sizeof(at)))
 		return -EFAULT;
 	if (v3 != (g->type == GK_DEV_TYPE_ARM_VGIC_V3))
-		return -ENODEV;
+		return -ENXIO;
 	switch (a->attr) {
 	case GK_VGIC_V2_ADDR_TYPE_DIST:
 		return place(vm, &g->dist, at, SIZE_4K, V2_DIST_SIZE);
@@ -121,7 +123,7 @@ static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_de
 	case GK_VGIC_V3_ADDR_TYPE_REDIST_REGION:
 		return set_region(vm, g, at);
 	default:
-		return -ENODEV;
+		return -ENXIO;
 	}
 }
 
@@ -181,6 +183,7 @@ static int set_attr(void *object, uintptr_t arg)
 		if (a.attr != GK_DEV_ARM_VGIC_CTRL_INIT)
 			return -ENXIO;
 		g->ready = true;
+		g->irqs = g->irqs ? g->irqs : IRQS_USUAL;
 		return 0;
 	default:
 		return -ENXIO;
@@ -193,13 +196,16 @@ static int get_attr(void *object, uintptr_t arg)
 	const struct arm64_gic *g = &arm64_vm(d->vm)->gic;
 	struct gk_device_attr a;
 	const uint64_t *at;
+	uint32_t irqs;
 
 	if (sw_copy_in(&a, arg, sizeof(a)))
 		return -EFAULT;
 	if (!is_gic(d) || has(d, &a) || a.group == GK_DEV_ARM_VGIC_GRP_CTRL)
 		return -ENXIO;
-	if (a.group == GK_DEV_ARM_VGIC_GRP_NR_IRQS)
-		return sw_copy_out((uintptr_t)a.addr, &g->irqs, sizeof(g->irqs));
+	if (a.group == GK_DEV_ARM_VGIC_GRP_NR_IRQS) {
+		irqs = g->irqs ? g->irqs : PRIVATE_IRQS;
+		return sw_copy_out((uintptr_t)a.addr, &irqs, sizeof(irqs));
+	}
 	at = a.attr == GK_VGIC_V2_ADDR_TYPE_CPU ? &g->cpu :
 	     a.attr == GK_VGIC_V2_ADDR_TYPE_DIST || a.attr == GK_VGIC_V3_ADDR_TYPE_DIST ? &g->dist : &g->redist;
 	return sw_copy_out((uintptr_t)a.addr, at, sizeof(*at));
@@ -214,18 +220,24 @@ static int has_attr(void *object, uintptr_t arg)
 	return is_gic(object) ? has(object, &a) : 0;
 }
 
-int arm64_gic_enter(struct sw_vm *vm)
+static int lacks(struct arm64_gic *g)
 {
-	struct arm64_gic *g = &arm64_vm(vm)->gic;
-
-	if (!g->type)
-		return 0;
 	if (g->dist == NOWHERE || (g->type == GK_DEV_TYPE_ARM_VGIC_V2 ? g->cpu : g->redist) == NOWHERE)
 		return -ENXIO;
 	/* the old one is made ready by the run */
 	if (g->type == GK_DEV_TYPE_ARM_VGIC_V2)
 		g->ready = true;
 	return g->ready ? 0 : -EBUSY;
+}
+
+/* A VM that is run without what its interrupt controller needs is no use any more. */
+int arm64_gic_enter(struct sw_vm *vm)
+{
+	struct arm64_gic *g = &arm64_vm(vm)->gic;
+	int status = g->type ? lacks(g) : 0;
+
+	vm->dead = status != 0;
+	return status;
 }
 
 const struct sw_call arm64_device_calls[] = {

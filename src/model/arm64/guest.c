@@ -8,7 +8,11 @@
  * a synchronous external abort. */
 #define ESR_UNDEFINED 0x02000000U
 #define ESR_ABORT 0x96000010U
+#define ESR_SVE 0x66000000U /* EC 0x19: the guest has not turned SVE on */
+#define ESR_ID_SPACE 0x62000001U /* EC 0x18, a read: what a CPU with FEAT_IDST says of registers of features */
 #define OP0_LEAST 2U
+#define CPACR_EL1 GK_ARM64_SYS_REG(3, 0, 1, 0, 2)
+#define CPACR_ZEN (1U << 16)
 
 static enum sw_step fault(struct gcpu_guest_op *op, uint64_t esr)
 {
@@ -23,6 +27,27 @@ static bool reads_zero(uint64_t id)
 	return arm64_is_id(id) && !(id >> 11 & 7) && (id >> 3 & 15);
 }
 
+/* What it has not turned on is told it before what it does not have. */
+static uint64_t esr_not_on(const struct arm64_vcpu *x, uint64_t id)
+{
+	const uint64_t *cpacr = arm64_kept(x, CPACR_EL1);
+
+	return arm64_comes_with(id) == ARM64_F_SVE && !(cpacr && (*cpacr & CPACR_ZEN)) ? ESR_SVE : 0;
+}
+
+/* A register that nobody has: the CPU says so itself, KVM does not see it. */
+static uint64_t esr_of(const struct arm64_vcpu *x, uint64_t id)
+{
+	int i = arm64_index(arm64_model(x), ADDR_ONE_REG(gcpu_facts_arm64.words[gcpu_facts_arm64.fields[ARM64_F_ID_AA64MMFR2_EL1_IDS].word].addr));
+	const struct field_fact *ids = &gcpu_facts_arm64.fields[ARM64_F_ID_AA64MMFR2_EL1_IDS];
+
+	if (i < 0 || !arm64_is_id(id) || !(arm64_limit_of(x, i) >> ids->lsb & 15))
+		return ESR_UNDEFINED;
+	/* op0, op2, op1, CRn, CRm; to X0 */
+	return ESR_ID_SPACE | (id >> 14 & 3) << 20 | (id & 7) << 17 | (id >> 11 & 7) << 14 | (id >> 7 & 15) << 10 |
+	       (id >> 3 & 15) << 1;
+}
+
 static enum sw_step mrs(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 {
 	uint64_t id = GK_ARM64_SYS_REG(0, 0, 0, 0, 0) | op->arg[0];
@@ -35,8 +60,10 @@ static enum sw_step mrs(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 	}
 	if (i >= 0 && arm64_is_id(id))
 		op->res[0] = arm64_id_value(x, i);
-	else if (arm64_hidden(x, id) || (i < 0 && !reads_zero(id) && !arm64_spanned(id)))
-		return fault(op, ESR_UNDEFINED);
+	else if (esr_not_on(x, id))
+		return fault(op, esr_not_on(x, id));
+	else if (arm64_hidden(x, id) || (i < 0 && !reads_zero(id) && arm64_comes_with(id) < 0))
+		return fault(op, esr_of(x, id));
 	else
 		op->res[0] = kept ? *kept : 0;
 	return SW_DONE;

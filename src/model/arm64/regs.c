@@ -73,9 +73,11 @@ static const struct span_fact *span_of(uint64_t id)
 	return NULL;
 }
 
-bool arm64_spanned(uint64_t id)
+int arm64_comes_with(uint64_t id)
 {
-	return span_of(id) != NULL;
+	const struct span_fact *s = span_of(id);
+
+	return s ? s->field : -1;
 }
 
 bool arm64_hidden(const struct arm64_vcpu *x, uint64_t id)
@@ -149,6 +151,9 @@ static int get(struct arm64_vcpu *x, uint64_t id, uint64_t value[32])
 			return 0;
 		}
 		status = plain(x, id);
+		/* as KVM makes it, not always 0 */
+		if (status == 0)
+			*value = LIST_AT(&arm64_model(x)->host->regs, struct snap_reg, i)->value[0];
 	}
 	if (status == 0 && kept)
 		memcpy(value, kept, REG_BYTES(id));

@@ -86,6 +86,12 @@ static int64_t features(const struct arm64_vcpu *x, uint32_t about)
 	return IS(about, PV_TIME_FEATURES) && has(x, ARM64_F_PV_TIME) ? 0 : NOT_SUPPORTED;
 }
 
+/* Once the VMM has said where. */
+static int64_t pv_features(const struct arm64_vcpu *x, uint32_t about)
+{
+	return x->stolen != NOWHERE && (IS(about, PV_TIME_FEATURES) || IS(about, PV_TIME_ST)) ? 0 : NOT_SUPPORTED;
+}
+
 /* Where the vCPU's stolen time is told: from the first question on, with nothing stolen yet. */
 static int64_t stolen(const struct arm64_vcpu *x)
 {
@@ -171,7 +177,7 @@ static enum sw_step answer(struct arm64_vcpu *x, uint32_t f, const uint64_t arg[
 	else if (IS(f, SMCCC_ARCH_FEATURES))
 		said = features(x, (uint32_t)arg[1]);
 	else if (IS(f, PV_TIME_FEATURES))
-		said = IS((uint32_t)arg[1], PV_TIME_FEATURES) || IS((uint32_t)arg[1], PV_TIME_ST) ? 0 : NOT_SUPPORTED;
+		said = pv_features(x, (uint32_t)arg[1]);
 	else if (IS(f, PV_TIME_ST))
 		said = stolen(x);
 	else if (IS(f, VENDOR_UID))
@@ -218,7 +224,8 @@ enum sw_step arm64_smccc(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 		return forward(x, f);
 	if (action == GK_SMCCC_FILTER_HANDLE && allowed(x, f))
 		step = answer(x, f, op->arg, res);
-	if (step == SW_BLOCKED)
+	/* of a suspended system the registers are the VMM's */
+	if (step == SW_BLOCKED || (step == SW_EXIT && x->v->run->system_event.type == GK_SYSTEM_EVENT_SUSPEND))
 		return step;
 	for (unsigned i = 0; i < 4; i++) {
 		op->res[i] = res[i];

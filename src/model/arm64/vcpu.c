@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMER_IRQS { 27, 30 } /* virtual and physical, as KVM begins */
+#define TIMER_IRQS { 27, 30, 28, 26 } /* virtual and physical, EL1's and EL2's, as KVM begins */
 
 static const struct facts *const facts = &gcpu_facts_arm64;
 
@@ -184,9 +184,14 @@ int arm64_enter(struct sw_vcpu *v)
 	if (v->ran)
 		return 0;
 	status = arm64_gic_enter(v->vm);
-	if (status)
+	if (status) {
+		v->vm->dead = sw_behaves(v->vm->model, BEHAVIOUR_GIC_OR_DEATH);
 		return status;
+	}
 	arm64_ids_settle(v->vm);
+	if (arm64_vm(v->vm)->gic.type && !arm64_timers_fit(x))
+		return -EINVAL;
+	arm64_vm(v->vm)->timers_settled |= arm64_vm(v->vm)->gic.type;
 	status = pmu_enter(x);
 	if (status)
 		return status;

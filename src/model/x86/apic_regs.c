@@ -18,9 +18,10 @@ static bool deadline_mode(const struct x86_vcpu *x)
 	return (x86_apic_reg(x, APIC_REG_LVTT) & x->guest->timer_mask & (3U << 17)) == TIMER_DEADLINE;
 }
 
-static void update_ppr(struct x86_vcpu *x)
+void x86_update_ppr(struct x86_vcpu *x)
 {
-	int isr = x86_apic_top(x, APIC_REG_ISR);
+	int isr = !x->guest->in_service ? -1 : x->guest->last_isr >= 0 ? x->guest->last_isr :
+									 x86_apic_top(x, APIC_REG_ISR);
 	uint32_t tpr = x86_tpr(x), in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
 
 	x86_apic_put(x, APIC_REG_PPR, (tpr & 0xf0) >= in_service ? tpr & 0xff : in_service);
@@ -68,7 +69,7 @@ int x86_apic_read(struct x86_vcpu *x, uint32_t offset, unsigned size, uint64_t *
 	if (offset >= PAGE_SIZE || within + size > 4 || !readable(x, reg))
 		return -EINVAL;
 	if (reg == APIC_REG_PPR)
-		update_ppr(x);
+		x86_update_ppr(x);
 	if (reg == APIC_REG_TPR)
 		x86_tpr(x);
 	/* no time passes: a timer that has been started stands where it was started */
@@ -87,7 +88,8 @@ void x86_apic_eoi(struct x86_vcpu *x)
 		return;
 	x86_apic_set_vector(x, APIC_REG_ISR, (unsigned)vector, false);
 	x->guest->last_isr = -1;
-	update_ppr(x);
+	x86_count_isr(x);
+	x86_update_ppr(x);
 }
 
 void x86_apic_command(struct x86_vcpu *x, uint32_t low, uint32_t dest)
@@ -179,7 +181,7 @@ static int write_one(struct x86_vcpu *x, uint32_t reg, uint32_t value)
 		return write_xapic(x, reg, value);
 	case APIC_REG_TPR:
 		x86_set_tpr(x, value);
-		update_ppr(x);
+		x86_update_ppr(x);
 		return 0;
 	case APIC_REG_EOI:
 		x86_apic_eoi(x);

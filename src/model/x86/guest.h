@@ -100,17 +100,19 @@ struct x86_guest {
 	/* The local APIC, besides its registers. */
 	unsigned lvts;	     /* entries of its vector table */
 	uint32_t timer_mask; /* modes that the timer has */
+	unsigned in_service; /* vectors, as KVM counted them last */
 	int last_isr;	     /* KVM remembers the vector that came into service last, -1: none */
 	uint64_t deadline;
 	uint32_t events;
 	uint8_t sipi_vector;
 	bool nmi, unhalted;
+	bool kicked; /* its HLT is to end, and has been seen to */
 	int external; /* vector of the VMM's own controller, -1: none */
 	bool lost;    /* INIT took it out of its list */
 
 	/* What KVM shares with it: MSRs, and what is to be done at the next entry. */
 	uint64_t time, apf_en, apf_int, steal, eoi, poll;
-	bool clock_due, steal_due, eoi_pending, apf_wake, apf_ready;
+	bool clock_due, steal_due, eoi_pending, stopped, apf_wake, apf_ready;
 
 	/* What its code remembers. */
 	uint64_t interrupts, vector, skipped, written, eoi_word;
@@ -125,6 +127,7 @@ bool x86_apic_on(const struct x86_vcpu *x);   /* and by its software, too */
 bool x86_apic_x2(const struct x86_vcpu *x);
 int x86_apic_top(const struct x86_vcpu *x, uint32_t reg); /* highest vector in ISR or IRR, -1: none */
 void x86_apic_set_vector(struct x86_vcpu *x, uint32_t reg, unsigned vector, bool on);
+void x86_count_isr(struct x86_vcpu *x);
 /* After INIT, or at the beginning. */
 void x86_apic_reset(struct x86_vcpu *x, bool init);
 /* KVM_X86_SETUP_MCE: is there one more entry of the vector table. */
@@ -140,6 +143,7 @@ void x86_guests_free(struct x86_vm *vm);
 int x86_apic_read(struct x86_vcpu *x, uint32_t offset, unsigned size, uint64_t *ret);
 int x86_apic_write(struct x86_vcpu *x, uint32_t reg, uint32_t value);
 void x86_apic_eoi(struct x86_vcpu *x);
+void x86_update_ppr(struct x86_vcpu *x);
 void x86_apic_command(struct x86_vcpu *x, uint32_t low, uint32_t dest);
 
 /* apic_map.c */
@@ -176,10 +180,14 @@ void x86_pv_eoi_look(struct x86_vcpu *x);
 /* The guest's time, which goes on with every look at it. */
 uint64_t x86_tsc(struct x86_vcpu *x);
 uint64_t x86_ns(struct x86_vcpu *x);
+/* Somebody waited that long. */
+void x86_pass(struct x86_vcpu *x, uint64_t cycles);
+int x86_clock_stopped(void *vcpu, uintptr_t arg);
 
 /* interrupts.c */
 /* INIT and SIPI that came. */
 void x86_accept_events(struct x86_vcpu *x);
+void x86_kicked(struct x86_vcpu *x);
 /* 0: it runs; -EINTR: it waits; -EAGAIN: it has been woken, run it again. */
 int x86_enter(struct x86_vcpu *x);
 /* Interrupts are on for a moment: those that are pending are taken. How many. */

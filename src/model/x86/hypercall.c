@@ -14,6 +14,8 @@
 #define HYPERV_INVALID_CODE 2
 #define HYPERV_SIGNATURE 0x31237648U /* "Hv#1" */
 #define PAGE_SHIFT 12
+#define QUIRK_FIX_HYPERCALL (1ULL << 5)
+#define INVALID_OPCODE 6
 
 struct clock_pairing {
 	int64_t sec, nsec;
@@ -118,12 +120,26 @@ static int64_t answer(struct x86_vcpu *x, uint32_t number, const uint64_t arg[4]
 	return NO_SUCH_CALL;
 }
 
+/* The other maker's instruction, which KVM makes ours unless it is told not to. */
+static bool foreign(const struct x86_vcpu *x, uint64_t vmmcall)
+{
+	const char *vendor = x86_model(x)->host->vendor;
+	bool amd = vendor && (strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0);
+
+	return !!vmmcall != amd && (x86_vm(x->v->vm)->quirks_disabled & QUIRK_FIX_HYPERCALL);
+}
+
 enum sw_step x86_hypercall(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complete, bool wide)
 {
 	uint64_t number = op->arg[0], arg[4], narrow = wide ? UINT64_MAX : UINT32_MAX;
 	uint32_t map = number_of(X86_F_KVM_HC_MAP_GPA_RANGE);
 	int64_t ret;
 
+	if (!complete && foreign(x, op->arg[5])) {
+		op->status = GCPU_GUEST_FAULT;
+		op->fault = INVALID_OPCODE;
+		return SW_DONE;
+	}
 	for (int i = 0; i < 4; i++)
 		arg[i] = op->arg[1 + i] & narrow;
 	number &= narrow;

@@ -6,6 +6,8 @@
  */
 #include "x86.h"
 
+#include "core/guest_port.h"
+
 #include <string.h>
 
 #define CR0_ET (1U << 4)
@@ -50,6 +52,16 @@ void x86_accept_events(struct x86_vcpu *x)
 	g->events = 0;
 }
 
+/* A kick ends a halt, whoever looks first. */
+void x86_kicked(struct x86_vcpu *x)
+{
+	if (x->v->mp_state != GK_MP_STATE_HALTED || !x->guest->unhalted)
+		return;
+	x->guest->unhalted = false;
+	x->guest->kicked = true;
+	x->v->mp_state = GK_MP_STATE_RUNNABLE;
+}
+
 static int pending(struct x86_vcpu *x)
 {
 	int irr, isr;
@@ -59,10 +71,20 @@ static int pending(struct x86_vcpu *x)
 		return x->guest->external;
 	if (!x86_apic_hw(x))
 		return -1;
+	x86_tpr(x);
+	x86_update_ppr(x);
 	irr = x86_apic_top(x, APIC_REG_IRR);
 	isr = x86_apic_top(x, APIC_REG_ISR);
 	tpr = x86_tpr(x);
 	return irr < 0 || (irr & 0xf0) <= (int)(tpr & 0xf0) || (isr >= 0 && (irr & 0xf0) <= (isr & 0xf0)) ? -1 : irr;
+}
+
+/* Is it amid a HLT of its own, which looks for what ends it? Else it was halted by its VMM. */
+static bool halted_by_op(const struct x86_vcpu *x)
+{
+	const struct sw_vcpu *v = x->v;
+
+	return v->at < v->n_ops && (v->ops[v->at].code == GUEST_OP_HALT || v->ops[v->at].code == GUEST_OP_HALT_OFF);
 }
 
 int x86_enter(struct x86_vcpu *x)
@@ -72,16 +94,22 @@ int x86_enter(struct x86_vcpu *x)
 	if (x->v->run && x->v->run->immediate_exit)
 		return -EINTR;
 	x86_accept_events(x);
+	x86_kicked(x);
 	if (was == GK_MP_STATE_UNINITIALIZED && x->v->mp_state != was)
 		return -EAGAIN;
 	if (x->v->mp_state == GK_MP_STATE_UNINITIALIZED || x->v->mp_state == GK_MP_STATE_INIT_RECEIVED)
 		return -EINTR;
+	if (x->v->mp_state == GK_MP_STATE_HALTED && !halted_by_op(x) && !x->guest->nmi && pending(x) < 0)
+		return -EINTR;
+	if (x->v->mp_state == GK_MP_STATE_HALTED && !halted_by_op(x))
+		x->v->mp_state = GK_MP_STATE_RUNNABLE;
 	if (!x86_lapic(x) && x->v->run) {
 		if (x->v->run->cr8 > 0xf)
 			return -EINVAL;
 		x->sregs.cr8 = x->v->run->cr8;
 	}
 	x->v->ran = true;
+	pending(x); /* at every entry KVM looks, which renews the processor's priority */
 	x86_pv_enter(x);
 	return 0;
 }
@@ -137,6 +165,8 @@ unsigned x86_take_interrupts(struct x86_vcpu *x)
 		x86_apic_set_vector(x, APIC_REG_IRR, (unsigned)vector, false);
 		x86_apic_set_vector(x, APIC_REG_ISR, (unsigned)vector, true);
 		x->guest->last_isr = vector;
+		x86_count_isr(x);
+		x86_update_ppr(x);
 		x86_pv_eoi_offer(x);
 		handle(x, (unsigned)vector);
 	}
@@ -153,6 +183,8 @@ static void timer(struct x86_vcpu *x)
 		return;
 	if (lvt & LVT_TIMER_DEADLINE ? !x->guest->deadline : !x86_apic_reg(x, APIC_REG_TMICT))
 		return;
+	if ((lvt & LVT_TIMER_DEADLINE) && x->guest->deadline > x86_tsc(x))
+		x86_pass(x, x->guest->deadline - x86_tsc(x));
 	x->guest->deadline = 0;
 	if (!(lvt & LVT_TIMER_PERIODIC))
 		x86_apic_put(x, APIC_REG_TMICT, 0);
@@ -173,8 +205,8 @@ static bool woken(struct x86_vcpu *x, bool interrupts)
 	struct x86_guest *g = x->guest;
 
 	timer(x);
-	if ((interrupts && pending(x) >= 0) || g->nmi || g->unhalted) {
-		g->unhalted = false;
+	if ((interrupts && pending(x) >= 0) || g->nmi || g->unhalted || g->kicked) {
+		g->unhalted = g->kicked = false;
 		return true;
 	}
 	/* one that is not KVM's business ends with any event of the host's */
@@ -214,6 +246,7 @@ enum sw_step x86_spin(struct x86_vcpu *x, struct gcpu_guest_op *op)
 		return SW_BLOCKED;
 	op->res[0] = 1;
 	op->res[2] = op->res[1] ? 0 : op->arg[0];
+	x86_pass(x, op->res[2]);
 	return SW_DONE;
 }
 
@@ -227,5 +260,7 @@ enum sw_step x86_swap(struct x86_vcpu *x, struct gcpu_guest_op *op)
 	op->res[0] = *byte == (uint8_t)op->arg[1];
 	if (op->res[0])
 		*byte = (uint8_t)op->arg[2];
+	else
+		x86_pass(x, op->arg[3]);
 	return SW_DONE;
 }

@@ -64,6 +64,13 @@ void x86_apic_set_vector(struct x86_vcpu *x, uint32_t reg, unsigned vector, bool
 	x86_apic_put(x, at, on ? word | bit : word & ~bit);
 }
 
+void x86_count_isr(struct x86_vcpu *x)
+{
+	x->guest->in_service = 0;
+	for (uint32_t reg = APIC_REG_ISR; reg < APIC_REG_TMR; reg += 0x10)
+		x->guest->in_service += (unsigned)__builtin_popcount(x86_apic_reg(x, reg));
+}
+
 static uint32_t x2apic_ldr(uint32_t id)
 {
 	return id >> 4 << 16 | 1U << (id & 0xf);
@@ -158,6 +165,7 @@ void x86_apic_reset(struct x86_vcpu *x, bool init)
 	x86_apic_put(x, APIC_REG_TDCR, 0);
 	x86_apic_put(x, APIC_REG_TMICT, 0);
 	x->guest->last_isr = -1;
+	x->guest->in_service = 0;
 	x->guest->deadline = 0;
 	x->guest->eoi = 0;
 	x->guest->eoi_pending = false;
@@ -261,12 +269,15 @@ int x86_set_lapic(void *object, uintptr_t arg)
 		return -EINVAL;
 	}
 	memcpy(x->apic, state, sizeof(state));
-	x86_set_tpr(x, x86_apic_reg(x, APIC_REG_TPR));
+	x->sregs.cr8 = x86_apic_reg(x, APIC_REG_TPR) >> 4 & 0xf;
 	x86_map_changed(x);
 	x86_map_update(x->v->vm);
 	set_version(x);
 	x86_apic_put(x, APIC_REG_TMCCT, 0);
+	/* KVM judges the priority by what was in service before, and counts only then */
+	x86_update_ppr(x);
 	x->guest->last_isr = -1;
+	x86_count_isr(x);
 	return 0;
 }
 
@@ -274,7 +285,7 @@ uint32_t x86_tpr(struct x86_vcpu *x)
 {
 	uint32_t tpr = x86_apic_reg(x, APIC_REG_TPR);
 
-	if (x86_lapic(x) && tpr >> 4 != x->sregs.cr8) {
+	if (x86_lapic(x) && (tpr >> 4 & 0xf) != x->sregs.cr8) {
 		tpr = (uint32_t)x->sregs.cr8 << 4 & 0xf0;
 		x86_apic_put(x, APIC_REG_TPR, tpr);
 	}

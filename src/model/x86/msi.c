@@ -27,7 +27,8 @@ int x86_signal_msi(void *object, uintptr_t arg)
 
 	if (sw_copy_in(&msi, arg, sizeof(msi)))
 		return -EFAULT;
-	if (x86_vm(vm)->irqchip == X86_IRQCHIP_NONE || msi.flags || (wide_ids(vm) && (msi.address_hi & 0xff)))
+	if (x86_vm(vm)->irqchip == X86_IRQCHIP_NONE || (msi.flags & ~ROUTE_DEVID) ||
+	    (wide_ids(vm) && (msi.address_hi & 0xff)))
 		return -EINVAL;
 	irq.dest = msi.address_lo >> 12 & 0xff;
 	if (wide_ids(vm))

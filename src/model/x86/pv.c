@@ -13,6 +13,7 @@
 #define STEAL_RESERVED 0x3eU
 #define EOI_ALIGNED 3U
 #define CLOCK_STABLE 1U
+#define CLOCK_STOPPED 2U /* told once by the VMM; the guest takes it away */
 #define TOKEN_WAKE UINT32_MAX
 #define TICK 1000 /* the guest's counter, from one look to the next */
 #define NS 1000000000ULL
@@ -92,8 +93,11 @@ static void write_clock(struct x86_vcpu *x)
 
 	if (!p)
 		return;
-	memcpy(&now.version, &p->version, sizeof(now.version));
-	now.version = (now.version | 1) + 1;
+	now.version = (p->version | 1) + 1;
+	now.flags |= p->flags & CLOCK_STOPPED;
+	if (x->guest->stopped)
+		now.flags |= CLOCK_STOPPED;
+	x->guest->stopped = false;
 	now.tsc = x86_tsc(x);
 	now.ns = ns_of(x);
 	scale(x->tsc_khz, &now.mul, &now.shift);
@@ -177,6 +181,24 @@ void x86_pv_eoi_look(struct x86_vcpu *x)
 		*word = 0; /* not taken: the offer is withdrawn */
 	else
 		x86_apic_eoi(x);
+}
+
+/* KVM_KVMCLOCK_CTRL: the guest is to learn that it was stopped. */
+int x86_clock_stopped(void *object, uintptr_t arg)
+{
+	struct x86_vcpu *x = x86_vcpu(object);
+
+	(void)arg;
+	if (!(x->guest->time & PV_ENABLED) ||
+	    !sw_guest_memory(x->v->vm, x->guest->time & ~(uint64_t)PV_ENABLED, sizeof(struct clock_page)))
+		return -EINVAL;
+	x->guest->stopped = x->guest->clock_due = true;
+	return 0;
+}
+
+void x86_pass(struct x86_vcpu *x, uint64_t cycles)
+{
+	x86_vm(x->v->vm)->guest->tsc += cycles;
 }
 
 static int set_time(struct x86_vcpu *x, uint64_t value, bool host, bool old)

@@ -128,6 +128,7 @@ static int get_mp_state(void *object, uintptr_t arg)
 	struct gk_mp_state mp;
 
 	x86_accept_events(x86_vcpu(object));
+	x86_kicked(x86_vcpu(object));
 	mp.mp_state = ((struct sw_vcpu *)object)->mp_state;
 	return sw_copy_out(arg, &mp, sizeof(mp));
 }
@@ -176,6 +177,10 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_GET_SUPPORTED_HV_CPUID, x86_get_hyperv_vcpu },
 	{ GK_GET_ONE_REG, x86_get_one_reg },
 	{ GK_SET_ONE_REG, x86_set_one_reg },
+	{ GK_INTERRUPT, x86_interrupt },
+	{ GK_NMI, x86_send_nmi },
+	{ GK_KVMCLOCK_CTRL, x86_clock_stopped },
+	{ GK_X86_SETUP_MCE, x86_setup_mce },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
 	{ GK_GET_SREGS, x86_get_sregs },
@@ -193,13 +198,10 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_SET_DEBUGREGS, set_debugregs },
 	{ GK_GET_VCPU_EVENTS, get_events },
 	{ GK_SET_VCPU_EVENTS, set_events },
-	{ GK_INTERRUPT, x86_interrupt },
-	{ GK_NMI, x86_send_nmi },
 	{ GK_GET_LAPIC, x86_get_lapic },
 	{ GK_SET_LAPIC, x86_set_lapic },
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
-	{ GK_X86_SETUP_MCE, x86_setup_mce },
 	{ GK_GET_NESTED_STATE, x86_get_nested_state },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },

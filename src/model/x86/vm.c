@@ -141,6 +141,14 @@ static int platform_info(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return 0;
 }
 
+/* Bit 0 switches it on, and only then the others may be said. */
+static int dirty_log(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	uint64_t offered = (uint64_t)sw_cap(vm->model, vm, cap->cap);
+
+	return cap->args[0] & ~(cap->args[0] & 1 ? offered : offered & 1) ? -EINVAL : 0;
+}
+
 static int exception_payload(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	x86_vm(vm)->exception_payload = cap->args[0];
@@ -156,14 +164,6 @@ static int triple_fault_event(struct sw_vm *vm, const struct gk_enable_cap *cap)
 static int on_or_off(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	return sw_cap(vm->model, vm, cap->cap) && cap->args[0] <= 1 ? 0 : -EINVAL;
-}
-
-/* Bit 0 switches it on, and only then the others may be said. */
-static int dirty_log(struct sw_vm *vm, const struct gk_enable_cap *cap)
-{
-	uint64_t offered = (uint64_t)sw_cap(vm->model, vm, cap->cap);
-
-	return cap->args[0] & ~(cap->args[0] & 1 ? offered : offered & 1) ? -EINVAL : 0;
 }
 
 /* Taken, and of no consequence to a CPU's features. */
@@ -188,10 +188,10 @@ static const struct {
 	{ CAP_X86_APIC_BUS_CYCLES_NS, bus_cycles },
 	{ CAP_PMU_CAPABILITY, pmu_off },
 	{ CAP_MSR_PLATFORM_INFO, platform_info },
+	{ CAP_MANUAL_DIRTY_LOG_PROTECT2, dirty_log },
 	{ CAP_EXCEPTION_PAYLOAD, exception_payload },
 	{ CAP_X86_TRIPLE_FAULT_EVENT, triple_fault_event },
 	{ CAP_EXIT_ON_EMULATION_FAILURE, on_or_off },
-	{ CAP_MANUAL_DIRTY_LOG_PROTECT2, dirty_log },
 	{ CAP_X86_NOTIFY_VMEXIT, taken },
 };
 
@@ -277,8 +277,21 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 	return (int)(x86_vm(vm)->tsc_khz ? x86_vm(vm)->tsc_khz : vm->model->host->tsc_khz);
 }
 
+/* A line of the controllers in KVM; nothing hangs on them. */
+static int irq_line(void *object, uintptr_t arg)
+{
+	const struct sw_vm *vm = object;
+	struct gk_irq_level line;
+
+	if (sw_copy_in(&line, arg, sizeof(line)))
+		return -EFAULT;
+	return x86_vm(vm)->irqchip == X86_IRQCHIP_NONE ? -ENXIO : 0;
+}
+
 const struct sw_call x86_vm_calls[] = {
 	{ GK_CREATE_IRQCHIP, create_irqchip },
+	{ GK_IRQ_LINE, irq_line },
+	{ GK_IRQ_LINE_STATUS, irq_line },
 	{ GK_SIGNAL_MSI, x86_signal_msi },
 	{ GK_SET_GSI_ROUTING, x86_set_routing },
 	{ GK_SET_BOOT_CPU_ID, boot_id },

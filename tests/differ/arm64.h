@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations on arm64: a file for each kind. */
+#ifndef TESTS_DIFFER_ARM64_H
+#define TESTS_DIFFER_ARM64_H
+
+#include "differ.h"
+#include "facts_gen.h"
+#include "kvm/abi_arm64.h"
+
+#define NOWHERE 8UL
+
+/* arm64_vm.c */
+void make_arm_vm_type(struct maker *m, struct step *s);
+void make_arm_vcpu(struct maker *m, struct step *s);
+void make_arm_enable(struct maker *m, struct step *s);
+void run_target(struct side *w, const struct step *s, struct answer *a);
+void make_masks(struct maker *m, struct step *s);
+void run_masks(struct side *w, const struct step *s, struct answer *a);
+void make_offset(struct maker *m, struct step *s);
+void run_offset(struct side *w, const struct step *s, struct answer *a);
+void make_gic(struct maker *m, struct step *s);
+void run_gic(struct side *w, const struct step *s, struct answer *a);
+void make_gic_attr(struct maker *m, struct step *s);
+void run_gic_attr(struct side *w, const struct step *s, struct answer *a);
+void make_filter_calls(struct maker *m, struct step *s);
+void run_filter_calls(struct side *w, const struct step *s, struct answer *a);
+void make_arm_guest(struct maker *m, struct step *s);
+uint64_t arm_vm_type(const struct gcpu_snapshot *host);
+
+/* arm64_vcpu.c */
+void make_init(struct maker *m, struct step *s);
+void run_init(struct side *w, const struct step *s, struct answer *a);
+void print_init(FILE *to, const struct step *s);
+void make_finalize(struct maker *m, struct step *s);
+void run_finalize(struct side *w, const struct step *s, struct answer *a);
+void make_reg_list(struct maker *m, struct step *s);
+void run_reg_list(struct side *w, const struct step *s, struct answer *a);
+void make_get_reg(struct maker *m, struct step *s);
+void run_get_reg(struct side *w, const struct step *s, struct answer *a);
+void make_set_reg(struct maker *m, struct step *s);
+void run_set_reg(struct side *w, const struct step *s, struct answer *a);
+void print_reg(FILE *to, const struct step *s);
+void make_vls(struct maker *m, struct step *s);
+void run_vls(struct side *w, const struct step *s, struct answer *a);
+void run_all_regs(struct side *w, const struct step *s, struct answer *a);
+void make_vcpu_attr(struct maker *m, struct step *s);
+void run_vcpu_attr(struct side *w, const struct step *s, struct answer *a);
+void make_arm_mp_state(struct maker *m, struct step *s);
+
+/* Both architectures', see x86.h. */
+void run_vcpu(struct side *w, const struct step *s, struct answer *a);
+void run_vm_type(struct side *w, const struct step *s, struct answer *a);
+void make_check(struct maker *m, struct step *s);
+void run_check(struct side *w, const struct step *s, struct answer *a);
+void print_check(FILE *to, const struct step *s);
+void run_enable_vm(struct side *w, const struct step *s, struct answer *a);
+void print_enable(FILE *to, const struct step *s);
+void print_one(FILE *to, const struct step *s);
+void print_guest(FILE *to, const struct step *s);
+void make_nothing(struct maker *m, struct step *s);
+void run_immediate(struct side *w, const struct step *s, struct answer *a);
+void run_get_mp_state(struct side *w, const struct step *s, struct answer *a);
+void run_set_mp_state(struct side *w, const struct step *s, struct answer *a);
+
+#endif
