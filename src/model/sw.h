@@ -80,7 +80,6 @@ struct sw_vm {
 	struct sw_vcpu **by_id; /* NULL where there is none */
 	unsigned n_by_id;
 	struct list slots, blobs;
-	bool dead; /* an error that KVM does not mend: its calls are EIO from then on */
 	void *own; /* the architecture's */
 };
 
