@@ -102,6 +102,9 @@ static int on(struct gcpu_model *m, struct sw_fd *at, unsigned long request, uin
 {
 	const struct sw_arch *a = m->arch;
 
+	if ((at->kind == SW_VM && at->vm->dead) || (at->kind == SW_VCPU && at->vcpu->vm->dead) ||
+	    (at->kind == SW_DEVICE && at->device->vm->dead))
+		return -EIO;
 	switch (at->kind) {
 	case SW_SYSTEM:
 		return dispatch(a->system, sw_system_calls, m, NULL, m, SW_SYSTEM, request, arg,
