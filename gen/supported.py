@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What KVM answers on a host, as rules: hostfacts.txt, supported.txt, leaves.txt, featuremsrs.txt,
-capabilities.txt of x86, and kvm/series.txt."""
+msrlist.txt, capabilities.txt of x86, and kvm/series.txt."""
 
 import re
 
@@ -8,13 +8,20 @@ from emit import HEAD, c_str, table
 from links import field_index
 from tables import REGS, RELEASE, c_name, choose, cpuid_addr, named, number, refuse, rows
 
-OPS = ["native", "has", "is", "vendor", "kernel", "family", "model", "leaf"]          # as enum kwhen_op
+OPS = ["native", "has", "is", "vendor", "kernel", "family", "model", "leaf",
+       "atleast"]                                                                 # as enum kwhen_op
 VENDORS = {"intel": 1, "amd": 2, "centaur": 4}
 EFFECTS = ["needs", "sets"]
 TABLES = {"supported": "SNAP_SUPPORTED", "emulated": "SNAP_EMULATED", "hyperv": "SNAP_HYPERV"}
 FORMS = ["one", "base", "indexed", "upto", "caches", "xsave", "more", "also"]         # as enum kleaf_form
 CALCS = ["pmu", "xsave", "avx10-1", "avx10-2", "widths", "widths-old"]                 # as enum kreg_calc
 FDS = {"system": ("true", "false"), "vm": ("false", "true"), "both": ("true", "true")}
+
+
+def seen(where, witness):
+    if witness not in ("-", "tcg", "real"):
+        refuse(where, f"no such witness '{witness}': tcg, real, or -")
+    return "false" if witness == "-" else "true"
 
 
 class Rules:
@@ -42,7 +49,7 @@ class Rules:
             op, colon, arg = word.lstrip("!").partition(":")
             if op not in OPS or not colon or not arg:
                 refuse(where, f"no such condition '{word}'")
-            a = b = 0
+            a = b = least = 0
             since = until = None
             if op == "native":
                 a, b = self.bits(where, arg)
@@ -55,15 +62,19 @@ class Rules:
             elif op == "vendor":
                 b = sum(1 << choose(where, v, list(VENDORS), "vendor") for v in arg.split("+"))
             elif op == "kernel":
-                m = re.fullmatch(r"([0-9.]*[0-9])?\.\.([0-9.,]*[0-9])?", arg)
+                m = re.fullmatch(r"([0-9.,]*[0-9])?\.\.([0-9.,]*[0-9])?", arg)
                 if not m or not (m[1] or m[2]):
                     refuse(where, f"'{arg}' is no range of kernels")
-                since, until = m[1], (m[2] or "").replace(",", " ") or None
+                since, until = ((part or "").replace(",", " ") or None for part in m.groups())
                 for release in " ".join(filter(None, (since, until))).split():
                     if not RELEASE.match(release):
                         refuse(where, f"'{release}' is not a kernel release")
             elif op == "leaf":
                 a = number(where, arg, 0, 2**32 - 1)
+            elif op == "atleast":
+                name, colon, least = arg.partition(":")
+                a, b = self.bits(where, name)
+                least = number(where, least if colon else "", 1, b // (b & -b)) * (b & -b)
             else:
                 lo, dots, hi = arg.partition("..")
                 if not dots:
@@ -71,7 +82,7 @@ class Rules:
                 a = number(where, lo, 0, 0xfff)
                 b = number(where, hi, a, 0xfff)
             self.whens.append(f"{{ {OPS.index(op)}, {'true' if word[0] == '!' else 'false'}, {a:#x}ULL, {b:#x}ULL, "
-                              f"{c_str(since)}, {c_str(until)} }}")
+                              f"{least:#x}U, {c_str(since)}, {c_str(until)} }}")
         return f"{{ {first}, {len(self.whens) - first} }}"
 
     def host_facts(self, path, params):
@@ -99,10 +110,8 @@ class Rules:
                 index = field_index(where, name, self.fields)
                 if self.fields[index]["width"] != 1:
                     refuse(where, f"{name} is no single bit")
-                if witness not in ("-", "tcg", "real"):
-                    refuse(where, f"no such witness '{witness}': tcg, real, or -")
                 out.append(f"{{ {index}, {choose(where, effect, EFFECTS, 'effect')}, "
-                           f"{'false' if witness == '-' else 'true'}, {self.when(where, when)}, {c_str(source)} }}")
+                           f"{seen(where, witness)}, {self.when(where, when)}, {c_str(source)} }}")
         return out
 
     def register(self, where, text, addr):
@@ -152,6 +161,19 @@ class Rules:
             out.append(f"{{ {index:#x}U, {'true' if value == 'microcode' else 'false'}, {self.when(where, when)} }}")
         return out
 
+    def list_rules(self, path):
+        out, done = [], set()
+        for where, (index, when, witness, name) in rows(path, 4):
+            index = number(where, index, 0, 2**32 - 1)
+            if index in done:
+                refuse(where, f"a row of {index:#x} always holds already")
+            if when == "-":
+                done.add(index)
+            if not re.fullmatch(r"[A-Z0-9_]+", name):
+                refuse(where, f"'{name}' is no name of an MSR")
+            out.append(f"{{ {index:#x}U, {seen(where, witness)}, {self.when(where, when)} }}")
+        return out
+
     def cap_rules(self, path):
         out, last = [], -1
         for where, (cap, fd, value, when) in rows(path, 4):
@@ -183,6 +205,7 @@ def emit_supported(data, arch, params):
              ("struct kbit_rule gcpu_kbit_rules", r.bit_rules(f"{folder}/supported.txt")),
              ("struct kleaf_rule gcpu_kleaf_rules", r.leaf_rules(f"{folder}/leaves.txt")),
              ("struct kmsr_rule gcpu_kmsr_rules", r.msr_rules(f"{folder}/featuremsrs.txt", arch["words"])),
+             ("struct klist_rule gcpu_klist_rules", r.list_rules(f"{folder}/msrlist.txt")),
              ("struct kcap_rule gcpu_kcap_rules", r.cap_rules(f"{folder}/capabilities.txt")),
              ("struct kseries gcpu_kseries", read_series(f"{data}/kvm/series.txt")),
              ("char *const gcpu_kfacts", [c_str(f) for f in r.facts])]

@@ -43,6 +43,11 @@ static bool atom_holds(const struct supported *s, const struct kwhen *w)
 
 		return (e.regs[ADDR_REG(w->addr)] & w->mask) != 0;
 	}
+	case KWHEN_LEAST: {
+		struct snap_cpuid e = supported_raw(s, ADDR_LEAF(w->addr), ADDR_SUBLEAF(w->addr));
+
+		return (e.regs[ADDR_REG(w->addr)] & w->mask) >= w->least;
+	}
 	case KWHEN_HAS: {
 		const struct field_fact *f = &FACTS->fields[w->addr];
 
@@ -210,6 +215,31 @@ static int feature_msrs(const struct supported *s, struct gcpu_snapshot *out)
 	return 0;
 }
 
+static bool listed(const struct list *l, uint32_t index)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (*LIST_AT(l, uint32_t, i) == index)
+			return true;
+	return false;
+}
+
+/* MSRs that a VMM saves; where several rows speak of one, KVM has it once. */
+static int msr_list(const struct supported *s, struct gcpu_snapshot *out)
+{
+	for (unsigned i = 0; i < gcpu_n_klist_rules; i++) {
+		const struct klist_rule *r = &gcpu_klist_rules[i];
+		uint32_t *index;
+
+		if (listed(&out->msr_indexes, r->index) || !supported_when(s, r->when))
+			continue;
+		index = list_add(&out->msr_indexes, sizeof(*index));
+		if (!index)
+			return GCPU_ERR_MEMORY;
+		*index = r->index;
+	}
+	return 0;
+}
+
 static int capabilities(const struct supported *s, struct gcpu_snapshot *out, bool vm)
 {
 	struct list *l = vm ? &out->caps_vm : &out->caps_system;
@@ -264,6 +294,8 @@ int supported_compute(struct supported *s, struct gcpu_snapshot *out)
 	status = supported_leaves(s, out);
 	if (!status)
 		status = feature_msrs(s, out);
+	if (!status)
+		status = msr_list(s, out);
 	if (!status)
 		status = capabilities(s, out, false);
 	if (!status)

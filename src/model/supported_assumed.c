@@ -20,7 +20,8 @@ static bool same_answers(const struct gcpu_snapshot *a, const struct gcpu_snapsh
 	for (int t = SNAP_SUPPORTED; t <= SNAP_HYPERV; t++)
 		if (!same_list(&a->cpuid[t], &b->cpuid[t], sizeof(struct snap_cpuid)))
 			return false;
-	return same_list(&a->msr_features, &b->msr_features, sizeof(struct snap_msr)) &&
+	return same_list(&a->msr_indexes, &b->msr_indexes, sizeof(uint32_t)) &&
+	       same_list(&a->msr_features, &b->msr_features, sizeof(struct snap_msr)) &&
 	       same_list(&a->caps_vm, &b->caps_vm, sizeof(struct snap_cap)) &&
 	       a->xcomp_supported == b->xcomp_supported;
 }
@@ -153,6 +154,28 @@ static int not_compared(struct gcpu_snapshot *out)
 	return assume(out, "not compared", names, "on by rules that were read in KVM's source: no KVM at hand has shown these");
 }
 
+/* MSRs in the list by rules that no KVM at hand could show. */
+static int msrs_not_compared(const struct supported *s, struct gcpu_snapshot *out)
+{
+	char numbers[900];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < gcpu_n_klist_rules; i++) {
+		const struct klist_rule *r = &gcpu_klist_rules[i];
+		bool told = false;
+
+		for (unsigned k = 0; k < gcpu_n_klist_rules && !told; k++)
+			told = gcpu_klist_rules[k].index == r->index && (k < i || gcpu_klist_rules[k].seen) &&
+			       supported_when(s, gcpu_klist_rules[k].when);
+		if (!told && supported_when(s, r->when) && n + 12 < sizeof(numbers))
+			n += (size_t)snprintf(numbers + n, sizeof(numbers) - n, "%s0x%x", n ? " " : "", r->index);
+	}
+	if (!n)
+		return 0;
+	return assume(out, "MSRs not compared", numbers,
+		      "in the list of MSRs by rules that were read in KVM's source: no KVM at hand has shown these");
+}
+
 int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snapshot *out)
 {
 	int status = always_assumed(s, kernel, out);
@@ -160,5 +183,7 @@ int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snaps
 	/* what was computed last must be the host itself, not a try */
 	if (!status)
 		status = not_compared(out);
+	if (!status)
+		status = msrs_not_compared(s, out);
 	return status ? status : assumptions(s, out);
 }

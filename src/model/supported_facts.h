@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The shape of the tables about what KVM answers on a host: data/x86/hostfacts.txt,
- * supported.txt, leaves.txt, featuremsrs.txt, capabilities.txt, data/kvm/series.txt.
+ * supported.txt, leaves.txt, featuremsrs.txt, msrlist.txt, capabilities.txt, data/kvm/series.txt.
  */
 #ifndef GCPU_MODEL_SUPPORTED_FACTS_H
 #define GCPU_MODEL_SUPPORTED_FACTS_H
@@ -18,12 +18,14 @@ enum kwhen_op {
 	KWHEN_FAMILY,
 	KWHEN_MODEL,
 	KWHEN_LEAF,   /* the CPU has that leaf */
+	KWHEN_LEAST,  /* its bits at (addr, mask) say no less */
 };
 
 struct kwhen {
 	uint8_t op;
 	bool negate;
 	uint64_t addr, mask; /* or index, or least and most */
+	uint32_t least;
 	const char *since, *until;
 };
 
@@ -83,6 +85,12 @@ struct kmsr_rule {
 	struct ktext_when when;
 };
 
+struct klist_rule {
+	uint32_t index;
+	bool seen; /* some KVM that was measured had it by this rule */
+	struct ktext_when when;
+};
+
 struct kcap_rule {
 	uint16_t number;
 	bool system, vm;
@@ -100,9 +108,10 @@ extern const struct khost_fact gcpu_khost_facts[];
 extern const struct kbit_rule gcpu_kbit_rules[];
 extern const struct kleaf_rule gcpu_kleaf_rules[];
 extern const struct kmsr_rule gcpu_kmsr_rules[];
+extern const struct klist_rule gcpu_klist_rules[];
 extern const struct kcap_rule gcpu_kcap_rules[];
 extern const struct kseries gcpu_kseries[];
 extern const unsigned gcpu_n_kfacts, gcpu_n_khost_facts, gcpu_n_kbit_rules, gcpu_n_kleaf_rules,
-	gcpu_n_kmsr_rules, gcpu_n_kcap_rules, gcpu_n_kseries;
+	gcpu_n_kmsr_rules, gcpu_n_klist_rules, gcpu_n_kcap_rules, gcpu_n_kseries;
 
 #endif

@@ -110,6 +110,7 @@ def differences(measured, made, bare):
         features = [m for m in features if m["index"] != "0x8b"]
         known = [m for m in known if m["index"] != "0x8b"]
     compare("feature MSR", features, known)
+    compare("MSR", measured["msrs"]["index"], made["msrs"]["index"])
     for fd in ("system", "vm"):
         want, got = (dict(map(tuple, d["capabilities"][fd])) for d in (measured, made))
         numbers = sorted(set(want) | set(got))

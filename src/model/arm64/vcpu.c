@@ -237,10 +237,8 @@ int arm64_enter(struct sw_vcpu *v)
 	if (v->ran)
 		return 0;
 	status = arm64_gic_enter(v->vm);
-	if (status) {
-		v->vm->dead = true; /* of 6.1 as well */
+	if (status)
 		return status;
-	}
 	arm64_ids_settle(v->vm);
 	if (arm64_vm(v->vm)->gic.type && !arm64_timers_fit(x))
 		return -EINVAL;
