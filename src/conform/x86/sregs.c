@@ -60,10 +60,12 @@ static int cr4_without(struct conform *c, const struct gate *g, bool offered)
 
 	if (!vm || table_usual(c, 0, &t))
 		return 1;
+	/* what KVM does not have is refused whatever the table says, also where the CPU has no such leaf */
+	if (!table_find(&t, g->leaf, 0))
+		table_put(&t, g->leaf, 0, GK_CPUID_FLAG_SIGNIFCANT_INDEX, 0, 0, 0, 0);
 	e = table_find(&t, g->leaf, 0);
 	if (!e)
-		return 1;
-	/* what KVM does not have is refused whatever the table says */
+		return broken(c, "no room for leaf 0x%x in a table", g->leaf);
 	*entry_reg(e, g->reg) = offered ? *entry_reg(e, g->reg) & ~g->bit : *entry_reg(e, g->reg) | g->bit;
 	give_table(vm, 0, &t);
 	expect_errno(c, try_cr4(vm, g->cr4, &cr4), EINVAL, offered ? "CR4.%s without its CPUID bit" : "CR4.%s, which KVM lacks",
