@@ -160,7 +160,7 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 static int set_tsc_khz(void *object, uintptr_t arg)
 {
 	struct x86_vcpu *x = x86_vcpu(object);
-	uint32_t host = (uint32_t)x86_model(x)->host->tsc_khz;
+	uint32_t host = x86_host_khz(x86_model(x));
 
 	if (arg > UINT32_MAX || (arg && arg < host && !sw_cap(x86_model(x), NULL, CAP_TSC_CONTROL)))
 		return -EINVAL;

@@ -51,6 +51,7 @@ struct x86_vcpu {
 	struct gk_vcpu_events events;
 	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
+	bool evmcs; /* the VMM turned the enlightened VMCS on */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
 	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
@@ -78,6 +79,13 @@ bool x86_is_hosts(const struct gcpu_model *m, unsigned who);
 static inline struct gcpu_model *x86_model(const struct x86_vcpu *x)
 {
 	return x->v->vm->model;
+}
+
+/* Of the host's TSC. A host that was made from a dump of CPUID does not tell, and no KVM says 0. */
+#define X86_KHZ_UNKNOWN 1000000
+static inline uint32_t x86_host_khz(const struct gcpu_model *m)
+{
+	return m->host->tsc_khz ? (uint32_t)m->host->tsc_khz : X86_KHZ_UNKNOWN;
 }
 
 /* cpuid.c: tables of vCPUs. */
