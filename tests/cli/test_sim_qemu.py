@@ -19,6 +19,19 @@ DUMPS = os.environ.get("GUESTCPU_DUMPS", os.path.join(cli.ROOT, "../shared/data/
 AVX2, AVX512F, SHA = 1 << 5, 1 << 16, 1 << 29
 
 
+def entry(table, leaf):
+    return next(e for e in table if (e["leaf"], e["subleaf"]) == (leaf, "0x0"))
+
+
+def maker(table):
+    return b"".join(int(entry(table, "0x0")[r], 16).to_bytes(4, "little") for r in ("ebx", "edx", "ecx")).decode()
+
+
+def this_maker():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        return re.search(r"^vendor_id\s*: (\w+)$", f.read(), re.M)[1]
+
+
 @cli.unittest.skipUnless(X86, "QEMU for x86")
 class Qemu(Sim):
     @classmethod
@@ -69,6 +82,28 @@ class Qemu(Sim):
                     warned = set(re.findall(r"feature: CPUID.07H:EBX.([\w-]+)", ran.err))
                     self.assertEqual({"avx512f", "sha-ni"} & warned,
                                      set() if wants == has else {"avx512f" if lacks == AVX512F else "sha-ni"})
+                    self.check_asked(doc, self.snapshot(host))
+
+    def check_asked(self, doc, snap):
+        """All that QEMU wrote was taken, and is of that host, but for what it sees with its own CPUID instruction."""
+        own = maker(snap["cpuid"]["native"]) if doc["own_cpuid"] == "answered" else this_maker()
+        offered = entry(snap["cpuid"]["supported"], "0x7")
+        for n, vcpu in enumerate(doc["vcpus"]):
+            self.assertEqual((vcpu["id"], vcpu["ran"], maker(vcpu["cpuid"])), (n, True, own))
+            self.assertEqual(int(entry(vcpu["cpuid"], "0x1")["ebx"], 16) >> 24, n)
+            for register in "ebx", "ecx":
+                self.assertEqual(int(entry(vcpu["cpuid"], "0x7")[register], 16) & ~int(offered[register], 16), 0)
+            written = {m["index"] for m in vcpu["msrs"]}
+            # SYSENTER_CS, PAT, STAR, LSTAR, the page of KVM's clock, TSC_DEADLINE
+            self.assertLessEqual({"0x174", "0x277", "0xc0000081", "0xc0000082", "0x12", "0x6e0"}, written)
+            self.assertGreater(len(written & set(snap["msrs"]["index"])), 25)
+        partly = [c for c in doc["calls"] if c["call"] == "KVM_SET_MSRS" and c["args"]["taken"] != c["args"]["nmsrs"]]
+        self.assertEqual(partly, [])
+        # 0, the interrupt controller, is in no snapshot
+        asked = {c["cap"]: c["value"] for c in doc["capabilities"]["checked"] if c["scope"] == "system" and c["cap"]}
+        have = dict(snap["capabilities"]["system"])
+        self.assertEqual(asked, {n: have.get(n, 0) for n in asked})
+        self.assertGreater(len(asked), 30)
 
 
 if __name__ == "__main__":

@@ -220,24 +220,18 @@ static int has_attr(void *object, uintptr_t arg)
 	return is_gic(object) ? has(object, &a) : 0;
 }
 
-static int lacks(struct arm64_gic *g)
+int arm64_gic_enter(struct sw_vm *vm)
 {
+	struct arm64_gic *g = &arm64_vm(vm)->gic;
+
+	if (!g->type)
+		return 0;
 	if (g->dist == NOWHERE || (g->type == GK_DEV_TYPE_ARM_VGIC_V2 ? g->cpu : g->redist) == NOWHERE)
 		return -ENXIO;
 	/* the old one is made ready by the run */
 	if (g->type == GK_DEV_TYPE_ARM_VGIC_V2)
 		g->ready = true;
 	return g->ready ? 0 : -EBUSY;
-}
-
-/* A VM that is run without what its interrupt controller needs is no use any more. */
-int arm64_gic_enter(struct sw_vm *vm)
-{
-	struct arm64_gic *g = &arm64_vm(vm)->gic;
-	int status = g->type ? lacks(g) : 0;
-
-	vm->dead = status != 0;
-	return status;
 }
 
 const struct sw_call arm64_device_calls[] = {

@@ -92,6 +92,7 @@ struct x86_map {
 struct x86_guests {
 	struct x86_map map;
 	uint64_t tsc; /* of all, but for what each has in its MSR */
+	uint64_t began; /* the host's time then, ns; 0: nobody looked yet */
 	uint64_t wall_clock;
 	bool old_clock; /* vCPU 0 asked for its clock by the old MSR */
 };

@@ -44,10 +44,21 @@ bool x86_pv_has(const struct x86_vcpu *x, unsigned field)
 	return !x->enforce_pv || (x->pv_word >> gcpu_facts_x86.fields[field].lsb & 1);
 }
 
+/* As fast as its rate says since somebody first looked, so that clocks made of it are clocks; and never
+ * the same twice. Nothing waits for it. */
 uint64_t x86_tsc(struct x86_vcpu *x)
 {
-	x86_vm(x->v->vm)->guest->tsc += TICK;
-	return x86_msr_kept(x, X86_MSR(TSC)) + x86_vm(x->v->vm)->guest->tsc;
+	struct x86_guests *g = x86_vm(x->v->vm)->guest;
+	uint64_t khz = x->tsc_khz ? x->tsc_khz : 1, now, ns;
+	struct timespec t = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	if (!g->began)
+		g->began = ns;
+	now = (ns - g->began) / 1000000 * khz + (ns - g->began) % 1000000 * khz / 1000000;
+	g->tsc = now > g->tsc ? now : g->tsc + TICK;
+	return x86_msr_kept(x, X86_MSR(TSC)) + g->tsc;
 }
 
 static uint64_t ns_of(const struct x86_vcpu *x)
