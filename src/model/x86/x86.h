@@ -33,6 +33,7 @@ struct x86_vm {
 /* MSRs that code needs by name, as data/x86/msrs.txt calls them. */
 #define X86_MSR_FACT(name) (gcpu_facts_x86.msrs[X86_M_##name])
 #define X86_MSR(name) (X86_MSR_FACT(name).index)
+#define LEAF_SAVE_AREA ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr)
 
 struct x86_msr {
 	uint32_t index;
