@@ -168,7 +168,7 @@ static int open_here(struct tool *t, struct planned *p)
 	struct gcpu_error err;
 
 	if (t->arch != gcpu_arch_native() && !t->model)
-		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here",
+		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here, but on a software KVM: --host model:HOST",
 				  gcpu_arch_name(gcpu_arch_native()), gcpu_arch_name(t->arch));
 	if (t->arch != gcpu_arch_native() && t->value[OPT_ALIVE])
 		return tool_usage(t, "this build has no exercises for %s: --alive is for %s here",

@@ -37,6 +37,7 @@ struct gcpu_model_options {
  * snapshot's own is computed from the host's own CPUID (x86), or told by KVM's
  * rules, masks and capabilities of that series over the same limits (arm64):
  * that another kernel may show more or less of the CPU is not modelled.
+ * A host that does not tell the frequency of its TSC (one made from a dump of CPUID) has 1 GHz.
  * OPTIONS may be NULL. GCPU_ERR_NAME: no such series; GCPU_ERR_ARGUMENT: the snapshot does not say
  * enough (a guest's view, for example).
  * @return 0 and *ret_model, or a code.

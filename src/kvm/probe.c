@@ -218,11 +218,19 @@ static enum gcpu_arch arch_of_backend(const struct gcpu_kvm *kvm)
 	return m ? gcpu_snapshot_arch(gcpu_model_host(m)) : gcpu_arch_native();
 }
 
-/* What a model answers rests on what its own host's snapshot took for given. */
-static int take_over_assumed(struct probe *p)
+/*
+ * What a model answers rests on what its own host's snapshot took for given. Its module is the host's, too: where
+ * no parameter of it is known, no file tells.
+ */
+static int take_over(struct probe *p)
 {
 	const struct gcpu_snapshot *host = gcpu_model_host(gcpu_model_of(p->kvm));
 
+	if (!p->snap->module && host->module) {
+		p->snap->module = text_copy(host->module, strlen(host->module));
+		if (!p->snap->module)
+			return error_memory(p->err);
+	}
 	p->snap->computed = host->computed;
 	for (size_t i = 0; i < host->assumed.n; i++) {
 		const struct snap_assumed *a = LIST_AT(&host->assumed, struct snap_assumed, i);
@@ -263,7 +271,7 @@ int gcpu_snapshot_probe(const struct gcpu_kvm *kvm, int kvm_fd,
 	if (status == 0)
 		status = p.snap->arch == GCPU_ARCH_X86 ? probe_x86(&p) : probe_arm64(&p);
 	if (status == 0 && gcpu_model_of(kvm))
-		status = take_over_assumed(&p);
+		status = take_over(&p);
 	if (status == 0)
 		status = set_name(&p, o.name);
 	if (status) {

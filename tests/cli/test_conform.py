@@ -35,6 +35,37 @@ class Usage(unittest.TestCase):
         ran = cli.guestcpu("conform", "--on", "model:x86-amd-max-6-12@6.12", "--only", "caps:version", "--json")
         self.assertEqual((ran.code, ran.json()["on"]), (0, "model:x86-amd-max-6-12@6.12"), ran)
 
+    def test_model_of_a_computed_host(self):
+        """A CPU with RDSEED, known from its CPUID alone: its module is known, its TSC's frequency is not."""
+        with open(os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt"), encoding="ascii") as f:
+            rome = f.read()
+        leaf7 = "0x00000007 0x00: eax=0x00000000 ebx=0x019801a9"
+        self.assertIn(leaf7, rome)
+        rdseed = rome.replace(leaf7, leaf7.replace("ebx=0x0198", "ebx=0x019c"))
+        path, host = (os.path.join(cli.scratch(), name) for name in ("rdseed.txt", "rdseed.json"))
+        with open(path, "w", encoding="ascii") as f:
+            f.write(rdseed)
+        for series in ("6.1", "7.2"):
+            self.assertEqual(cli.guestcpu("probe", "--from-cpuid", path, "--kernel", series, "-o", host).code, 0)
+            ran = cli.guestcpu("conform", "--on", "model:" + host, "--json")
+            document = ran.json()
+            self.assertEqual([c for c in document["cases"] if c["outcome"] == "failed"], [])
+            self.assertEqual((ran.code, document["host"]["module"]), (0, "kvm_amd"))
+            verify = cli.guestcpu("verify", "--host", "model:" + host, "--json", "-c", "host,+rdseed,enforce=on")
+            self.assertEqual((verify.code, verify.json()["host"]["module"]), (0, "kvm_amd"), verify)
+
+    def test_model_of_an_intel_host(self):
+        """No versions of the enlightened VMCS before the VMM turns it on; sub-leaves of leaf 7 in a stable 6.1."""
+        dump = os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/intel-all.txt")
+        host = os.path.join(cli.scratch(), "intel.json")
+        for series in ("6.1", "6.12", "7.2"):
+            self.assertEqual(cli.guestcpu("probe", "--from-cpuid", dump, "--kernel", series, "-o", host).code, 0)
+            for some in "hyperv:*", "supported:highest-leaves":
+                ran = cli.guestcpu("conform", "--on", "model:" + host, "--json", "--only", some)
+                document = ran.json()
+                self.assertEqual([c for c in document["cases"] if c["outcome"] != "passed"], [], series)
+                self.assertEqual(document["host"]["module"], "kvm_intel")
+
     def test_two_forms(self):
         ran = cli.guestcpu("conform", "--json", "--tap")
         self.assertEqual(ran.code, 2, ran)

@@ -175,8 +175,6 @@ static void make_operation(struct maker *m, struct item *e)
 	default:
 		/* bits of CR4 that its code can live with, on top of PAE */
 		*e = (struct item){ { GUEST_OP_WRCR, 4, 0x20 | (1ULL << below(&m->r, 26) & ~0x1000ULL), 0 } };
-		if (chance(&m->r, 20))
-			*e = (struct item){ { GUEST_OP_WRCR, 8, below(&m->r, 16), 0 } };
 		break;
 	}
 }

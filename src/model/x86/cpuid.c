@@ -101,8 +101,6 @@ static uint64_t components(const struct snap_cpuid *e, unsigned low)
 	return e ? e->regs[low] | (uint64_t)e->regs[3] << 32 : 0;
 }
 
-#define LEAF_SAVE_AREA ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr)
-
 uint64_t x86_guest_xcr0(const struct x86_vcpu *x)
 {
 	return components(x86_entry(x, LEAF_SAVE_AREA, 0), 0) & x86_kvm_xcr0(x86_model(x));

@@ -69,20 +69,25 @@ static size_t made_from(const struct list *bare, uint32_t leaf)
 	return i;
 }
 
-/* A leaf whose first sub-leaf the table lacks is made whole, even if others are there. -ENOMEM, and
- * nothing has changed. */
+/*
+ * A leaf whose first sub-leaf the table lacks is made whole, even if others are there; the save area's
+ * only in a table that has XSAVE by then: one without leaf 1 stays as short as it is (measured on
+ * kvm_pvm). -ENOMEM, and nothing has changed.
+ */
 static int make(struct x86_vcpu *x)
 {
 	const struct list *bare = &x86_model(x)->host->cpuid[SNAP_TRIAL_BARE];
 	struct snap_cpuid *table = realloc(x->table, (x->n + bare->n) * sizeof(*table));
 	unsigned given = x->n;
+	bool saves;
 
 	if (!table)
 		return -ENOMEM;
 	x->table = table;
+	saves = x86_table_has(x, X86_F_XSAVE);
 	for (size_t i = 0; i < bare->n; i++) {
 		const struct snap_cpuid *e = LIST_AT(bare, struct snap_cpuid, i);
-		bool lacks = true;
+		bool lacks = saves || e->leaf != LEAF_SAVE_AREA;
 
 		for (unsigned k = 0; k < given; k++)
 			lacks = lacks && (table[k].leaf != e->leaf || table[k].subleaf);

@@ -170,7 +170,7 @@ bool x86_tsc_khz_allowed(const struct gcpu_model *m, uint32_t khz)
 static int set_tsc_khz(void *object, uintptr_t arg)
 {
 	struct x86_vcpu *x = x86_vcpu(object);
-	uint64_t host = x86_model(x)->host->tsc_khz;
+	uint64_t host = x86_host_khz(x86_model(x));
 
 	if (!x86_tsc_khz_allowed(x86_model(x), (uint32_t)arg))
 		return -EINVAL;

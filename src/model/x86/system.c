@@ -8,6 +8,8 @@
 
 #define HYPERV_DIRECT_TIMERS (1U << 19)
 #define HYPERV_CLUSTER_IPI (1U << 10)
+#define HYPERV_NESTED 9 /* of their leaves, that of nested features */
+#define HYPERV_EVMCS 0xffffU
 #define X2APIC_SPLIT_ONLY 0xc /* KVM_X2APIC_{ENABLE,DISABLE}_SUPPRESS_EOI_BROADCAST */
 
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
@@ -108,7 +110,10 @@ static int get_hyperv(void *object, uintptr_t arg)
 	return give_table(&m->host->cpuid[SNAP_HYPERV], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
 }
 
-/* As above; what KVM has only with its own APIC is left out without one. */
+/*
+ * As above; what KVM has only with its own APIC is left out without one, and versions of the enlightened VMCS until the
+ * VMM turns it on.
+ */
 int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 {
 	const struct sw_vcpu *v = object;
@@ -120,7 +125,11 @@ int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 	if (sw_bad_pointer(arg, sizeof(*to)))
 		return -EFAULT;
 	status = give_table(&m->host->cpuid[SNAP_HYPERV], to, to->nent);
-	for (uint32_t i = 0; status == 0 && !x86_lapic(x86_vcpu(v)) && i < to->nent; i++) {
+	for (uint32_t i = 0; status == 0 && i < to->nent; i++) {
+		if (to->entries[i].function == interface + HYPERV_NESTED && !x86_vcpu(v)->evmcs)
+			to->entries[i].eax &= ~HYPERV_EVMCS;
+		if (x86_lapic(x86_vcpu(v)))
+			continue;
 		if (to->entries[i].function == interface + 2)
 			to->entries[i].edx &= ~HYPERV_DIRECT_TIMERS;
 		if (to->entries[i].function == interface + 3)

@@ -223,7 +223,10 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 		/* the maker's module has it, or it is no call */
 		if (!sw_cap(v->vm->model, NULL, CAP_HYPERV))
 			return -EINVAL;
-		return sw_cap(v->vm->model, NULL, cap->cap) ? 0 : -ENOTTY;
+		if (!sw_cap(v->vm->model, NULL, cap->cap))
+			return -ENOTTY;
+		x->evmcs |= cap->cap == CAP_HYPERV_ENLIGHTENED_VMCS;
+		return 0;
 	case CAP_HYPERV_ENFORCE_CPUID:
 		return 0;
 	default:
@@ -275,7 +278,7 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 	struct sw_vm *vm = object;
 
 	(void)arg;
-	return (int)(x86_vm(vm)->tsc_khz ? x86_vm(vm)->tsc_khz : vm->model->host->tsc_khz);
+	return (int)(x86_vm(vm)->tsc_khz ? x86_vm(vm)->tsc_khz : x86_host_khz(vm->model));
 }
 
 /* A line of the controllers in KVM; nothing hangs on them. */

@@ -65,7 +65,7 @@ static int vcpu_new(struct sw_vcpu *v)
 	x->guest = calloc(1, sizeof(*x->guest));
 	if (!x->guest)
 		return -ENOMEM;
-	x->tsc_khz = x86_vm(v->vm)->tsc_khz ? x86_vm(v->vm)->tsc_khz : (uint32_t)v->vm->model->host->tsc_khz;
+	x->tsc_khz = x86_vm(v->vm)->tsc_khz ? x86_vm(v->vm)->tsc_khz : x86_host_khz(v->vm->model);
 	x86_regs_new(x);
 	x86_lapic_new(x);
 	return x86_msrs_new(x);

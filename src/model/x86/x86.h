@@ -33,6 +33,7 @@ struct x86_vm {
 /* MSRs that code needs by name, as data/x86/msrs.txt calls them. */
 #define X86_MSR_FACT(name) (gcpu_facts_x86.msrs[X86_M_##name])
 #define X86_MSR(name) (X86_MSR_FACT(name).index)
+#define LEAF_SAVE_AREA ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr)
 
 struct x86_msr {
 	uint32_t index;
@@ -52,6 +53,7 @@ struct x86_vcpu {
 	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
 	uint32_t pv_leaf; /* where KVM's features are in the table; 0: nowhere */
+	bool evmcs; /* the VMM turned the enlightened VMCS on */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
 	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
@@ -79,6 +81,13 @@ bool x86_is_hosts(const struct gcpu_model *m, unsigned who);
 static inline struct gcpu_model *x86_model(const struct x86_vcpu *x)
 {
 	return x->v->vm->model;
+}
+
+/* Of the host's TSC. A host that was made from a dump of CPUID does not tell, and no KVM says 0. */
+#define X86_KHZ_UNKNOWN 1000000
+static inline uint32_t x86_host_khz(const struct gcpu_model *m)
+{
+	return m->host->tsc_khz ? (uint32_t)m->host->tsc_khz : X86_KHZ_UNKNOWN;
 }
 
 /* cpuid.c: tables of vCPUs. */

@@ -17,7 +17,6 @@
 #define FCW_RESET 0x37fU
 #define MXCSR_RESET 0x1f80U
 #define MXCSR_VALID 0xffffU
-#define LEAF_SAVE_AREA ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0XD_0X0_EAX].addr)
 
 /* Places in the area. */
 enum { FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_IP = 8, FX_DP = 16, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32, FX_XMM = 160,
