@@ -187,9 +187,10 @@ void x86_lapic_after(struct x86_vcpu *x)
 {
 	if (!x86_lapic(x))
 		return;
-	/* without a leaf 1 it stays what it was */
-	if (x86_own_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
-		x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
+	/* without a leaf 1 both stay what they were */
+	if (!x86_own_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
+		return;
+	x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
 	set_version(x);
 }
 

@@ -22,6 +22,13 @@ bool x86_amd_like(const struct x86_vcpu *x, bool supposed)
 	return zero ? vendor_is(zero, "AuthenticAMD") || vendor_is(zero, "HygonGenuine") : supposed;
 }
 
+bool x86_intel_like(const struct x86_vcpu *x)
+{
+	const struct snap_cpuid *zero = x86_own_entry(x, 0, 0);
+
+	return zero && vendor_is(zero, "GenuineIntel");
+}
+
 unsigned x86_phys_bits(const struct x86_vcpu *x)
 {
 	uint32_t leaf = ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X80000008_0X0_EAX].addr);

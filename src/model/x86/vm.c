@@ -36,18 +36,26 @@ static int split(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return 0;
 }
 
+/* One way; in old kernels the last call counts alone. */
+static void disable_quirks(struct sw_vm *vm, uint64_t mask)
+{
+	struct x86_vm *x = x86_vm(vm);
+
+	x->quirks_disabled = mask | (sw_behaves(vm->model, BEHAVIOUR_QUIRKS_ADD_UP) ? x->quirks_disabled : 0);
+}
+
 static int quirks(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	if (cap->args[0] & ~(uint64_t)(uint32_t)sw_cap(vm->model, vm, CAP_DISABLE_QUIRKS2))
 		return -EINVAL;
-	x86_vm(vm)->quirks_disabled |= cap->args[0];
+	disable_quirks(vm, cap->args[0]);
 	return 0;
 }
 
 static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	/* those that this kernel does not know are nothing to it */
-	x86_vm(vm)->quirks_disabled |= cap->args[0] & (uint32_t)sw_cap(vm->model, vm, CAP_DISABLE_QUIRKS2);
+	disable_quirks(vm, cap->args[0] & (uint32_t)sw_cap(vm->model, vm, CAP_DISABLE_QUIRKS2));
 	return 0;
 }
 

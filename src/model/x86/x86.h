@@ -52,6 +52,7 @@ struct x86_vcpu {
 	struct gk_vcpu_events events;
 	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
+	bool sysenter_unseen; /* the guest wrote SYSENTER_ESP, and KVM was not asked */
 	uint32_t pv_leaf; /* where KVM's features are in the table; 0: nowhere */
 	bool evmcs; /* the VMM turned the enlightened VMCS on */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
@@ -112,6 +113,7 @@ uint32_t x86_area_size(const struct gcpu_model *m, uint64_t have, bool compacted
 uint64_t x86_guest_xcr0(const struct x86_vcpu *x);
 uint64_t x86_guest_xss(const struct x86_vcpu *x);
 /* Is the guest's vendor string AMD's or Hygon's; SUPPOSED: what a table without leaf 0 is. */
+bool x86_intel_like(const struct x86_vcpu *x);
 bool x86_amd_like(const struct x86_vcpu *x, bool supposed);
 unsigned x86_phys_bits(const struct x86_vcpu *x);
 
