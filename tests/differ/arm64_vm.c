@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define IPA_USUAL 40
+#define CTR_EL0 0xd801U /* see the exclusions */
 
 uint64_t arm_vm_type(const struct gcpu_snapshot *host)
 {
@@ -185,8 +186,13 @@ void run_filter_calls(struct side *w, const struct step *s, struct answer *a)
 
 static uint64_t some_id_register(struct maker *m)
 {
+	uint64_t id;
+
 	/* the whole space, most of it is registers that nobody has named yet */
-	return 3U << 14 | (chance(&m->r, 85) ? 0 : 3U) << 11 | (uint64_t)below(&m->r, 8) << 3 | below(&m->r, 8);
+	do
+		id = 3U << 14 | (chance(&m->r, 85) ? 0 : 3U) << 11 | (uint64_t)below(&m->r, 8) << 3 | below(&m->r, 8);
+	while (id == CTR_EL0);
+	return id;
 }
 
 /* Calls that come back, with the same every time. */

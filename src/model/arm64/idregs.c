@@ -165,6 +165,6 @@ uint64_t arm64_field(const struct arm64_vcpu *x, unsigned field)
 	int i = arm64_index(arm64_model(x), addr);
 
 	if (addr == ADDR_INIT)
-		return x->features >> f->lsb & 1;
+		return (x->features | x->stuck) >> f->lsb & 1;
 	return i < 0 ? 0 : get(arm64_id_value(x, i), f);
 }

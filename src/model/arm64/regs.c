@@ -200,7 +200,10 @@ static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
 		return -ENOEXEC;
 	if (sw_copy_in(reg, arg, sizeof(*reg)))
 		return -EFAULT;
-	return (reg->id & ~GK_REG_SIZE_MASK) >> 32 != GK_REG_ARM64 >> 32 || REG_BYTES(reg->id) > 256 ? -EINVAL : 0;
+	if ((reg->id & ~GK_REG_SIZE_MASK) >> 32 != GK_REG_ARM64 >> 32)
+		return -EINVAL;
+	/* nothing is that long, and only core registers say so by their length */
+	return REG_BYTES(reg->id) <= 256 ? 0 : REG_KIND(reg->id) == GK_REG_ARM_CORE ? -EINVAL : -ENOENT;
 }
 
 int arm64_get_reg(void *object, uintptr_t arg)
