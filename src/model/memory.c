@@ -99,14 +99,27 @@ int sw_set_slot(void *object, uintptr_t arg)
 	return 0;
 }
 
-void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size)
+static void *memory_of(const struct sw_vm *vm, uint64_t address, size_t size, uint32_t forbidden)
 {
 	for (size_t i = 0; i < vm->slots.n; i++) {
 		const struct sw_slot *s = LIST_AT(&vm->slots, struct sw_slot, i);
 
 		if (!(s->id >> 16) && address >= s->base && address - s->base < s->size &&
-		    size <= s->size - (address - s->base))
-			return s->at + (address - s->base);
+		    size <= s->size - (address - s->base)) {
+			uintptr_t at = (uintptr_t)s->at + (uintptr_t)(address - s->base);
+
+			return (s->flags & forbidden) || sw_bad_pointer(at, size) ? NULL : (void *)at;
+		}
 	}
 	return NULL;
+}
+
+const void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size)
+{
+	return memory_of(vm, address, size, 0);
+}
+
+void *sw_guest_writable(const struct sw_vm *vm, uint64_t address, size_t size)
+{
+	return memory_of(vm, address, size, GK_MEM_READONLY);
 }

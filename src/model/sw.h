@@ -178,8 +178,13 @@ bool sw_bad_pointer(uintptr_t at, size_t size);
 int sw_copy_in(void *to, uintptr_t from, size_t size);
 int sw_copy_out(uintptr_t to, const void *from, size_t size);
 int sw_set_slot(void *vm, uintptr_t arg);
-/* SIZE bytes of guest memory, or NULL if no one slot has them all. */
-void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size);
+/* SIZE bytes of guest memory, or NULL if no one slot has them all, or the VMM has no memory there (any more);
+ * not aligned by more than their address is. */
+const void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size);
+/* The same, and the slot may be written. */
+void *sw_guest_writable(const struct sw_vm *vm, uint64_t address, size_t size);
+/* A word of it. */
+typedef uint32_t sw_guest_u32 __attribute__((aligned(1)));
 
 /* store.c: calls that are accepted, and what they said is given back. */
 bool sw_store(struct list *blobs, enum sw_kind kind, enum gcpu_arch arch, unsigned long request, uintptr_t arg, int *ret);

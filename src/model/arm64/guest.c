@@ -73,19 +73,23 @@ static enum sw_step mrs(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 static enum sw_step access_memory(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 {
 	size_t size = (size_t)op->arg[1];
-	void *at;
+	const void *from = NULL;
+	void *to = NULL;
 
 	if (size != 1 && size != 2 && size != 4 && size != 8) {
 		op->status = GCPU_GUEST_UNKNOWN;
 		return SW_DONE;
 	}
-	at = sw_guest_memory(x->v->vm, op->arg[0], size);
-	if (!at)
-		return fault(op, ESR_ABORT);
 	if (op->code == GCPU_GUEST_STORE)
-		memcpy(at, &op->arg[2], size);
+		to = sw_guest_writable(x->v->vm, op->arg[0], size);
 	else
-		memcpy(&op->res[0], at, size);
+		from = sw_guest_memory(x->v->vm, op->arg[0], size);
+	if (!to && !from)
+		return fault(op, ESR_ABORT);
+	if (to)
+		memcpy(to, &op->arg[2], size);
+	else
+		memcpy(&op->res[0], from, size);
 	return SW_DONE;
 }
 

@@ -95,7 +95,7 @@ static int64_t pv_features(const struct arm64_vcpu *x, uint32_t about)
 /* Where the vCPU's stolen time is told: from the first question on, with nothing stolen yet. */
 static int64_t stolen(const struct arm64_vcpu *x)
 {
-	void *at = x->stolen == NOWHERE ? NULL : sw_guest_memory(x->v->vm, x->stolen, STOLEN_SIZE);
+	void *at = x->stolen == NOWHERE ? NULL : sw_guest_writable(x->v->vm, x->stolen, STOLEN_SIZE);
 
 	if (!at)
 		return NOT_SUPPORTED;

@@ -77,7 +77,7 @@ enum sw_step x86_store(struct x86_vcpu *x, struct gcpu_guest_op *op, bool comple
 	}
 	if (complete)
 		return SW_DONE;
-	memory = sw_guest_memory(x->v->vm, op->arg[0], size);
+	memory = sw_guest_writable(x->v->vm, op->arg[0], size);
 	if (memory) {
 		memcpy(memory, &op->arg[2], size);
 	} else if (in_apic(x, op->arg[0], &offset)) {

@@ -57,15 +57,17 @@ static enum sw_step user_load(struct x86_vcpu *x, struct gcpu_guest_op *op)
 /* The page is read once, in turn with the others. */
 static enum sw_step read_clock(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
-	uint64_t *last = sw_guest_memory(x->v->vm, op->arg[1] + 8, sizeof(*last));
-	uint64_t now = x86_ns(x);
+	void *at = sw_guest_writable(x->v->vm, op->arg[1] + 8, sizeof(uint64_t));
+	uint64_t now = x86_ns(x), last;
 
-	if (!last)
+	if (!at)
 		return SW_DONE;
+	memcpy(&last, at, sizeof(last));
 	op->res[0] = 1;
-	op->res[1] = now < *last;
-	op->res[2] = now < *last ? *last - now : 0;
-	*last = now < *last ? *last : now;
+	op->res[1] = now < last;
+	op->res[2] = now < last ? last - now : 0;
+	last = now < last ? last : now;
+	memcpy(at, &last, sizeof(last));
 	return SW_DONE;
 }
 

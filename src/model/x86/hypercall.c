@@ -62,7 +62,7 @@ static int64_t pair_clocks(struct x86_vcpu *x, const uint64_t arg[4])
 
 	if (arg[1] || x86_vm(x->v->vm)->guest->old_clock || clock_gettime(CLOCK_REALTIME, &t) < 0)
 		return NOT_SUPPORTED;
-	to = sw_guest_memory(x->v->vm, arg[0], sizeof(*to));
+	to = sw_guest_writable(x->v->vm, arg[0], sizeof(*to));
 	if (!to)
 		return FAULT;
 	memset(&now, 0, sizeof(now));

@@ -117,7 +117,7 @@ int x86_enter(struct x86_vcpu *x)
 /* The async page fault area's token, and back with it. */
 static void page_ready(struct x86_vcpu *x)
 {
-	uint32_t *data = sw_guest_memory(x->v->vm, x->guest->apf_data, 8);
+	sw_guest_u32 *data = sw_guest_writable(x->v->vm, x->guest->apf_data, 8);
 
 	if (!data)
 		return;
@@ -131,7 +131,7 @@ static void page_ready(struct x86_vcpu *x)
 static void handle(struct x86_vcpu *x, unsigned vector)
 {
 	struct x86_guest *g = x->guest;
-	uint32_t *word = g->eoi_word ? sw_guest_memory(x->v->vm, g->eoi_word, sizeof(*word)) : NULL;
+	sw_guest_u32 *word = g->eoi_word ? sw_guest_writable(x->v->vm, g->eoi_word, sizeof(*word)) : NULL;
 
 	g->interrupts++;
 	g->vector = vector;
@@ -237,7 +237,7 @@ enum sw_step x86_halt(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complet
 
 enum sw_step x86_spin(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
-	const uint32_t *word = op->arg[1] ? sw_guest_memory(x->v->vm, op->arg[1], sizeof(*word)) : NULL;
+	const sw_guest_u32 *word = op->arg[1] ? sw_guest_memory(x->v->vm, op->arg[1], sizeof(*word)) : NULL;
 
 	timer(x);
 	x86_take_interrupts(x);
@@ -252,7 +252,7 @@ enum sw_step x86_spin(struct x86_vcpu *x, struct gcpu_guest_op *op)
 
 enum sw_step x86_swap(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
-	uint8_t *byte = sw_guest_memory(x->v->vm, op->arg[0], 1);
+	uint8_t *byte = sw_guest_writable(x->v->vm, op->arg[0], 1);
 
 	if (!byte || (*byte != (uint8_t)op->arg[1] && !(x->v->waited & SW_WAITED_LONG)))
 		return SW_BLOCKED;

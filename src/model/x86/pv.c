@@ -25,16 +25,16 @@ struct clock_page {
 	uint32_t mul;
 	int8_t shift;
 	uint8_t flags, pad[2];
-};
+} __attribute__((packed, aligned(1)));
 struct wall_clock {
 	uint32_t version, sec, nsec;
-};
+} __attribute__((packed, aligned(1)));
 struct steal_page {
 	uint64_t steal;
 	uint32_t version, flags;
 	uint8_t preempted, pad[3];
 	uint32_t pad2[11];
-};
+} __attribute__((packed, aligned(1)));
 
 _Static_assert(sizeof(struct clock_page) == 32 && sizeof(struct wall_clock) == 12 &&
 		       sizeof(struct steal_page) == 64, "as the guest has them");
@@ -99,7 +99,9 @@ static void scale(uint32_t khz, uint32_t *ret_mul, int8_t *ret_shift)
 
 static void write_clock(struct x86_vcpu *x)
 {
-	struct clock_page *p = sw_guest_memory(x->v->vm, x->guest->time & ~(uint64_t)PV_ENABLED, sizeof(*p));
+	struct clock_page *p = sw_guest_writable(x->v->vm, x->guest->time & ~(uint64_t)PV_ENABLED, sizeof(*p));
+	uint32_t mul;
+	int8_t shift;
 	struct clock_page now = { .flags = x86_vm(x->v->vm)->guest->old_clock ? 0 : CLOCK_STABLE };
 
 	if (!p)
@@ -111,13 +113,15 @@ static void write_clock(struct x86_vcpu *x)
 	x->guest->stopped = false;
 	now.tsc = x86_tsc(x);
 	now.ns = ns_of(x);
-	scale(x->tsc_khz, &now.mul, &now.shift);
+	scale(x->tsc_khz, &mul, &shift);
+	now.mul = mul;
+	now.shift = shift;
 	memcpy(p, &now, sizeof(now));
 }
 
 static void write_wall_clock(struct x86_vcpu *x, uint64_t address)
 {
-	struct wall_clock *p = address ? sw_guest_memory(x->v->vm, address, sizeof(*p)) : NULL, now;
+	struct wall_clock *p = address ? sw_guest_writable(x->v->vm, address, sizeof(*p)) : NULL, now;
 	struct timespec t;
 
 	if (!p || clock_gettime(CLOCK_REALTIME, &t) < 0)
@@ -132,7 +136,7 @@ static void write_wall_clock(struct x86_vcpu *x, uint64_t address)
 /* Nobody is ever preempted here: the page is begun, and stays at that. */
 static void write_steal(struct x86_vcpu *x)
 {
-	struct steal_page *p = sw_guest_memory(x->v->vm, x->guest->steal & ~(uint64_t)(STEAL_RESERVED | PV_ENABLED),
+	struct steal_page *p = sw_guest_writable(x->v->vm, x->guest->steal & ~(uint64_t)(STEAL_RESERVED | PV_ENABLED),
 					       sizeof(*p));
 
 	if (!p)
@@ -145,7 +149,7 @@ static void write_steal(struct x86_vcpu *x)
 static void wake_apf(struct x86_vcpu *x)
 {
 	struct x86_irq irq = { .mode = DELIVER_FIXED, .vector = (uint8_t)x->guest->apf_int };
-	uint32_t *data = sw_guest_memory(x->v->vm, x->guest->apf_en & ~0x3fULL, 8);
+	sw_guest_u32 *data = sw_guest_writable(x->v->vm, x->guest->apf_en & ~0x3fULL, 8);
 
 	if (!data || data[1])
 		return;
@@ -174,7 +178,7 @@ void x86_pv_eoi_offer(struct x86_vcpu *x)
 
 	if (!(x->guest->eoi & PV_ENABLED) || x86_apic_top(x, APIC_REG_IRR) >= 0 || x->guest->last_isr < 0)
 		return;
-	word = sw_guest_memory(x->v->vm, x->guest->eoi & ~(uint64_t)PV_ENABLED, 1);
+	word = sw_guest_writable(x->v->vm, x->guest->eoi & ~(uint64_t)PV_ENABLED, 1);
 	if (!word)
 		return;
 	*word = 1;
@@ -183,7 +187,7 @@ void x86_pv_eoi_offer(struct x86_vcpu *x)
 
 void x86_pv_eoi_look(struct x86_vcpu *x)
 {
-	uint8_t *word = sw_guest_memory(x->v->vm, x->guest->eoi & ~(uint64_t)PV_ENABLED, 1);
+	uint8_t *word = sw_guest_writable(x->v->vm, x->guest->eoi & ~(uint64_t)PV_ENABLED, 1);
 
 	if (!x->guest->eoi_pending)
 		return;
