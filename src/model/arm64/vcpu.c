@@ -184,8 +184,10 @@ int arm64_enter(struct sw_vcpu *v)
 	if (v->ran)
 		return 0;
 	status = arm64_gic_enter(v->vm);
-	if (status)
+	if (status) {
+		v->vm->dead = true;
 		return status;
+	}
 	arm64_ids_settle(v->vm);
 	if (arm64_vm(v->vm)->gic.type && !arm64_timers_fit(x))
 		return -EINVAL;
