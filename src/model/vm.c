@@ -218,7 +218,7 @@ void sw_vm_release(struct sw_vm *vm)
 
 		vm->model->arch->vcpu_free(v);
 		sw_blobs_free(&v->blobs);
-		free(v->run);
+		free(v->run_room);
 		free(v);
 	}
 	vm->model->arch->vm_free(vm);
