@@ -14,7 +14,8 @@ ninja -C "$build" "tests/fuzz/fuzz_$name" tests/fuzz/request.dict
 cd "$build"
 dict=tests/fuzz/$name.dict
 [ -f "$dict" ] || dict=$source/$dict
+[ "$name" = model ] && dict= # its inputs are not text
 mkdir -p "corpus-$name"
 [ "$name" = request ] || [ "$name" = fingerprint ] || [ "$name" = model ] || [ "$name" = cpuid ] || cp tests/fuzz/x86.json tests/fuzz/arm64.json "corpus-$name"
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 exec "tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=20 \
-	-rss_limit_mb=2048 -print_final_stats=1 -dict="$dict" "corpus-$name" "$source/tests/fuzz/corpus/$name"
+	-rss_limit_mb=2048 -print_final_stats=1 ${dict:+-dict="$dict"} "corpus-$name" "$source/tests/fuzz/corpus/$name"
