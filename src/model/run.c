@@ -4,10 +4,15 @@
 
 #include <stdlib.h>
 
+#define PAGE 4096U
+
 struct gk_run *sw_run_page(struct sw_vcpu *v)
 {
-	if (!v->run)
-		v->run = calloc(1, v->vm->model->arch->run_size);
+	if (!v->run_room) {
+		/* begins with a page, as what is mapped does */
+		v->run_room = calloc(1, v->vm->model->arch->run_size + PAGE - 1);
+		v->run = v->run_room ? (void *)(((uintptr_t)v->run_room + PAGE - 1) & ~(uintptr_t)(PAGE - 1)) : NULL;
+	}
 	return v->run;
 }
 

@@ -89,6 +89,7 @@ struct sw_vcpu {
 	bool open, ran;
 	uint32_t mp_state;
 	struct gk_run *run; /* the run page; NULL before it is mapped */
+	void *run_room;	    /* where it lies */
 	struct list blobs;
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
