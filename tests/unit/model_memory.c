@@ -74,6 +74,11 @@ static void guest_memory(void)
 	munmap(at, SIZE);
 	CHECK(call(&f, vcpu, GK_RUN, 0) == 0 && run->exit_reason == GK_EXIT_MMIO, "exit %u", run->exit_reason);
 	CHECK(!run->mmio.is_write && run->mmio.phys_addr == BASE, "the read of what is gone");
+	/* it is there until nobody has it mapped, even if the vCPU and its VM are gone */
+	f.kvm->ops->close(f.kvm->ctx, vcpu);
+	f.kvm->ops->close(f.kvm->ctx, f.vm);
+	memset(page, 0x55, 4096);
+	CHECK(f.kvm->ops->munmap(f.kvm->ctx, page, 4096) == 0, "munmap of the run page");
 	tear_down(&f);
 }
 
