@@ -153,19 +153,21 @@ static int op_mmap(void *ctx, size_t length, int fd, void **ret)
 		status = -ENOMEM;
 	else
 		*ret = at->vcpu->run;
+	if (status == 0)
+		sw_page_at(m, *ret)->holders++;
 	pthread_mutex_unlock(&m->lock);
 	return status;
 }
 
-/* A run page stays with its vCPU. */
+/* A run page is there until its vCPU is gone and nobody has it mapped. */
 static int op_munmap(void *ctx, void *addr, size_t length)
 {
 	struct gcpu_model *m = ctx;
-	bool ours = false;
+	bool ours;
 
 	pthread_mutex_lock(&m->lock);
-	for (size_t i = 0; i < m->n_fds && !ours; i++)
-		ours = m->fds[i].kind == SW_VCPU && m->fds[i].vcpu->run == addr;
+	ours = sw_page_at(m, addr) != NULL;
+	sw_page_release(m, sw_page_at(m, addr));
 	pthread_mutex_unlock(&m->lock);
 	return ours ? 0 : gcpu_kvm_real()->ops->munmap(gcpu_kvm_real()->ctx, addr, length);
 }
@@ -254,6 +256,9 @@ void gcpu_model_free(struct gcpu_model *m)
 	if (!m)
 		return;
 	sw_fds_free(m);
+	for (size_t i = 0; i < m->pages.n; i++) /* still mapped by somebody */
+		free(LIST_AT(&m->pages, struct sw_page, i)->room);
+	list_free(&m->pages);
 	gcpu_snapshot_free(m->computed);
 	pthread_mutex_destroy(&m->lock);
 	free(m);

@@ -4,11 +4,41 @@
 
 #include <stdlib.h>
 
+#define PAGE 4096U
+
 struct gk_run *sw_run_page(struct sw_vcpu *v)
 {
-	if (!v->run)
-		v->run = calloc(1, v->vm->model->arch->run_size);
+	struct gcpu_model *m = v->vm->model;
+	void *room = v->run ? NULL : calloc(1, m->arch->run_size + PAGE - 1);
+	struct sw_page *p = room ? list_add(&m->pages, sizeof(*p)) : NULL;
+
+	if (!p) {
+		free(room);
+		return v->run;
+	}
+	/* begins with a page, as what is mapped does */
+	p->at = (void *)(((uintptr_t)room + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
+	p->room = room;
+	p->holders = 1;
+	v->run = p->at;
 	return v->run;
+}
+
+struct sw_page *sw_page_at(struct gcpu_model *m, const void *at)
+{
+	for (size_t i = 0; at && i < m->pages.n; i++)
+		if (LIST_AT(&m->pages, struct sw_page, i)->at == at)
+			return LIST_AT(&m->pages, struct sw_page, i);
+	return NULL;
+}
+
+void sw_page_release(struct gcpu_model *m, struct sw_page *p)
+{
+	if (!p || --p->holders)
+		return;
+	free(p->room);
+	*p = *LIST_AT(&m->pages, struct sw_page, m->pages.n - 1);
+	m->pages.n--;
 }
 
 int sw_run(void *object, uintptr_t arg)

@@ -44,6 +44,12 @@ struct sw_blob {
 	void *data;
 };
 
+/* A run page: its vCPU holds it, and each mapping. */
+struct sw_page {
+	void *at, *room; /* where it is, in what was allocated */
+	unsigned holders;
+};
+
 struct gcpu_model {
 	struct gcpu_kvm kvm; /* ops and this model */
 	pthread_mutex_t lock;
@@ -54,6 +60,7 @@ struct gcpu_model {
 	const char *series; /* what was asked for, or NULL: only while it is made */
 	bool other_kernel;  /* and it is not the one of the snapshot */
 	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
+	struct list pages; /* sw_page */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
@@ -195,5 +202,7 @@ void sw_blobs_free(struct list *blobs);
 /* run.c */
 int sw_run(void *vcpu, uintptr_t arg);
 struct gk_run *sw_run_page(struct sw_vcpu *v); /* NULL: no memory */
+struct sw_page *sw_page_at(struct gcpu_model *m, const void *at); /* NULL: none begins there */
+void sw_page_release(struct gcpu_model *m, struct sw_page *p);    /* NULL is fine */
 
 #endif

@@ -128,19 +128,23 @@ static int vcpu_new(struct sw_vm *vm, unsigned id, struct sw_vcpu **ret)
 	return 0;
 }
 
+/* Many times what any KVM has: a snapshot may say anything, and there is a place for each id. */
+#define MOST_IDS (1 << 16)
+
 static int create_vcpu(void *object, uintptr_t arg)
 {
 	struct sw_vm *vm = object;
 	struct gcpu_model *m = vm->model;
 	struct sw_vcpu *v;
-	int most = sw_cap(m, vm, CAP_MAX_VCPU_ID), status, fd;
+	int most = sw_cap(m, vm, CAP_MAX_VCPU_ID), number = sw_cap(m, vm, CAP_MAX_VCPUS), status, fd;
 
 	if (!sw_behaves(m, BEHAVIOUR_VCPU_ID_WIDE))
 		arg = (uint32_t)arg;
 	/* The system's limit, then the VM's number of vCPUs, then what the architecture has to
 	 * say, then the ids in use: the order in which KVM looks. */
-	if (arg >= (uintptr_t)(most > 0 ? most : sw_cap(m, vm, CAP_MAX_VCPUS)) ||
-	    vm->n_vcpus >= (unsigned)sw_cap(m, vm, CAP_MAX_VCPUS))
+	if (most <= 0)
+		most = number;
+	if (number <= 0 || vm->n_vcpus >= (unsigned)number || arg >= (uintptr_t)(most < MOST_IDS ? most : MOST_IDS))
 		return -EINVAL;
 	status = m->arch->vcpu_allowed ? m->arch->vcpu_allowed(vm, (unsigned)arg) : 0;
 	if (status)
@@ -220,7 +224,7 @@ void sw_vm_release(struct sw_vm *vm)
 
 		vm->model->arch->vcpu_free(v);
 		sw_blobs_free(&v->blobs);
-		free(v->run);
+		sw_page_release(vm->model, sw_page_at(vm->model, v->run));
 		free(v);
 	}
 	vm->model->arch->vm_free(vm);

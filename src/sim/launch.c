@@ -107,12 +107,17 @@ static void become(const struct sim_launch *l, const char *program, const char *
 
 static volatile sig_atomic_t child;
 
-static void pass_on(int signal)
+static void pass_on(int number)
 {
 	int error = errno;
 
-	if (child > 0)
-		kill((pid_t)child, signal);
+	if (child > 0) {
+		kill((pid_t)child, number);
+	} else {
+		/* there are only processes that it left behind: nobody is waited for any more */
+		signal(number, SIG_DFL);
+		raise(number);
+	}
 	errno = error;
 }
 
@@ -134,8 +139,10 @@ static int wait_for_all(pid_t pid)
 		ended = waitpid(-1, &status, 0);
 		if (ended < 0 && errno != EINTR)
 			return own;
-		if (ended == pid)
+		if (ended == pid) {
 			own = status;
+			child = 0; /* the number may be another's by now */
+		}
 	}
 }
 

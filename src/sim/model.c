@@ -2,8 +2,11 @@
 /* The software KVM in the program's process, up to its first KVM_RUN. */
 #include "preload.h"
 
+#include "model/sw.h"
+
 #include <guestcpu/model.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,6 +24,18 @@ __attribute__((noreturn)) static void give_up(struct sim_log *log, const char *w
 	_exit(127);
 }
 
+/* Another thread may be in the middle of a call, which the child's copy would never end. */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&gcpu_model_of(preload.kvm)->lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&gcpu_model_of(preload.kvm)->lock);
+}
+
 void model_start(struct sim_log *log)
 {
 	struct gcpu_model_options o = { .size = sizeof(o), .kernel = log->kernel[0] ? log->kernel : NULL };
@@ -33,6 +48,7 @@ void model_start(struct sim_log *log)
 		give_up(log, err.text);
 	/* both stay as long as the process */
 	preload.kvm = gcpu_model_kvm(model);
+	pthread_atfork(before_fork, after_fork, after_fork);
 	cpuid_start(log);
 }
 

@@ -66,6 +66,12 @@ class Usage(unittest.TestCase):
                 self.assertEqual([c for c in document["cases"] if c["outcome"] != "passed"], [], series)
                 self.assertEqual(document["host"]["module"], "kvm_intel")
 
+    def test_model_of_arm64(self):
+        """A run that lacks something of the vGIC is the VM's end, on every kernel."""
+        for kernel in "6.1", "6.12", "7.2":
+            ran = cli.guestcpu("conform", "--on", "model:arm64-kvm-max-6-12@" + kernel, "--only", "gic:needed-to-run", "--json")
+            self.assertEqual([c["outcome"] for c in ran.json()["cases"]], ["passed"], ran)
+
     def test_two_forms(self):
         ran = cli.guestcpu("conform", "--json", "--tap")
         self.assertEqual(ran.code, 2, ran)

@@ -161,25 +161,25 @@ static int filter_errors(struct conform *c)
 static int filter(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint8_t bits = 0xff & ~(1 << (PV_MSR_POLL & 7));
+	uint8_t bits[8] = { 0xff & ~(1 << (PV_MSR_POLL & 7)) }; /* KVM reads whole longs */
 	struct guest_op ops[] = { OP_RDMSR(PV_MSR_POLL), OP_WRMSR(PV_MSR_POLL, 1), OP_RDMSR(PV_MSR_EOI), OP_RDMSR(MSR_STAR) };
 
 	if (!vm)
 		return 1;
-	expect_ok(c, set_filter(vm, 0, GK_MSR_FILTER_WRITE, PV_MSR_WALL, 8, &bits), "a filter of writes");
+	expect_ok(c, set_filter(vm, 0, GK_MSR_FILTER_WRITE, PV_MSR_WALL, 8, bits), "a filter of writes");
 	if (guest_run(vm, 0, ops, COUNT(ops)))
 		return 1;
 	expect_done(c, &ops[0], "a read where writes are denied");
 	expect_fault(c, &ops[1], GP, "a write that is denied");
 	expect_done(c, &ops[2], "another of the range");
 	expect_done(c, &ops[3], "one out of range, allowed by default");
-	expect_ok(c, set_filter(vm, 0, GK_MSR_FILTER_READ, PV_MSR_WALL, 8, &bits), "a filter of reads");
+	expect_ok(c, set_filter(vm, 0, GK_MSR_FILTER_READ, PV_MSR_WALL, 8, bits), "a filter of reads");
 	if (guest_run(vm, 0, ops, COUNT(ops)))
 		return 1;
 	expect_fault(c, &ops[0], GP, "a read that is denied");
 	expect_done(c, &ops[1], "a write where reads are denied");
-	bits = 0xff;
-	expect_ok(c, set_filter(vm, GK_MSR_FILTER_DEFAULT_DENY, BOTH, PV_MSR_WALL, 8, &bits), "all else denied");
+	bits[0] = 0xff;
+	expect_ok(c, set_filter(vm, GK_MSR_FILTER_DEFAULT_DENY, BOTH, PV_MSR_WALL, 8, bits), "all else denied");
 	if (guest_run(vm, 0, ops, COUNT(ops)))
 		return 1;
 	expect_done(c, &ops[0], "a read that is allowed");
@@ -198,12 +198,12 @@ static int filter_exits(struct conform *c)
 	struct seen s = { .answer = 0x77 };
 	struct conform_vm *vm = watched(c, GK_MSR_EXIT_REASON_FILTER, &s);
 	struct guest_op ops[] = { OP_RDMSR(PV_MSR_POLL), OP_WRMSR(PV_MSR_POLL, 0), OP_RDMSR(PV_MSR_MIGRATION) };
-	uint8_t bits = 0;
+	uint8_t bits[8] = { 0 };
 	uint64_t value;
 
 	if (!vm)
 		return 1;
-	expect_ok(c, set_filter(vm, 0, BOTH, PV_MSR_POLL, 1, &bits), "a filter");
+	expect_ok(c, set_filter(vm, 0, BOTH, PV_MSR_POLL, 1, bits), "a filter");
 	if (guest_run(vm, 0, ops, COUNT(ops)))
 		return 1;
 	expect_value(c, s.n, 2, "exits");

@@ -238,7 +238,7 @@ int arm64_enter(struct sw_vcpu *v)
 		return 0;
 	status = arm64_gic_enter(v->vm);
 	if (status) {
-		v->vm->dead = sw_behaves(v->vm->model, BEHAVIOUR_GIC_OR_DEATH);
+		v->vm->dead = true;
 		return status;
 	}
 	arm64_ids_settle(v->vm);
