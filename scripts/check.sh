@@ -29,6 +29,10 @@ if ls "$results"/conform-*.json >/dev/null 2>&1; then
 fi
 # lines of their own: what changed on purpose was noticed, sequences on real KVM and on the model
 cat "$results"/mutants.txt "$results"/differ-*.txt 2>/dev/null
+if ls "$results"/differ-*.json >/dev/null 2>&1; then
+	echo
+	python3 "$(dirname "$0")/../tests/kernels/differ.py" --results "$results" --table
+fi
 echo
 echo "${ok:-0} passed, $((${fail:-0} + ${timeout:-0})) failed, ${skip:-0} skipped"
 exit $status

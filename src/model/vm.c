@@ -138,6 +138,8 @@ static int create_vcpu(void *object, uintptr_t arg)
 	struct sw_vcpu *v;
 	int most = sw_cap(m, vm, CAP_MAX_VCPU_ID), number = sw_cap(m, vm, CAP_MAX_VCPUS), status, fd;
 
+	if (!sw_behaves(m, BEHAVIOUR_VCPU_ID_WIDE))
+		arg = (uint32_t)arg;
 	/* The system's limit, then the VM's number of vCPUs, then what the architecture has to
 	 * say, then the ids in use: the order in which KVM looks. */
 	if (most <= 0)

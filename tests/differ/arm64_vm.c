@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define IPA_USUAL 40
+#define CTR_EL0 0xd801U /* see the exclusions */
 
 uint64_t arm_vm_type(const struct gcpu_snapshot *host)
 {
@@ -144,7 +145,9 @@ void run_gic_attr(struct side *w, const struct step *s, struct answer *a)
 	uint64_t value = s->arg[3];
 	struct gk_device_attr attr = { .group = (uint32_t)s->arg[1], .attr = s->arg[2], .addr = (uintptr_t)&value };
 
-	if (w->gic < 0)
+	/* see the exclusions */
+	if (w->gic < 0 || (s->arg[1] != GK_DEV_ARM_VGIC_GRP_ADDR && s->arg[1] != GK_DEV_ARM_VGIC_GRP_NR_IRQS &&
+			   s->arg[1] != GK_DEV_ARM_VGIC_GRP_CTRL))
 		return;
 	a->status = ask(w, w->gic, requests[s->arg[0] % 3], &attr);
 	if (s->arg[0] % 3 == 1 && a->status >= 0)
@@ -183,8 +186,13 @@ void run_filter_calls(struct side *w, const struct step *s, struct answer *a)
 
 static uint64_t some_id_register(struct maker *m)
 {
+	uint64_t id;
+
 	/* the whole space, most of it is registers that nobody has named yet */
-	return 3U << 14 | (chance(&m->r, 85) ? 0 : 3U) << 11 | (uint64_t)below(&m->r, 8) << 3 | below(&m->r, 8);
+	do
+		id = 3U << 14 | (chance(&m->r, 85) ? 0 : 3U) << 11 | (uint64_t)below(&m->r, 8) << 3 | below(&m->r, 8);
+	while (id == CTR_EL0);
+	return id;
 }
 
 /* Calls that come back, with the same every time. */

@@ -137,6 +137,13 @@ void run_msi(struct side *w, const struct step *s, struct answer *a)
 	a->status = ask(w, w->vm, GK_SIGNAL_MSI, &msi);
 }
 
+/* Written without KVM: STAR and its kin, bases of segments, SYSENTER's. */
+static bool own_of_processor(uint32_t index)
+{
+	return (index >= 0xc0000081 && index <= 0xc0000084) || (index >= 0xc0000100 && index <= 0xc0000102) ||
+	       (index >= 0x174 && index <= 0x176);
+}
+
 /* Items: code, arguments. arg2 bit 0: exits for MSRs end in a fault; arg3 what such an exit gives. */
 static void make_operation(struct maker *m, struct item *e)
 {
@@ -160,6 +167,8 @@ static void make_operation(struct maker *m, struct item *e)
 		e->part[0] = GUEST_OP_WRMSR;
 		e->part[1] = some_msr(m);
 		e->part[2] = some_msr_value(m, (uint32_t)e->part[1]);
+		if (own_of_processor((uint32_t)e->part[1]))
+			e->part[2] &= 0x7fffffffffffULL;
 		break;
 	case 6:
 		*e = (struct item){ { GUEST_OP_HYPERCALL, calls[below(&m->r, COUNT(calls))],
@@ -167,7 +176,7 @@ static void make_operation(struct maker *m, struct item *e)
 				      chance(&m->r, 60) ? below(&m->r, 4) : odd_number(&m->r) } };
 		break;
 	case 7:
-		*e = (struct item){ { GUEST_OP_XGETBV, below(&m->r, 3), 0, 0 } };
+		*e = (struct item){ { GUEST_OP_XGETBV, 2 * below(&m->r, 2), 0, 0 } };
 		break;
 	case 8:
 		*e = (struct item){ { GUEST_OP_RDCR, (uint64_t[]){ 0, 3, 4, 8, 2 }[below(&m->r, 5)], 0, 0 } };
@@ -175,8 +184,6 @@ static void make_operation(struct maker *m, struct item *e)
 	default:
 		/* bits of CR4 that its code can live with, on top of PAE */
 		*e = (struct item){ { GUEST_OP_WRCR, 4, 0x20 | (1ULL << below(&m->r, 26) & ~0x1000ULL), 0 } };
-		if (chance(&m->r, 20))
-			*e = (struct item){ { GUEST_OP_WRCR, 8, below(&m->r, 18), 0 } };
 		break;
 	}
 }

@@ -62,10 +62,34 @@ static int unsupported(struct conform *c)
 			continue;
 		}
 		expect_errno(c, vcpu_init(vm, 0, F_PSCI | all[i].feature), EINVAL, "%s, which there is not", all[i].name);
-		expect_errno(c, vcpu_init(vm, 0, F_PSCI | all[i].feature | BIT32(31)), ENOENT, "%s and an unknown bit", all[i].name);
 		expect_ok(c, vcpu_init(vm, 0, F_PSCI), "without %s", all[i].name);
 		vm_close(vm);
+		vm = arm64_vm(c, 1, NO_INIT);
+		if (!vm)
+			return 1;
+		expect_errno(c, vcpu_init(vm, 0, F_PSCI | all[i].feature | BIT32(31)), ENOENT, "%s and an unknown bit", all[i].name);
+		/* before 6.5 what came before the unknown bit stays, and is refused with the next set */
+		if (c->release >= KERNEL(6, 5))
+			expect_ok(c, vcpu_init(vm, 0, F_PSCI), "without %s and the unknown bit", all[i].name);
+		else
+			expect_errno(c, vcpu_init(vm, 0, F_PSCI), EINVAL, "without %s, which stayed", all[i].name);
+		expect_ok(c, vcpu_init(vm, 0, F_PSCI), "without %s, once more", all[i].name);
+		vm_close(vm);
 	}
+	return 0;
+}
+
+/* A set that ends in a bit that nobody knows. */
+static int left_behind(struct conform *c)
+{
+	struct conform_vm *vm = arm64_vm(c, 1, NO_INIT);
+
+	if (!vm)
+		return 1;
+	expect_errno(c, vcpu_init(vm, 0, F_PSCI | F_POWER_OFF | BIT32(31)), ENOENT, "without power, with an unknown bit");
+	expect_ok(c, vcpu_init(vm, 0, F_PSCI), "with power");
+	expect_result(c, mp_state(vm, 0), c->release < KERNEL(6, 5) ? GK_MP_STATE_STOPPED : GK_MP_STATE_RUNNABLE,
+		      "KVM_GET_MP_STATE: before 6.5 what was refused is left behind");
 	return 0;
 }
 
@@ -224,6 +248,7 @@ const struct conform_case cases_arm64_init[] = {
 	{ "init:before", "KVM API 4.82, arm.c", before },
 	{ "init:refused", "KVM API 4.82, arm.c kvm_vcpu_init_check_features", refused },
 	{ "init:unsupported", "arm.c kvm_vcpu_init_check_features", unsupported },
+	{ "init:left-behind", "arm.c kvm_vcpu_set_target", left_behind },
 	{ "init:el2", "arm.c, KVM API 8", el2 },
 	{ "init:pauth-halves", "KVM API 4.82", pauth },
 	{ "init:one-set", "arm.c kvm_vcpu_set_target", one_set },

@@ -32,6 +32,8 @@ struct arm64_vm {
 	bool timers_settled; /* a vCPU's timers have their interrupts for good */
 	bool settled;	   /* some vCPU has been initialised, with `features` */
 	uint32_t features; /* without power-off */
+	bool width_settled;
+	uint32_t width; /* features of the vCPU that said first whether all are of 32 bits; older kernels */
 	uint64_t *now;	   /* one per register of the snapshot: those that are the VM's */
 	uint64_t psci;	   /* 0: the newest */
 	struct arm64_gic gic;
@@ -47,6 +49,7 @@ struct arm64_reg {
 struct arm64_vcpu {
 	struct sw_vcpu *v;
 	bool initialised, finalised;
+	uint32_t stuck; /* features of a KVM_ARM_VCPU_INIT that failed, and are there all the same; older kernels */
 	uint32_t features;
 	uint64_t mpidr, clidr, sve[GK_ARM64_SVE_VLS_WORDS];
 	struct list regs; /* arm64_reg: those that are not 0 */
@@ -75,7 +78,11 @@ static inline struct gcpu_model *arm64_model(const struct arm64_vcpu *x)
 /* A bit of KVM_ARM_VCPU_INIT, by its field. */
 static inline bool arm64_has(const struct arm64_vcpu *x, unsigned field)
 {
-	return x->features >> gcpu_facts_arm64.fields[field].lsb & 1;
+	const struct arm64_vm *a = arm64_vm(x->v->vm);
+	uint32_t all = sw_behaves(arm64_model(x), BEHAVIOUR_VM_WIDE_FEATURES) && !x->initialised && a->settled ?
+		       a->features : x->features;
+
+	return (all | x->stuck) >> gcpu_facts_arm64.fields[field].lsb & 1;
 }
 
 /* vm.c */

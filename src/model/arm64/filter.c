@@ -52,7 +52,7 @@ static int set_filter(struct arm64_vm *a, uint64_t addr)
 		if (f.pad[i])
 			return -EINVAL;
 	last = f.base + f.nr_functions - 1;
-	if (last < f.base || f.action > GK_SMCCC_FILTER_FWD_TO_USER)
+	if (!f.nr_functions || last < f.base || f.action > GK_SMCCC_FILTER_FWD_TO_USER)
 		return -EINVAL;
 	if (a->ran)
 		return -EBUSY;

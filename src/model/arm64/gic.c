@@ -8,7 +8,7 @@
 #define V2_CPU_SIZE 0x2000UL
 #define V2_VCPUS_MOST 8U
 #define IRQS_LEAST 64U
-#define IRQS_MOST 1024U
+#define IRQS_MOST 1023U
 #define IRQS_USUAL 256U
 #define PRIVATE_IRQS 32U
 
@@ -169,6 +169,7 @@ static int set_attr(void *object, uintptr_t arg)
 	struct sw_device *d = object;
 	struct arm64_gic *g = &arm64_vm(d->vm)->gic;
 	struct gk_device_attr a;
+	int error;
 
 	if (sw_copy_in(&a, arg, sizeof(a)))
 		return -EFAULT;
@@ -176,7 +177,9 @@ static int set_attr(void *object, uintptr_t arg)
 		return 0;
 	switch (a.group) {
 	case GK_DEV_ARM_VGIC_GRP_ADDR:
-		return set_address(d->vm, g, &a);
+		/* one of another kind of vGIC */
+		error = set_address(d->vm, g, &a);
+		return error == -ENODEV ? -ENXIO : error;
 	case GK_DEV_ARM_VGIC_GRP_NR_IRQS:
 		return set_irqs(g, a.addr);
 	case GK_DEV_ARM_VGIC_GRP_CTRL:

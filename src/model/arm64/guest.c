@@ -31,8 +31,9 @@ static bool reads_zero(uint64_t id)
 static uint64_t esr_not_on(const struct arm64_vcpu *x, uint64_t id)
 {
 	const uint64_t *cpacr = arm64_kept(x, CPACR_EL1);
+	bool cpu_has_it = gcpu_snapshot_capability(arm64_model(x)->host, CAP_ARM_SVE) > 0;
 
-	return arm64_comes_with(id) == ARM64_F_SVE && !(cpacr && (*cpacr & CPACR_ZEN)) ? ESR_SVE : 0;
+	return cpu_has_it && arm64_comes_with(id) == ARM64_F_SVE && !(cpacr && (*cpacr & CPACR_ZEN)) ? ESR_SVE : 0;
 }
 
 /* A register that nobody has: the CPU says so itself, KVM does not see it. */

@@ -44,7 +44,7 @@ static uint64_t get(uint64_t word, const struct field_fact *f)
 /* What the snapshot's VM had and this one was not opted into takes its fields along. */
 static void opt_out(const struct arm64_vcpu *x, uint64_t id, uint64_t *value)
 {
-	uint32_t gone = arm64_model(x)->host->init_features & ~x->features;
+	uint32_t gone = arm64_model(x)->host->init_features & ~(x->features | x->stuck);
 
 	for (unsigned i = 0; i < facts->n_requires; i++) {
 		const struct require_fact *r = &facts->requires[i];
@@ -165,6 +165,6 @@ uint64_t arm64_field(const struct arm64_vcpu *x, unsigned field)
 	int i = arm64_index(arm64_model(x), addr);
 
 	if (addr == ADDR_INIT)
-		return x->features >> f->lsb & 1;
+		return (x->features | x->stuck) >> f->lsb & 1;
 	return i < 0 ? 0 : get(arm64_id_value(x, i), f);
 }

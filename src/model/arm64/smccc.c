@@ -210,6 +210,17 @@ static bool allowed(const struct arm64_vcpu *x, uint32_t f)
 	return field >= 0 ? has(x, field) : always(f);
 }
 
+/* KVM's entry itself takes what works around the CPU's errata: no filter and no bitmap is asked. */
+static bool at_once(uint32_t f, struct gcpu_guest_op *op)
+{
+	if (!IS(f, SMCCC_WORKAROUND_1) && !IS(f, SMCCC_WORKAROUND_2) && !IS(f, SMCCC_WORKAROUND_3))
+		return false;
+	op->res[0] = op->res[1] = 0;
+	op->res[2] = op->arg[2];
+	op->res[3] = op->arg[3];
+	return true;
+}
+
 enum sw_step arm64_smccc(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 {
 	uint32_t f = (uint32_t)op->arg[0];
@@ -220,6 +231,8 @@ enum sw_step arm64_smccc(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 	for (unsigned i = 0; i < 5; i++)
 		if (arm64_set_x(x, i, op->arg[i]))
 			return SW_BLOCKED;
+	if (at_once(f, op))
+		return SW_DONE;
 	if (action == GK_SMCCC_FILTER_FWD_TO_USER)
 		return forward(x, f);
 	if (action == GK_SMCCC_FILTER_HANDLE && allowed(x, f))

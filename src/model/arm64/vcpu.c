@@ -45,7 +45,7 @@ struct predict_vm arm64_view(const struct arm64_vcpu *x)
 	struct predict_vm p = predict_vm_of(x->v->vm->model->host);
 
 	p.flags = flags(x->v->vm);
-	p.features = x->features;
+	p.features = x->features | x->stuck;
 	p.state = !x->initialised ? PREDICT_CREATED : arm64_vm(x->v->vm)->ran ? PREDICT_RAN :
 		  !x->finalised ? PREDICT_INITIALISED : PREDICT_FINALIZED;
 	return p;
@@ -69,7 +69,56 @@ static void own_ids(struct arm64_vcpu *x, bool again)
 		x->clidr = arm64_limit_of(x, i);
 }
 
-static int set_target(struct arm64_vcpu *x, const struct gk_arm_vcpu_init *init)
+static bool knows(const struct arm64_vcpu *x, const struct predict_vm *p, unsigned bit)
+{
+	const uint32_t one[7] = { 1U << bit };
+
+	return predict_init(arm64_model(x)->host, p, false, one).why != PREDICT_UNKNOWN;
+}
+
+/*
+ * As older kernels do it, bit by bit: bits before one that is refused stay, and come with the next
+ * call as well. What does not go together makes the vCPU as it was made; whether it is 32-bit stays
+ * the VM's, even then.
+ */
+static int set_target_bits(struct arm64_vcpu *x, const struct gk_arm_vcpu_init *init, uint32_t *features)
+{
+	const uint32_t narrow = 1U << facts->fields[ARM64_F_EL1_32BIT].lsb, sve = 1U << facts->fields[ARM64_F_SVE].lsb;
+	struct arm64_vm *a = arm64_vm(x->v->vm);
+	struct predict_vm p = arm64_view(x);
+	uint32_t all[7] = { 0 };
+
+	for (unsigned i = 0; i < 7 * 32; i++) {
+		bool set = init->features[i / 32] >> i % 32 & 1, is_known = i < 32 && knows(x, &p, i);
+
+		if (set && !is_known)
+			return -ENOENT;
+		if (x->initialised && is_known && (x->features >> i & 1) != set)
+			return -EINVAL;
+		if (set)
+			x->features |= 1U << i;
+	}
+	all[0] = x->features;
+	*features = all[0];
+	if (!a->width_settled || !((a->width ^ all[0]) & narrow)) {
+		int error = predict_init(arm64_model(x)->host, &p, false, all).error;
+
+		if (!a->width_settled && !predict_init(arm64_model(x)->host, &p, false, (uint32_t[7]){ all[0] & narrow }).error) {
+			a->width_settled = true;
+			a->width = all[0];
+		}
+		if (!error)
+			return 0;
+		/* looked at before what goes with it is */
+		if (!predict_init(arm64_model(x)->host, &p, false, (uint32_t[7]){ all[0] & sve }).error)
+			x->stuck |= all[0] & sve;
+	}
+	x->features = 0;
+	x->initialised = false;
+	return -EINVAL;
+}
+
+static int set_target(struct arm64_vcpu *x, const struct gk_arm_vcpu_init *init, uint32_t *features)
 {
 	struct arm64_vm *a = arm64_vm(x->v->vm);
 	struct gcpu_model *m = arm64_model(x);
@@ -78,6 +127,9 @@ static int set_target(struct arm64_vcpu *x, const struct gk_arm_vcpu_init *init)
 
 	if (init->target != m->host->target && init->target != GK_ARM_TARGET_GENERIC_V8)
 		return -EINVAL;
+	if (!sw_behaves(m, BEHAVIOUR_VM_WIDE_FEATURES))
+		return set_target_bits(x, init, features);
+	*features = init->features[0];
 	if (!x->initialised) {
 		p.flags |= EXCEPTION_OTHER_VCPU;
 		p.features = a->features;
@@ -95,16 +147,17 @@ static int vcpu_init(void *object, uintptr_t arg)
 	bool again = x->initialised;
 	struct gk_arm_vcpu_init init;
 	const struct snap_reg *sve;
+	uint32_t features;
 	int status;
 
 	if (sw_copy_in(&init, arg, sizeof(init)))
 		return -EFAULT;
-	status = set_target(x, &init);
+	status = set_target(x, &init, &features);
 	if (status)
 		return status;
-	x->features = init.features[0];
+	x->features = features;
 	if (!a->settled || !sw_behaves(v->vm->model, BEHAVIOUR_VM_WIDE_FEATURES))
-		a->features = init.features[0] & ~off;
+		a->features = features & ~off;
 	x->initialised = true;
 	if (!again)
 		x->finalised = !arm64_has(x, ARM64_F_SVE);
@@ -116,7 +169,7 @@ static int vcpu_init(void *object, uintptr_t arg)
 	if (!again && sve)
 		memcpy(x->sve, sve->value, sizeof(x->sve));
 	status = arm64_regs_reset(x);
-	v->mp_state = init.features[0] & off ? GK_MP_STATE_STOPPED : GK_MP_STATE_RUNNABLE;
+	v->mp_state = features & off ? GK_MP_STATE_STOPPED : GK_MP_STATE_RUNNABLE;
 	return status;
 }
 

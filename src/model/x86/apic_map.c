@@ -252,7 +252,8 @@ static bool deliver_by_map(struct sw_vm *vm, const struct x86_vcpu *from, const 
 			*ret = x86_accept(map->phys[irq->dest], irq);
 		return true;
 	}
-	if (map->logical == LOGICAL_MIXED)
+	if (map->logical == LOGICAL_MIXED ||
+	    (map->logical == LOGICAL_NONE && !sw_behaves(vm->model, BEHAVIOUR_NO_LOGICAL_IDS_KNOWN)))
 		return false;
 	at = logical_places(map, irq->dest, &bits);
 	if (bits && lowest(irq)) {

@@ -22,6 +22,28 @@ static struct snap_cpuid *find(struct snap_cpuid *table, unsigned n, uint32_t le
 	return NULL;
 }
 
+/* As KVM looks for what it needs itself: in leaves whose sub-leaves mean nothing the first entry is
+ * it, whatever it says of sub-leaves. */
+static struct snap_cpuid *find_own(struct snap_cpuid *table, unsigned n, uint32_t leaf, uint32_t subleaf)
+{
+	static const uint32_t with_subleaves[] = { 4, 7, 0xb, 0xd, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x1d, 0x1e, 0x1f, 0x24 };
+	bool indexed = false;
+
+	for (unsigned i = 0; i < sizeof(with_subleaves) / sizeof(with_subleaves[0]); i++)
+		indexed = indexed || leaf == with_subleaves[i];
+	if (indexed)
+		return find(table, n, leaf, subleaf);
+	for (unsigned i = 0; i < n; i++)
+		if (table[i].leaf == leaf)
+			return &table[i];
+	return NULL;
+}
+
+struct snap_cpuid *x86_own_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf)
+{
+	return find_own(x->table, x->n, leaf, subleaf);
+}
+
 struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf)
 {
 	return find(x->table, x->n, leaf, subleaf);
@@ -36,7 +58,7 @@ static const struct word_fact *word_of(unsigned field)
 static uint32_t *reg_of(struct snap_cpuid *table, unsigned n, unsigned field)
 {
 	uint64_t addr = word_of(field)->addr;
-	struct snap_cpuid *e = find(table, n, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+	struct snap_cpuid *e = find_own(table, n, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
 
 	return e ? &e->regs[ADDR_REG(addr)] : NULL;
 }
@@ -129,23 +151,25 @@ static void update(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned 
 		e->regs[1] = x86_area_size(m, x->xcr0 | more, true);
 }
 
-/* Where KVM's own leaves are: a base whose entry has its signature. NULL: nowhere. */
-static struct snap_cpuid *pv_entry(struct snap_cpuid *table, unsigned n)
+/* Where KVM's own features are: behind a base whose entry has its signature. 0: nowhere. */
+static uint32_t pv_leaf(struct snap_cpuid *table, unsigned n)
 {
 	uint32_t first = ADDR_LEAF(word_of(X86_F_KVMCLOCK1)->addr);
 
 	for (uint32_t base = first - 1; base < first + 0xffff; base += 0x100) {
-		struct snap_cpuid *e = find(table, n, base, 0);
+		struct snap_cpuid *e = find_own(table, n, base, 0);
 
 		if (e && memcmp(&e->regs[1], "KVMKVMKVM\0\0\0", 12) == 0)
-			return find(table, n, base | 1, 0);
+			return base | 1;
 	}
-	return NULL;
+	return 0;
 }
 
 static void unhalt(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 {
-	struct snap_cpuid *e = pv_entry(table, n);
+	bool behind = sw_behaves(x86_model(x), BEHAVIOUR_UNHALT_BEHIND);
+	uint32_t leaf = behind ? x->pv_leaf : pv_leaf(table, n);
+	struct snap_cpuid *e = leaf ? find_own(table, n, leaf, 0) : NULL;
 
 	if (e && (x86_vm(x->v->vm)->exits_disabled >> EXIT_BIT_HLT & 1))
 		e->regs[0] &= ~(1U << gcpu_facts_x86.fields[X86_F_KVM_PV_UNHALT].lsb);
@@ -162,7 +186,7 @@ void x86_runtime(struct x86_vcpu *x)
 static int check(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 {
 	uint64_t widths = gcpu_facts_x86.words[X86_W_CPUID_0X80000008_0X0_EAX].addr;
-	struct snap_cpuid *e = find(table, n, ADDR_LEAF(widths), 0);
+	struct snap_cpuid *e = find_own(table, n, ADDR_LEAF(widths), 0);
 	uint64_t asked;
 
 	if (e) {
@@ -186,8 +210,10 @@ static bool equal(const struct x86_vcpu *x, const struct snap_cpuid *table, unsi
 /* What follows from a new table, besides the instruction. */
 static void after(struct x86_vcpu *x)
 {
-	const struct snap_cpuid *pv = pv_entry(x->table, x->n);
+	const struct snap_cpuid *pv;
 
+	x->pv_leaf = pv_leaf(x->table, x->n);
+	pv = x->pv_leaf ? find_own(x->table, x->n, x->pv_leaf, 0) : NULL;
 	if (pv)
 		x->pv_word = pv->regs[0];
 	else if (sw_behaves(x86_model(x), BEHAVIOUR_PV_WORD_FORGOTTEN))

@@ -97,7 +97,7 @@ static bool map_range(struct x86_vcpu *x, uint32_t number, const uint64_t arg[4]
 static bool is_hyperv(const struct x86_vcpu *x)
 {
 	const uint64_t first = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
-	const struct snap_cpuid *e = x86_entry(x, ADDR_LEAF(first), 0);
+	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(first), 0);
 
 	return e && e->regs[0] == HYPERV_SIGNATURE && x86_msr_kept(x, X86_MSR(HV_GUEST_OS_ID));
 }

@@ -91,6 +91,12 @@ int x86_enter(struct x86_vcpu *x)
 {
 	uint32_t was = x->v->mp_state;
 
+	/* taken over even where the guest is not entered */
+	if (!x86_lapic(x) && x->v->run) {
+		if (x->v->run->cr8 > 0xf)
+			return -EINVAL;
+		x->sregs.cr8 = x->v->run->cr8;
+	}
 	if (x->v->run && x->v->run->immediate_exit)
 		return -EINTR;
 	x86_accept_events(x);
@@ -103,12 +109,10 @@ int x86_enter(struct x86_vcpu *x)
 		return -EINTR;
 	if (x->v->mp_state == GK_MP_STATE_HALTED && !halted_by_op(x))
 		x->v->mp_state = GK_MP_STATE_RUNNABLE;
-	if (!x86_lapic(x) && x->v->run) {
-		if (x->v->run->cr8 > 0xf)
-			return -EINVAL;
-		x->sregs.cr8 = x->v->run->cr8;
-	}
 	x->v->ran = true;
+	/* AMD's CPUs have 4 bits of the task's priority, and what KVM takes back from them is all there is */
+	if (x86_lapic(x) && x86_is_hosts(x86_model(x), MSR_AMD))
+		x86_set_cr8(x, x->sregs.cr8);
 	pending(x); /* at every entry KVM looks, which renews the processor's priority */
 	x86_pv_enter(x);
 	return 0;

@@ -187,9 +187,10 @@ void x86_lapic_after(struct x86_vcpu *x)
 {
 	if (!x86_lapic(x))
 		return;
-	/* without a leaf 1 it stays what it was */
-	if (x86_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
-		x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
+	/* without a leaf 1 both stay what they were */
+	if (!x86_own_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
+		return;
+	x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
 	set_version(x);
 }
 
@@ -204,7 +205,7 @@ int x86_set_apic_base(struct x86_vcpu *x, uint64_t value, bool host)
 {
 	enum mode from = mode_of(x->sregs.apic_base), to = mode_of(value);
 	unsigned bits = x86_phys_bits(x);
-	uint64_t reserved = BASE_RESERVED | (bits < 64 ? ~0ULL << bits : 0);
+	uint64_t changed, reserved = BASE_RESERVED | (bits < 64 ? ~0ULL << bits : 0);
 
 	if (value == x->sregs.apic_base && sw_behaves(x86_model(x), BEHAVIOUR_APIC_BASE_UNCHANGED))
 		return 0;
@@ -214,8 +215,10 @@ int x86_set_apic_base(struct x86_vcpu *x, uint64_t value, bool host)
 		return -EINVAL;
 	if (!host && ((from == X2APIC && to == XAPIC) || (from == DISABLED && to == X2APIC)))
 		return -EINVAL;
+	changed = value ^ x->sregs.apic_base;
 	change_base(x, value);
-	x86_runtime(x);
+	if (changed & APIC_BASE_ENABLED)
+		x86_runtime(x);
 	x86_map_update(x->v->vm);
 	return 0;
 }
@@ -301,6 +304,15 @@ void x86_set_tpr(struct x86_vcpu *x, uint32_t tpr)
 {
 	x86_apic_put(x, APIC_REG_TPR, tpr & 0xff);
 	x->sregs.cr8 = tpr >> 4 & 0xf;
+}
+
+void x86_set_cr8(struct x86_vcpu *x, uint64_t value)
+{
+	x->sregs.cr8 = value;
+	if (!x86_lapic(x))
+		return;
+	x86_set_tpr(x, (uint32_t)value << 4);
+	x86_update_ppr(x);
 }
 
 int x86_guests_new(struct x86_vm *vm)

@@ -17,19 +17,26 @@ static bool vendor_is(const struct snap_cpuid *zero, const char *name)
 
 bool x86_amd_like(const struct x86_vcpu *x, bool supposed)
 {
-	const struct snap_cpuid *zero = x86_entry(x, 0, 0);
+	const struct snap_cpuid *zero = x86_own_entry(x, 0, 0);
 
 	return zero ? vendor_is(zero, "AuthenticAMD") || vendor_is(zero, "HygonGenuine") : supposed;
+}
+
+bool x86_intel_like(const struct x86_vcpu *x)
+{
+	const struct snap_cpuid *zero = x86_own_entry(x, 0, 0);
+
+	return zero && vendor_is(zero, "GenuineIntel");
 }
 
 unsigned x86_phys_bits(const struct x86_vcpu *x)
 {
 	uint32_t leaf = ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X80000008_0X0_EAX].addr);
-	const struct snap_cpuid *top = x86_entry(x, X86_EXTENDED, 0), *widths;
+	const struct snap_cpuid *top = x86_own_entry(x, X86_EXTENDED, 0), *widths;
 
 	if (!top || top->regs[0] < leaf)
 		return 36;
-	widths = x86_entry(x, leaf, 0);
+	widths = x86_own_entry(x, leaf, 0);
 	return widths ? widths->regs[0] & 0xff : 36;
 }
 
@@ -44,13 +51,13 @@ static const struct snap_cpuid *top_of(const struct x86_vcpu *x, uint32_t leaf)
 		base = X86_CENTAUR;
 	else if (leaf >= X86_EXTENDED)
 		base = X86_EXTENDED;
-	return x86_entry(x, base, 0);
+	return x86_own_entry(x, base, 0);
 }
 
 /* Beyond the highest leaf Intel's CPUs answer with the last basic one, AMD's with zeros. */
 static const struct snap_cpuid *instead(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf)
 {
-	const struct snap_cpuid *basic = x86_entry(x, 0, 0), *top = top_of(x, leaf);
+	const struct snap_cpuid *basic = x86_own_entry(x, 0, 0), *top = top_of(x, leaf);
 
 	if (!basic || x86_amd_like(x, true) || (top && leaf <= top->regs[0]))
 		return NULL;

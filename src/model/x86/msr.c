@@ -147,7 +147,7 @@ static bool hidden(const struct x86_vcpu *x, const struct msr_fact *f, bool host
 
 	if (f->who != MSR_HYPERV || host)
 		return false;
-	e = x86_entry(x, ADDR_LEAF(addr), 0);
+	e = x86_own_entry(x, ADDR_LEAF(addr), 0);
 	return !e || e->regs[0] != HYPERV_SIGNATURE;
 }
 

@@ -127,7 +127,7 @@ static bool pmu_has(const struct x86_vcpu *x, const struct msr_fact *f)
 {
 	const struct gcpu_model *m = x86_model(x);
 	uint64_t addr = gcpu_facts_x86.words[X86_W_CPUID_0XA_0X0_EAX].addr;
-	const struct snap_cpuid *e = x86_entry(x, ADDR_LEAF(addr), 0);
+	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(addr), 0);
 
 	if (x86_vm(x->v->vm)->pmu_off)
 		return false;

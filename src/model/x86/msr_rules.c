@@ -46,14 +46,33 @@ static int set_canonical(struct x86_vcpu *x, struct x86_msr_op *op)
 /* Are a guest's MSRs those of AMD's CPUs, one without a vendor included? */
 static bool as_amd(const struct x86_vcpu *x)
 {
-	return x86_amd_like(x, !sw_behaves(x86_model(x), BEHAVIOUR_OTHERS_ARE_INTEL));
+	return sw_behaves(x86_model(x), BEHAVIOUR_OTHERS_ARE_INTEL) ? x86_amd_like(x, false) : !x86_intel_like(x);
+}
+
+/* Its 64-bit form is Intel's: others' guests have 32 bits of it, but for what they write themselves, of
+ * which KVM on AMD's CPUs knows nothing. */
+static bool half_sysenter(const struct x86_vcpu *x)
+{
+	return x86_is_hosts(x86_model(x), MSR_AMD) && as_amd(x);
 }
 
 static int set_sysenter(struct x86_vcpu *x, struct x86_msr_op *op)
 {
+	bool stack = op->index == X86_MSR(SYSENTER_ESP);
+
 	op->value = canonical(x, op->value);
-	/* its 64-bit form is Intel's */
-	if (x86_is_hosts(x86_model(x), MSR_AMD) && as_amd(x))
+	if (op->host && half_sysenter(x))
+		op->value = (uint32_t)op->value;
+	if (stack)
+		x->sysenter_unseen = !op->host && half_sysenter(x);
+	return 0;
+}
+
+static int get_sysenter(struct x86_vcpu *x, struct x86_msr_op *op)
+{
+	bool stack = op->index == X86_MSR(SYSENTER_ESP);
+
+	if (op->host && half_sysenter(x) && !(stack && x->sysenter_unseen))
 		op->value = (uint32_t)op->value;
 	return 0;
 }
@@ -240,7 +259,7 @@ static int set_hsave(struct x86_vcpu *x, struct x86_msr_op *op)
 static int get_ic_cfg(struct x86_vcpu *x, struct x86_msr_op *op)
 {
 	uint64_t addr = gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_EAX].addr;
-	const struct snap_cpuid *e = x86_entry(x, ADDR_LEAF(addr), 0);
+	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(addr), 0);
 	unsigned family = e ? e->regs[0] >> 8 & 0xf : 0, model = e ? (e->regs[0] >> 4 & 0xf) | (e->regs[0] >> 12 & 0xf0) : 0;
 
 	if (family == 0xf)
@@ -344,7 +363,7 @@ const struct x86_msr_rule x86_msr_rules[] = {
 	[X86_MSR_RULE_PMU] = { .whole = x86_msr_pmu },
 	[X86_MSR_RULE_PRED_CMD] = { .set = set_pred_cmd },
 	[X86_MSR_RULE_SSP] = { .set = set_ssp },
-	[X86_MSR_RULE_SYSENTER] = { .set = set_sysenter },
+	[X86_MSR_RULE_SYSENTER] = { .set = set_sysenter, .get = get_sysenter },
 	[X86_MSR_RULE_TSC] = { .set = set_tsc },
 	[X86_MSR_RULE_TSC_AUX] = { .set = set_tsc_aux, .get = get_tsc_aux },
 	[X86_MSR_RULE_TSC_RATIO] = { .set = set_tsc_ratio },

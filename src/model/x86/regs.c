@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#define TSC_TOLERANCE 250U /* parts per million, tsc_tolerance_ppm */
+#define MILLION 1000000U
+#define TSC_KHZ_MOST 0x7fffffffU
 #define XCR0_X87 1U
 #define RIP_RESET 0xfff0U
 #define RDX_RESET 0x600U /* of a vCPU that has no leaf 1 */
@@ -140,7 +143,7 @@ static int set_mp_state(void *object, uintptr_t arg)
 
 	if (sw_copy_in(&mp, arg, sizeof(mp)))
 		return -EFAULT;
-	if (mp.mp_state > GK_MP_STATE_SIPI_RECEIVED ||
+	if ((mp.mp_state > GK_MP_STATE_SIPI_RECEIVED && mp.mp_state != GK_MP_STATE_AP_RESET_HOLD) ||
 	    (!x86_lapic(x86_vcpu(v)) && mp.mp_state != GK_MP_STATE_RUNNABLE))
 		return -EINVAL;
 	v->mp_state = mp.mp_state;
@@ -157,15 +160,23 @@ static int get_tsc_khz(void *object, uintptr_t arg)
 	return (int)x86_vcpu(object)->tsc_khz;
 }
 
+bool x86_tsc_khz_allowed(const struct gcpu_model *m, uint32_t khz)
+{
+	return !sw_cap(m, NULL, CAP_TSC_CONTROL) || khz < TSC_KHZ_MOST;
+}
+
+/* Without scaling a rate above the host's is caught up with now and then; one below it is refused, and
+ * said to be in force all the same. */
 static int set_tsc_khz(void *object, uintptr_t arg)
 {
 	struct x86_vcpu *x = x86_vcpu(object);
-	uint32_t host = x86_host_khz(x86_model(x));
+	uint64_t host = x86_host_khz(x86_model(x));
 
-	if (arg > UINT32_MAX || (arg && arg < host && !sw_cap(x86_model(x), NULL, CAP_TSC_CONTROL)))
+	if (!x86_tsc_khz_allowed(x86_model(x), (uint32_t)arg))
 		return -EINVAL;
-	x->tsc_khz = arg ? (uint32_t)arg : host;
-	return 0;
+	x->tsc_khz = (uint32_t)arg ? (uint32_t)arg : (uint32_t)host;
+	return !sw_cap(x86_model(x), NULL, CAP_TSC_CONTROL) && x->tsc_khz < host * (MILLION - TSC_TOLERANCE) / MILLION ?
+		       -EINVAL : 0;
 }
 
 const struct sw_call x86_vcpu_calls[] = {

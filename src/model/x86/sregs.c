@@ -13,6 +13,8 @@
 #define CR0_PG BIT(31)
 #define CR0_DEFINED (0x3fU | BIT(16) | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
 #define CR4_PAE BIT(5)
+#define CR4_OSXSAVE (1ULL << 18)
+#define CR4_PKE (1ULL << 22)
 #define CR4_LA57 BIT(12)
 #define CR4_PCIDE BIT(17)
 #define CR4_CET BIT(23)
@@ -144,32 +146,56 @@ static int take(struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 	/* a value that CR8 cannot have leaves it as it is */
 	if (s->cr8 & ~(uint64_t)CR8_VALID)
 		x->sregs.cr8 = was.cr8;
+	else
+		x86_set_cr8(x, s->cr8);
 	/* a VMM that resets its boot CPU like this need not wake it */
-	if (x->v->id == x86_vm(x->v->vm)->boot_id && x->regs.rip == RIP_RESET && s->cs.selector == CS_RESET &&
+	if ((x->sregs.apic_base & APIC_BASE_BOOT) && x->regs.rip == RIP_RESET && s->cs.selector == CS_RESET &&
 	    s->cs.base == CS_BASE_RESET && !(s->cr0 & CR0_PE))
 		x->v->mp_state = GK_MP_STATE_RUNNABLE;
-	x86_runtime(x);
+	if ((was.cr4 ^ s->cr4) & (CR4_OSXSAVE | CR4_PKE))
+		x86_runtime(x);
 	return 0;
 }
 
 int x86_get_sregs(void *object, uintptr_t arg)
 {
+	unsigned at = x86_vcpu(object)->events.interrupt.nr;
 	struct gk_x86_sregs s;
 
 	memcpy(&s, &x86_vcpu(object)->sregs, sizeof(s));
 	memset(s.interrupt_bitmap, 0, sizeof(s.interrupt_bitmap));
+	if (x86_vcpu(object)->events.interrupt.injected && !x86_vcpu(object)->events.interrupt.soft)
+		s.interrupt_bitmap[at >> 6] |= 1ULL << (at & 63);
 	return sw_copy_out(arg, &s, sizeof(s));
+}
+
+/* The first that there is is injected at the next entry. */
+static void queue(struct x86_vcpu *x, const uint64_t bitmap[4])
+{
+	for (unsigned i = 0; i < 256; i++) {
+		if (!(bitmap[i >> 6] >> (i & 63) & 1))
+			continue;
+		x->events.interrupt.injected = 1;
+		x->events.interrupt.soft = 0;
+		x->events.interrupt.nr = (uint8_t)i;
+		return;
+	}
 }
 
 int x86_set_sregs(void *object, uintptr_t arg)
 {
 	struct gk_x86_sregs2 s = x86_vcpu(object)->sregs;
+	struct gk_x86_sregs old;
 
 	/* the same up to what differs at the end */
-	if (sw_copy_in(&s, arg, offsetof(struct gk_x86_sregs, interrupt_bitmap)))
+	if (sw_copy_in(&old, arg, sizeof(old)))
 		return -EFAULT;
+	memcpy(&s, &old, offsetof(struct gk_x86_sregs, interrupt_bitmap));
 	memset(s.pdptrs, 0, sizeof(s.pdptrs));
-	return take(x86_vcpu(object), &s);
+	if (take(x86_vcpu(object), &s))
+		return -EINVAL;
+	queue(x86_vcpu(object), old.interrupt_bitmap);
+	return 0;
 }
 
 static bool pae(const struct gk_x86_sregs2 *s)
@@ -246,6 +272,7 @@ static int write_cr4(struct x86_vcpu *x, uint64_t cr4)
 {
 	struct gk_x86_sregs2 *s = &x->sregs;
 	bool is_long = s->efer & EFER_LMA;
+	uint64_t changed;
 
 	if (cr4 & x86_cr4_reserved(x))
 		return -EINVAL;
@@ -255,8 +282,10 @@ static int write_cr4(struct x86_vcpu *x, uint64_t cr4)
 		return -EINVAL;
 	if ((cr4 & CR4_CET) && !(s->cr0 & CR0_WP))
 		return -EINVAL;
+	changed = s->cr4 ^ cr4;
 	s->cr4 = cr4;
-	x86_runtime(x);
+	if (changed & (CR4_OSXSAVE | CR4_PKE))
+		x86_runtime(x);
 	return 0;
 }
 
@@ -268,6 +297,6 @@ int x86_write_cr(struct x86_vcpu *x, unsigned number, uint64_t value)
 		return write_cr4(x, value);
 	if (value & ~(uint64_t)CR8_VALID)
 		return -EINVAL;
-	x->sregs.cr8 = value;
+	x86_set_cr8(x, value);
 	return 0;
 }

@@ -36,17 +36,26 @@ static int split(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return 0;
 }
 
+/* One way; in old kernels the last call counts alone. */
+static void disable_quirks(struct sw_vm *vm, uint64_t mask)
+{
+	struct x86_vm *x = x86_vm(vm);
+
+	x->quirks_disabled = mask | (sw_behaves(vm->model, BEHAVIOUR_QUIRKS_ADD_UP) ? x->quirks_disabled : 0);
+}
+
 static int quirks(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	if (cap->args[0] & ~(uint64_t)(uint32_t)sw_cap(vm->model, vm, CAP_DISABLE_QUIRKS2))
 		return -EINVAL;
-	x86_vm(vm)->quirks_disabled |= cap->args[0];
+	disable_quirks(vm, cap->args[0]);
 	return 0;
 }
 
 static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
-	x86_vm(vm)->quirks_disabled |= cap->args[0];
+	/* those that this kernel does not know are nothing to it */
+	disable_quirks(vm, cap->args[0] & (uint32_t)sw_cap(vm->model, vm, CAP_DISABLE_QUIRKS2));
 	return 0;
 }
 
@@ -251,22 +260,22 @@ static int boot_id(void *object, uintptr_t arg)
 	struct sw_vm *vm = object;
 	struct x86_vm *x = x86_vm(vm);
 
+	if (vm->n_vcpus)
+		return -EBUSY;
 	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) &&
 	    arg > (x->max_ids ? x->max_ids : (uint64_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID)))
 		return -EINVAL;
-	if (vm->n_vcpus)
-		return -EBUSY;
 	x->boot_id = (uint32_t)arg;
 	return 0;
 }
 
+/* Any rate, for vCPUs to come: whether the host can have it shows when they are made. */
 static int set_tsc_khz(void *object, uintptr_t arg)
 {
 	struct sw_vm *vm = object;
 
-	if (!sw_cap(vm->model, vm, CAP_VM_TSC_CONTROL) && !sw_cap(vm->model, NULL, CAP_VM_TSC_CONTROL))
-		return -EINVAL;
-	if (vm->n_vcpus || arg > UINT32_MAX)
+	if (!x86_tsc_khz_allowed(vm->model, (uint32_t)arg) ||
+	    (vm->n_vcpus && sw_behaves(vm->model, BEHAVIOUR_TSC_KHZ_BEFORE_VCPUS)))
 		return -EINVAL;
 	x86_vm(vm)->tsc_khz = (uint32_t)arg;
 	return 0;

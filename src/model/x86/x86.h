@@ -52,6 +52,8 @@ struct x86_vcpu {
 	struct gk_vcpu_events events;
 	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
+	bool sysenter_unseen; /* the guest wrote SYSENTER_ESP, and KVM was not asked */
+	uint32_t pv_leaf; /* where KVM's features are in the table; 0: nowhere */
 	bool evmcs; /* the VMM turned the enlightened VMCS on */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
@@ -94,6 +96,7 @@ int x86_set_cpuid(void *vcpu, uintptr_t arg);
 int x86_set_cpuid2(void *vcpu, uintptr_t arg);
 int x86_get_cpuid2(void *vcpu, uintptr_t arg);
 /* The first entry that answers for LEAF and SUBLEAF, or NULL. */
+struct snap_cpuid *x86_own_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf); /* for KVM itself */
 struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf);
 /* Does the guest have a field: as the table says it, and as KVM acts on it. */
 bool x86_table_has(const struct x86_vcpu *x, unsigned field);
@@ -110,6 +113,7 @@ uint32_t x86_area_size(const struct gcpu_model *m, uint64_t have, bool compacted
 uint64_t x86_guest_xcr0(const struct x86_vcpu *x);
 uint64_t x86_guest_xss(const struct x86_vcpu *x);
 /* Is the guest's vendor string AMD's or Hygon's; SUPPOSED: what a table without leaf 0 is. */
+bool x86_intel_like(const struct x86_vcpu *x);
 bool x86_amd_like(const struct x86_vcpu *x, bool supposed);
 unsigned x86_phys_bits(const struct x86_vcpu *x);
 
@@ -165,6 +169,8 @@ uint64_t x86_cr4_reserved(const struct x86_vcpu *x);
 /* Bits of EFER that may be set; HOST: by what KVM has alone. */
 uint64_t x86_efer_bits(const struct x86_vcpu *x, bool host);
 void x86_sregs_new(struct x86_vcpu *x);
+/* lapic.c: CR8, and the task's priority with it. */
+void x86_set_cr8(struct x86_vcpu *x, uint64_t value);
 /* The guest's MOV to CR0, CR4, CR8: 0 or -EINVAL. */
 int x86_write_cr(struct x86_vcpu *x, unsigned number, uint64_t value);
 
@@ -191,6 +197,8 @@ uint32_t x86_xsave_size(const struct gcpu_model *m);
 
 /* regs.c: other registers, states, the TSC. */
 extern const struct sw_call x86_vcpu_calls[];
+/* A rate that the TSC could be scaled to. */
+bool x86_tsc_khz_allowed(const struct gcpu_model *m, uint32_t khz);
 void x86_regs_new(struct x86_vcpu *x);
 
 /* lapic.c */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define BIT(n) (1ULL << (n))
+#define LEGACY 3U
 #define X87 BIT(0)
 #define SSE BIT(1)
 #define YMM BIT(2)
@@ -80,6 +81,8 @@ void x86_save_area(const struct gcpu_model *m, struct snap_cpuid *e, bool both)
 
 int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value)
 {
+	uint64_t changed;
+
 	if (index || !(value & X87) || ((value & YMM) && !(value & SSE)))
 		return -EINVAL;
 	if (value & ~(x86_guest_xcr0(x) | X87))
@@ -90,8 +93,11 @@ int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value)
 		return -EINVAL;
 	if ((value & TILE) && (value & TILE) != TILE)
 		return -EINVAL;
+	changed = x->xcr0 ^ value;
 	x->xcr0 = value;
-	x86_runtime(x);
+	/* x87 and SSE have their place in any save area */
+	if (changed & ~(uint64_t)LEGACY)
+		x86_runtime(x);
 	return 0;
 }
 
