@@ -202,9 +202,10 @@ def emit_arch(a, lists):
         items = [f"{{ {c_str(c)}, {c_str(e)}, {c_str(m)} }}" for c, e, m in lists["errors"]]
         text += "\n" + table("const struct error_fact gcpu_errors[]", items)
         text += f"const unsigned gcpu_n_errors = {len(items)};\n"
-        items = [f"{{ {c_str(b['name'])}, {b['since']:#x}, {b['until']:#x}, {c_str(b['meaning'])} }}"
+        items = [f"{{ {c_str(b['name'])}, {c_str(b['since'])}, {c_str(b['until'])}, {c_str(b['meaning'])} }}"
                  for b in lists["behaviours"]]
         text += "\n" + table("const struct behaviour_fact gcpu_behaviours[]", items)
+        text += f"const unsigned gcpu_n_behaviours = {len(items)};\n"
     return text
 
 

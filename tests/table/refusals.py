@@ -111,6 +111,8 @@ CASES = [
     (K + "behaviours.txt", add("exits-before-vcpus | 6.1 | - | Meaning | source"), "exits-before-vcpus is at"),
     (K + "behaviours.txt", add("new | 6 | - | Meaning | source"), "'6' is not a kernel, as 6.12 is"),
     (K + "behaviours.txt", add("new | 6.12 | 6.1 | Meaning | source"), "it ends before it begins"),
+    (K + "behaviours.txt", add("\n".join(f"new-{n} | 6.12 | - | Meaning | source" for n in range(64))), "more than 64"),
+    (K + "behaviours.txt", add("new | 7.0, 6.12 | - | Meaning | source"), "'6.12' is not a stable release, as 6.12.117 is"),
     (X + "msrs.txt", add(MSR.format("tsc", "0x12345", "-", "-", "rw", "-", "-")), "tsc twice"),
     (X + "msrs.txt", add(MSR.format("new", "0x174", "-", "-", "rw", "-", "-")), "0x174 is at"),
     (X + "msrs.txt", add(MSR.format("new", "0x12345", "6..7.0", "-", "rw", "-", "-")), "'6' is not a kernel, as 6.12 is"),
