@@ -4,7 +4,7 @@
 import re
 
 from links import field_index
-from tables import RELEASE, named, number, refuse, rows
+from tables import check_since, named, number, refuse, rows
 
 MSR_LACKS = ("-", "guest", "refused", "unknown", "ignored", "pv")
 MSR_WHO = ("-", "amd", "intel", "hyperv")
@@ -87,15 +87,9 @@ def read_behaviours(path):
         if name in seen:
             refuse(where, f"{name} is at {seen[name]} already")
         seen[name] = where
-        since, *stable = since.split(", ")
-        if kernel(where, since, 0) >= kernel(where, until, 2**32 - 1):
+        check_since(where, since)
+        if kernel(where, since.split()[0], 0) >= kernel(where, until, 2**32 - 1):
             refuse(where, "it ends before it begins")
-        for release in stable:
-            if not RELEASE.match(release) or release.count(".") != 2:
-                refuse(where, f"'{release:.40}' is not a stable release, as 6.12.117 is")
-        since = None if since in ("", "-") else " ".join([since, *stable])
-        until = None if until in ("", "-") else until
+        since, until = (None if text == "-" else text for text in (since, until))
         out.append(dict(name=name, since=since, until=until, meaning=meaning, source=source, where=where))
-        if len(out) > 64:
-            refuse(where, "more than 64, which is what one word holds")
     return out

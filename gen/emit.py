@@ -205,7 +205,6 @@ def emit_arch(a, lists):
         items = [f"{{ {c_str(b['name'])}, {c_str(b['since'])}, {c_str(b['until'])}, {c_str(b['meaning'])} }}"
                  for b in lists["behaviours"]]
         text += "\n" + table("const struct behaviour_fact gcpu_behaviours[]", items)
-        text += f"const unsigned gcpu_n_behaviours = {len(items)};\n"
     return text
 
 
@@ -238,6 +237,7 @@ def emit_enums(arches, lists):
     text += "};\n\n/* How KVM differs by kernel: index in gcpu_behaviours. */\nenum behaviour {\n"
     for b in lists["behaviours"]:
         text += f"\tBEHAVIOUR_{c_name(b['name'])},\n"
+    text += "\tBEHAVIOURS\n"
     text += "};\n\n/* Steps of the planner itself: index in every rule table. */\nenum {\n"
     for i, r in enumerate(arches[0]["rules"]):
         if r["stage"] == 0 and "/kvm/" in r["where"]:

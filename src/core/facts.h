@@ -458,7 +458,6 @@ struct behaviour_fact {
 	const char *meaning;
 };
 extern const struct behaviour_fact gcpu_behaviours[];
-extern const unsigned gcpu_n_behaviours;
 extern const unsigned gcpu_n_errors;
 
 /* A bundled snapshot, as reading its document would make it. */

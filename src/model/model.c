@@ -17,7 +17,8 @@ bool sw_behaves(const struct gcpu_model *m, enum behaviour what)
 
 static void learn_behaviours(struct gcpu_model *m, const char *release)
 {
-	for (unsigned i = 0; i < gcpu_n_behaviours; i++) {
+	_Static_assert(BEHAVIOURS <= 64, "bits of one word");
+	for (unsigned i = 0; i < BEHAVIOURS; i++) {
 		const struct behaviour_fact *b = &gcpu_behaviours[i];
 		bool begun = !b->since || !kernel_too_old(b->since, release);
 
