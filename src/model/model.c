@@ -147,27 +147,19 @@ static int op_mmap(void *ctx, size_t length, int fd, void **ret)
 	at = sw_fd_at(m, fd);
 	if (!at || at->kind != SW_VCPU)
 		status = at ? -ENODEV : -EBADF;
-	else if (length > m->arch->run_size)
-		status = -EINVAL;
-	else if (!sw_run_page(at->vcpu))
-		status = -ENOMEM;
 	else
-		*ret = at->vcpu->run;
-	if (status == 0)
-		sw_page_at(m, *ret)->holders++;
+		status = sw_run_map(at->vcpu, length, ret);
 	pthread_mutex_unlock(&m->lock);
 	return status;
 }
 
-/* A run page is there until its vCPU is gone and nobody has it mapped. */
 static int op_munmap(void *ctx, void *addr, size_t length)
 {
 	struct gcpu_model *m = ctx;
 	bool ours;
 
 	pthread_mutex_lock(&m->lock);
-	ours = sw_page_at(m, addr) != NULL;
-	sw_page_release(m, sw_page_at(m, addr));
+	ours = sw_page_shared(m, addr);
 	pthread_mutex_unlock(&m->lock);
 	return ours ? 0 : gcpu_kvm_real()->ops->munmap(gcpu_kvm_real()->ctx, addr, length);
 }
@@ -175,8 +167,14 @@ static int op_munmap(void *ctx, void *addr, size_t length)
 static int op_host_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
 {
 	struct gcpu_model *m = ctx;
+	int status;
 
-	return m->arch->host_cpuid ? m->arch->host_cpuid(m, leaf, subleaf, ret) : -ENOTSUP;
+	if (!m->arch->host_cpuid)
+		return -ENOTSUP;
+	pthread_mutex_lock(&m->lock);
+	status = m->arch->host_cpuid(m, leaf, subleaf, ret);
+	pthread_mutex_unlock(&m->lock);
+	return status;
 }
 
 static int op_guest_perm(void *ctx, int code, uint64_t arg, uint64_t *ret)
@@ -198,7 +196,9 @@ static int op_pin(void *ctx, int cpu)
 
 	if (cpu > (int)m->host->cpuid[SNAP_VARIES].n || cpu > 1)
 		return -EINVAL;
+	pthread_mutex_lock(&m->lock);
 	m->cpu = cpu < 0 ? 0 : cpu;
+	pthread_mutex_unlock(&m->lock);
 	return 0;
 }
 
@@ -256,9 +256,7 @@ void gcpu_model_free(struct gcpu_model *m)
 	if (!m)
 		return;
 	sw_fds_free(m);
-	for (size_t i = 0; i < m->pages.n; i++) /* still mapped by somebody */
-		free(LIST_AT(&m->pages, struct sw_page, i)->room);
-	list_free(&m->pages);
+	sw_pages_free(m);
 	gcpu_snapshot_free(m->computed);
 	pthread_mutex_destroy(&m->lock);
 	free(m);

@@ -4,6 +4,7 @@
 
 #include "kvm/abi_arm64.h"
 #include "kvm/abi_x86.h"
+#include "model/sw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -290,7 +291,7 @@ long process_perm(int code, uintptr_t arg, bool *ret_done)
 	if (preload.kvm) {
 		e.result = preload.kvm->ops->guest_perm(preload.kvm->ctx, code, asks ? 0 : arg, &value);
 		if (asks && e.result == 0)
-			memcpy((void *)arg, &value, sizeof(value));
+			e.result = sw_copy_out(arg, &value, sizeof(value));
 	} else {
 		e.result = (int)NEXT(syscall)(SYS_arch_prctl, code, arg);
 		e.result = e.result < 0 ? -errno : e.result;
