@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct sw_arch;
 struct sw_vm;
@@ -61,7 +62,7 @@ struct gcpu_model {
 	bool overrides;	    /* it puts something else in force than it was given (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
 	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
-	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
+	_Atomic int cpu;    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
 /* Guest memory: a slot of KVM_SET_USER_MEMORY_REGION. */
