@@ -53,8 +53,8 @@ static int op_open(void *ctx, const char *path, int flags)
 	int fd;
 
 	(void)flags;
-	if (strcmp(path, "/dev/kvm") != 0)
-		return -ENOENT;
+	if (!path || strcmp(path, "/dev/kvm") != 0)
+		return path ? -ENOENT : -EFAULT;
 	pthread_mutex_lock(&m->lock);
 	fd = sw_fd_new(m, SW_SYSTEM, NULL);
 	pthread_mutex_unlock(&m->lock);

@@ -23,6 +23,8 @@ NEXT_SLOT(syscall);
 #endif
 NEXT_SLOT(open);
 
+#define PAGE 4096U
+
 _Atomic unsigned kvm_calls;
 
 /* Interrupts, memory and the like: they come by the thousand, and have nothing to do with the CPU. */
@@ -64,7 +66,15 @@ static const void *const nothing[2] = { NULL, NULL };
 
 bool is_kvm_path(const char *path)
 {
-	return path && strcmp(path, "/dev/kvm") == 0;
+	static const char kvm[] = "/dev/kvm";
+	size_t n = PAGE - (uintptr_t)path % PAGE;
+	char text[sizeof(kvm)];
+
+	/* it may lead nowhere, which is the kernel's to refuse; what follows the end need not be there */
+	n = n < sizeof(kvm) ? n : sizeof(kvm);
+	if (!path || sw_copy_in(text, (uintptr_t)path, n) || memcmp(text, kvm, n) != 0)
+		return false;
+	return sw_copy_in(text, (uintptr_t)path + n, sizeof(kvm) - n) == 0 && memcmp(text, kvm + n, sizeof(kvm) - n) == 0;
 }
 
 void kvm_opened(int fd, int backend_fd)
@@ -175,8 +185,6 @@ static int give(struct object *o, const struct wrap_shape *s, uintptr_t arg, int
 	return 0;
 }
 
-#define PAGE 4096U
-
 /* Can N bytes at P be read? A call that failed need not have looked at its argument. */
 static bool is_readable(const void *p, size_t n)
 {
@@ -210,8 +218,9 @@ static void keep(struct sim_event *e, const struct wrap_shape *s, const void *ar
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		arg[i] = s->part[i].at;
+		/* a pointer in it may be of no interest to the kernel: some attributes have no value */
 		if (s->part[i].at && s->part[i].in <= SIM_BYTES_MOST &&
-		    (e->result >= 0 || is_readable(s->part[i].at, s->part[i].in)))
+		    ((e->result >= 0 && i == 0) || is_readable(s->part[i].at, s->part[i].in)))
 			e->n[i] = (uint32_t)s->part[i].in;
 	}
 }

@@ -167,7 +167,7 @@ class Rough(Sim):
     """Programs that are no VMMs: whatever they do, they find what they would find, and come to an end."""
 
     def test_ends(self):
-        for action in "perm", "few", "many", "children", "signals":
+        for action in "perm", "paths", "few", "many", "children", "signals":
             doc, ran = self.simulate(ROUGH, action)
             self.assertEqual((doc["program"]["stopped"], doc["program"]["exit"]), (False, 0), f"{action}: {ran}")
         for action in "ask", "closes":
@@ -188,7 +188,7 @@ class Rough(Sim):
 
     def test_traced(self):
         cli.need_kvm()
-        for action in "perm", "few", "ask", "closes", "children", "signals":
+        for action in "perm", "paths", "few", "ask", "closes", "children", "signals":
             self.assertEqual(self.document(ROUGH, action)["program"]["exit"], 0, action)
 
 

@@ -186,6 +186,29 @@ static void perm(void)
 	open_kvm();
 }
 
+/* Paths that lead nowhere, and one whose end is the end of memory. */
+static void paths(void)
+{
+	const char *bad[] = { (char *)8, (char *)-8L, (char *)(1ULL << 55) };
+	char *end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct stat *nowhere = (struct stat *)bad[0], st;
+
+	for (unsigned i = 0; i < 3; i++) {
+		need(open(bad[i], O_RDWR) < 0 && errno == EFAULT, "open");
+		need(openat(AT_FDCWD, bad[i], O_RDWR) < 0 && errno == EFAULT, "openat");
+		need(access(bad[i], R_OK) < 0 && errno == EFAULT, "access");
+		need(stat(bad[i], &st) < 0 && errno == EFAULT, "stat");
+	}
+	need(stat("/dev/kvm", nowhere) < 0 && errno == EFAULT, "stat to nowhere");
+	need(end != MAP_FAILED && munmap(end + 4096, 4096) == 0, "mmap");
+	strcpy(end + 4096 - 9, "/dev/kvm");
+	need(open(end + 4096 - 9, O_RDWR) >= 0, "a path at the end of memory");
+	memcpy(end + 4096 - 8, "/dev/kvm", 8);
+	need(open(end + 4096 - 8, O_RDWR) < 0 && errno == EFAULT, "one beyond it");
+	strcpy(end + 4096 - 3, "/d");
+	need(open(end + 4096 - 3, O_RDWR) < 0 && errno == ENOENT, "a short one");
+}
+
 static void *opens(void *arg)
 {
 	(void)arg;
@@ -266,7 +289,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(void);
 	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
-			{ "perm", perm }, { "signals", signals } };
+			{ "perm", perm }, { "paths", paths }, { "signals", signals } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)

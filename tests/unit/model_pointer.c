@@ -249,6 +249,23 @@ static void wrong_kinds(const char *host)
 	munmap(at, SIZE);
 }
 
+/* Of the state of a guest's guests the size alone is read, where it says that there is no room for more. */
+static void no_room(void)
+{
+	uint8_t *at = memory(2 * PAGE);
+	const uint32_t head[2] = { 0, 8 };
+	struct fixture f;
+
+	set_up(&f, "x86-amd-rome-6-12");
+	munmap(at + PAGE, PAGE);
+	memcpy(at + PAGE - sizeof(head), head, sizeof(head));
+	CHECK(call(&f, f.fd[VCPU], GK_GET_NESTED_STATE, at + PAGE - sizeof(head)) == -E2BIG, "no room");
+	CHECK(*(uint32_t *)(void *)(at + PAGE - 4) == sizeof(struct gk_nested_state), "how much it takes");
+	CHECK(call(&f, f.fd[VCPU], GK_GET_NESTED_STATE, at + PAGE - sizeof(head)) == -EFAULT, "where there is none");
+	tear_down(&f);
+	munmap(at, PAGE);
+}
+
 /* What the caller does with a mapping of the run page is the caller's: the vCPU has its own. */
 static void run_page(void)
 {
@@ -292,6 +309,7 @@ int main(void)
 	all("arm64-kvm-neoverse-n1-6-12");
 	wrong_kinds("x86-amd-rome-6-12");
 	wrong_kinds("arm64-kvm-neoverse-n1-6-12");
+	no_room();
 	run_page();
 	return unit_end();
 }
