@@ -270,7 +270,8 @@ int arm64_reg_list(void *object, uintptr_t arg)
 {
 	struct arm64_vcpu *x = arm64_vcpu(object);
 	const struct list *regs = &arm64_model(x)->host->regs;
-	uint64_t n = 0, room, at = arg + sizeof(room);
+	uint64_t n = 0, room;
+	uintptr_t at = arg + sizeof(room);
 
 	if (!x->initialised)
 		return -ENOEXEC;
@@ -286,19 +287,22 @@ int arm64_reg_list(void *object, uintptr_t arg)
 		return -EFAULT;
 	if (room < n)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)at, n * sizeof(n)))
+	if (sw_bad_target(at, n * sizeof(n)))
 		return -EFAULT;
-	for (unsigned i = 0; i < 32; i++)
-		if (vector(x, i)) {
-			*(uint64_t *)(uintptr_t)at = vector(x, i);
-			at += sizeof(uint64_t);
-		}
+	for (unsigned i = 0; i < 32; i++) {
+		uint64_t id = vector(x, i);
+
+		if (!id)
+			continue;
+		memcpy((void *)at, &id, sizeof(id));
+		at += sizeof(id);
+	}
 	for (size_t i = 0; i < regs->n; i++) {
 		uint64_t id = LIST_AT(regs, struct snap_reg, i)->id;
 
 		if (!listed(x, id))
 			continue;
-		*(uint64_t *)(uintptr_t)at = id;
+		memcpy((void *)at, &id, sizeof(id));
 		at += sizeof(id);
 	}
 	return 0;
