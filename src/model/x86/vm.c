@@ -309,6 +309,8 @@ const struct sw_call x86_vm_calls[] = {
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
+	{ GK_SET_CLOCK, x86_set_clock },
+	{ GK_GET_CLOCK, x86_get_clock },
 	{ GK_X86_SET_MSR_FILTER, x86_set_msr_filter },
 	{ 0, NULL },
 };
