@@ -372,6 +372,19 @@ class Snapshots(cli.Test):
         cli.need_kvm()
         self.exits(2, "probe", "--name", "a" * 2000)
 
+    def test_host_with_a_series(self):
+        """Only a model is as of another kernel: what to write."""
+        name = cli.a_host("x86")
+        path = os.path.join(cli.ROOT, "data/hosts", name + ".json")
+        for host in name + "@6.1", name + "@6", path + "@7.2":
+            for command in "plan", "verify", "probe":
+                ran = cli.guestcpu(command, "--json", "--host", host)
+                self.assertIn(f"--host model:{host} is a software KVM", ran.json()["error"]["expected"], ran)
+        ran = cli.guestcpu("conform", "--on", name)
+        self.assertIn(f"try: guestcpu conform --on model:{name}\n", ran.err)
+        for host in "nobody@6.1", "./nobody.json@6.1", name + "@":
+            self.assertNotIn("model:", cli.guestcpu("plan", "--json", "--host", host).json()["error"]["expected"])
+
     def test_nearest_host(self):
         for name in cli.bundled()[:1]:
             _, error = self.fails(2, "name", "plan", "--host", name[:-1])

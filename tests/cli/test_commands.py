@@ -85,6 +85,25 @@ class ExitCodes(cli.Test):
             self.assertEqual(json.load(f)["schema"], "guestcpu.verify")
         self.exits(3, "verify", "--json", "-o", "/dev/full")
 
+    def test_verify_of_another_host(self):
+        """A plan that this KVM does not take: which value, and where it would be taken."""
+        cli.need_kvm()
+        if self.exits(0, "verify", "--json").json()["arch"] != "x86":
+            cli.skip("cli: verify of another host: these are x86's")
+        path = os.path.join(cli.scratch(), "other.json")
+        self.exits(0, "probe", "--from-cpuid", os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/intel-all.txt"), "--kernel", "7.2",
+                   "-o", path)
+        refused = 0
+        for host in "x86-amd-rome-6-12", path:
+            ran = cli.guestcpu("verify", "--host", host)
+            self.assertIn(ran.code, (0, 1), str(ran))
+            if "KVM_SET_MSRS" in ran.err:
+                self.assertRegex(ran.err, r"KVM_SET_MSRS \S+ = 0x[0-9a-f]+ \(")
+                self.assertIn(f"--host model:{host} tries it on a software KVM", ran.err)
+                refused += 1
+        if not refused:
+            cli.skip("cli: this KVM takes the feature MSRs of AMD and Intel")
+
     def test_verify_shows_what_was_asked_for_first(self):
         cli.need_kvm()
         if self.exits(0, "verify", "--json").json()["arch"] != "x86":
