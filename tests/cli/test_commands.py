@@ -49,6 +49,17 @@ class ExitCodes(cli.Test):
         self.exits(3, "plan", "--kvm", "/nosuch/kvm")
         self.exits(2, "plan", "--host", self.arm, "-f", "cpuid-raw")
 
+    def test_explain_with_many_children(self):
+        """A dozen by name, and how many more; the document names them all."""
+        text = re.sub(r"\n +", " ", self.exits(0, "explain", "--host", self.host, "vmx").out)
+        named, more = re.search(r"needed by  (.*) and (\d+) more \(off\); --json names them all ", text).groups()
+        doc = self.exits(0, "explain", "--json", "--host", self.host, "vmx").json()
+        children = {r["name"] for f in doc["features"] for r in f["needed_by"]}
+        self.assertEqual(len(named.split(", ")) + int(more), len(children))
+        self.assertLessEqual(set(named.split(", ")), children)
+        self.assertIn("vgif", re.search(r"needed by (.*?) \(", re.sub(r"\n +", " ", self.exits(
+            0, "explain", "--host", self.host, "svm").out))[1])
+
     def test_explain(self):
         self.exits(0, "explain", "--host", self.host, "-c", "host,-kvm-pv-eoi", "kvm-pv-eoi", "avx2")
         self.exits(0, "explain", "--host", self.arm, "FEAT_RNG", "ID_AA64ISAR0_EL1.RNDR")
