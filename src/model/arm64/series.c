@@ -16,36 +16,13 @@
 
 static const struct facts *const facts = &gcpu_facts_arm64;
 
-struct text {
-	char *at;
-	size_t n, room;
-};
-
-static int append(void *ctx, const char *data, size_t n)
-{
-	struct text *t = ctx;
-
-	if (t->n + n > t->room) {
-		size_t room = (t->n + n) * 2;
-		char *more = realloc(t->at, room);
-
-		if (!more)
-			return GCPU_ERR_MEMORY;
-		t->at = more;
-		t->room = room;
-	}
-	memcpy(t->at + t->n, data, n);
-	t->n += n;
-	return 0;
-}
-
 static int copy(const struct gcpu_snapshot *from, struct gcpu_snapshot **ret, struct gcpu_error *err)
 {
-	struct text t = { NULL, 0, 0 };
-	int status = gcpu_snapshot_write(from, append, &t);
+	struct buffer b = { NULL, 0, 0 };
+	int status = gcpu_snapshot_write(from, buffer_append, &b);
 
-	status = status ? error_memory(err) : gcpu_snapshot_parse(t.at, t.n, ret, err);
-	free(t.at);
+	status = status ? error_memory(err) : gcpu_snapshot_parse(b.at, b.n, ret, err);
+	free(b.at);
 	return status;
 }
 
