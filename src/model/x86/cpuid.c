@@ -248,55 +248,55 @@ static int set(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 	return status;
 }
 
-int x86_set_cpuid2(void *object, uintptr_t arg)
+/* Both calls' heads are the same: a table with room for the entries of SIZE that follow, which can be read. */
+static int given(uintptr_t arg, size_t size, struct snap_cpuid **table, uint32_t *n)
 {
 	const struct gk_cpuid2 *from = (const void *)arg;
-	struct x86_vcpu *x = x86_vcpu(object);
-	struct snap_cpuid *table;
-	uint32_t n;
 
 	if (sw_bad_pointer(arg, sizeof(*from)))
 		return -EFAULT;
-	n = from->nent;
-	if (n > GK_CPUID_ENTRIES_MOST)
+	*n = from->nent;
+	if (*n > GK_CPUID_ENTRIES_MOST)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)from->entries, n * sizeof(from->entries[0])))
+	if (sw_bad_pointer((uintptr_t)from->entries, *n * size))
 		return -EFAULT;
-	table = calloc(n ? n : 1, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
+	*table = calloc(*n ? *n : 1, sizeof(**table));
+	return *table ? 0 : -ENOMEM;
+}
+
+int x86_set_cpuid2(void *object, uintptr_t arg)
+{
+	const struct gk_cpuid2 *from = (const void *)arg;
+	struct snap_cpuid *table;
+	uint32_t n;
+	int status = given(arg, sizeof(from->entries[0]), &table, &n);
+
+	if (status)
+		return status;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct gk_cpuid_entry2 *e = &from->entries[i];
 
 		table[i] = (struct snap_cpuid){ e->function, e->index, e->flags,
 						{ e->eax, e->ebx, e->ecx, e->edx } };
 	}
-	return set(x, table, n);
+	return set(x86_vcpu(object), table, n);
 }
 
 int x86_set_cpuid(void *object, uintptr_t arg)
 {
 	const struct gk_cpuid *from = (const void *)arg;
-	struct x86_vcpu *x = x86_vcpu(object);
 	struct snap_cpuid *table;
 	uint32_t n;
+	int status = given(arg, sizeof(from->entries[0]), &table, &n);
 
-	if (sw_bad_pointer(arg, sizeof(*from)))
-		return -EFAULT;
-	n = from->nent;
-	if (n > GK_CPUID_ENTRIES_MOST)
-		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)from->entries, n * sizeof(from->entries[0])))
-		return -EFAULT;
-	table = calloc(n ? n : 1, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
+	if (status)
+		return status;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct gk_cpuid_entry *e = &from->entries[i];
 
 		table[i] = (struct snap_cpuid){ e->function, 0, 0, { e->eax, e->ebx, e->ecx, e->edx } };
 	}
-	return set(x, table, n);
+	return set(x86_vcpu(object), table, n);
 }
 
 int x86_get_cpuid2(void *object, uintptr_t arg)

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
 #define HYPERV_SIGNATURE 0x31237648U /* "Hv#1" */
 
 static const struct msr_fact *fact_at(const struct gcpu_model *m, uint32_t index)
@@ -235,17 +234,27 @@ int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 	return done(x, &op);
 }
 
+#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
+
+int x86_msrs_given(uintptr_t arg)
+{
+	const struct gk_msrs *given = (const void *)arg;
+
+	if (sw_bad_pointer(arg, sizeof(*given)))
+		return -EFAULT;
+	if (given->nmsrs >= MSRS_MOST)
+		return -E2BIG;
+	return sw_bad_pointer((uintptr_t)given->entries, given->nmsrs * sizeof(given->entries[0])) ? -EFAULT : 0;
+}
+
 /* How many were done; the first that fails ends it. */
 static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 {
 	struct gk_msrs *to = (void *)arg;
+	int refused = x86_msrs_given(arg);
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
-		return -EFAULT;
-	if (to->nmsrs >= MSRS_MOST)
-		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)to->entries, to->nmsrs * sizeof(to->entries[0])))
-		return -EFAULT;
+	if (refused)
+		return refused;
 	for (uint32_t i = 0; i < to->nmsrs; i++) {
 		uint64_t value = to->entries[i].data;
 		int status = set ? x86_msr_set(x, to->entries[i].index, true, value) :

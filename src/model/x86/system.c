@@ -182,19 +182,14 @@ static int msr_features(void *object, uintptr_t arg)
 	return give_list(arg, (uint32_t)m->host->msr_features.n, feature_at, m);
 }
 
-#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
-
 static int get_msrs(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
 	struct gk_msrs *to = (void *)arg;
+	int refused = x86_msrs_given(arg);
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
-		return -EFAULT;
-	if (to->nmsrs >= MSRS_MOST)
-		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)to->entries, to->nmsrs * sizeof(to->entries[0])))
-		return -EFAULT;
+	if (refused)
+		return refused;
 	for (uint32_t i = 0; i < to->nmsrs; i++) {
 		const struct snap_msr *f = snapshot_msr(m->host, to->entries[i].index);
 		bool listed = x86_msr_listed(m, to->entries[i].index) && sw_behaves(m, BEHAVIOUR_LISTED_BY_SYSTEM);

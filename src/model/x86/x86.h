@@ -140,6 +140,8 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap);
 int x86_vcpu_allowed(struct sw_vm *vm, unsigned id);
 
 /* msr.c: 0, -EINVAL: KVM refuses it, -ENOENT: it does not know the MSR. HOST: the VMM, not the guest. */
+/* Can the list of a KVM_GET_MSRS or KVM_SET_MSRS be read? 0 or -errno. */
+int x86_msrs_given(uintptr_t arg);
 int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
 int x86_get_msrs(void *vcpu, uintptr_t arg);
