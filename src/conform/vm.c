@@ -120,29 +120,40 @@ struct run_guest *vm_guest(struct conform_vm *vm)
 	return vm->guest;
 }
 
-int guest_run(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n)
+int vm_watch(struct conform_vm *vm, int (*take)(void *ctx, unsigned vcpu, struct gk_run *run), void *ctx)
 {
 	struct run_guest *g = vm_guest(vm);
-	struct gcpu_error err = { 0 };
-	const struct guest_port *port;
 
 	if (!g)
 		return 1;
-	port = run_guest_port(g);
-	if (port->run(port->ctx, vcpu, ops, n, GUEST_MS, &err))
-		return broken(vm->c, "%s", err.text);
+	run_guest_set_exit(g, take, ctx);
 	return 0;
+}
+
+static const struct guest_port *port_of(struct conform_vm *vm)
+{
+	struct run_guest *g = vm_guest(vm);
+
+	return g ? run_guest_port(g) : NULL;
+}
+
+int guest_run(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n)
+{
+	const struct guest_port *port = port_of(vm);
+	struct gcpu_error err = { 0 };
+
+	if (!port)
+		return 1;
+	return port->run(port->ctx, vcpu, ops, n, GUEST_MS, &err) ? broken(vm->c, "%s", err.text) : 0;
 }
 
 int guest_start(struct conform_vm *vm, unsigned vcpu, const struct guest_op *ops, size_t n)
 {
-	struct run_guest *g = vm_guest(vm);
+	const struct guest_port *port = port_of(vm);
 	struct gcpu_error err = { 0 };
-	const struct guest_port *port;
 
-	if (!g)
+	if (!port)
 		return 1;
-	port = run_guest_port(g);
 	return port->start(port->ctx, vcpu, ops, n, &err) ? broken(vm->c, "%s", err.text) : 0;
 }
 
