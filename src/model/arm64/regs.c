@@ -193,8 +193,8 @@ static int set(struct arm64_vcpu *x, uint64_t id, const uint64_t *value)
 	}
 }
 
-/* What both begin with. */
-static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
+/* What both begin with: which one, and its value. */
+static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg, uint64_t *value)
 {
 	if (!x->initialised)
 		return -ENOEXEC;
@@ -203,18 +203,17 @@ static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
 	if ((reg->id & ~GK_REG_SIZE_MASK) >> 32 != GK_REG_ARM64 >> 32)
 		return -EINVAL;
 	/* nothing is that long, and only core registers say so by their length */
-	return REG_BYTES(reg->id) <= 256 ? 0 : REG_KIND(reg->id) == GK_REG_ARM_CORE ? -EINVAL : -ENOENT;
+	if (REG_BYTES(reg->id) > 256)
+		return REG_KIND(reg->id) == GK_REG_ARM_CORE ? -EINVAL : -ENOENT;
+	return get(x, reg->id, value);
 }
 
 int arm64_get_reg(void *object, uintptr_t arg)
 {
-	struct arm64_vcpu *x = arm64_vcpu(object);
 	uint64_t value[32] = { 0 };
 	struct gk_one_reg reg;
-	int status = begin(x, arg, &reg);
+	int status = begin(arm64_vcpu(object), arg, &reg, value);
 
-	if (status == 0)
-		status = get(x, reg.id, value);
 	return status ? status : sw_copy_out((uintptr_t)reg.addr, value, REG_BYTES(reg.id));
 }
 
@@ -223,11 +222,9 @@ int arm64_set_reg(void *object, uintptr_t arg)
 	struct arm64_vcpu *x = arm64_vcpu(object);
 	uint64_t value[32] = { 0 };
 	struct gk_one_reg reg;
-	int status = begin(x, arg, &reg);
-
 	/* what is not there is told before the value is looked at */
-	if (status == 0)
-		status = get(x, reg.id, value);
+	int status = begin(x, arg, &reg, value);
+
 	if (status)
 		return status;
 	memset(value, 0, sizeof(value));
