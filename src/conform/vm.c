@@ -130,39 +130,16 @@ int vm_watch(struct conform_vm *vm, int (*take)(void *ctx, unsigned vcpu, struct
 	return 0;
 }
 
-static const struct guest_port *port_of(struct conform_vm *vm)
-{
-	struct run_guest *g = vm_guest(vm);
-
-	return g ? run_guest_port(g) : NULL;
-}
-
 int guest_run(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n)
 {
-	const struct guest_port *port = port_of(vm);
+	struct run_guest *g = vm_guest(vm);
 	struct gcpu_error err = { 0 };
+	const struct guest_port *port;
 
-	if (!port)
+	if (!g)
 		return 1;
+	port = run_guest_port(g);
 	return port->run(port->ctx, vcpu, ops, n, GUEST_MS, &err) ? broken(vm->c, "%s", err.text) : 0;
-}
-
-int guest_start(struct conform_vm *vm, unsigned vcpu, const struct guest_op *ops, size_t n)
-{
-	const struct guest_port *port = port_of(vm);
-	struct gcpu_error err = { 0 };
-
-	if (!port)
-		return 1;
-	return port->start(port->ctx, vcpu, ops, n, &err) ? broken(vm->c, "%s", err.text) : 0;
-}
-
-int guest_finish(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n)
-{
-	struct gcpu_error err = { 0 };
-	const struct guest_port *port = run_guest_port(vm->guest);
-
-	return port->finish(port->ctx, vcpu, ops, n, GUEST_MS, &err) ? broken(vm->c, "%s", err.text) : 0;
 }
 
 void *guest_memory(struct conform_vm *vm, unsigned vcpu, uint64_t *ret_address)
