@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACTS (&gcpu_facts_x86)
-
 static bool same_list(const struct list *a, const struct list *b, size_t size)
 {
 	return a->n == b->n && (!a->n || memcmp(a->items, b->items, a->n * size) == 0);

@@ -10,6 +10,8 @@
 #define REG_KIND(id) ((id) & GK_REG_ARM_KIND_MASK)
 #define REG_BYTES(id) (1U << ((id) >> GK_REG_SIZE_SHIFT & 15))
 #define NOWHERE (~0ULL)
+#define FAST_64 (1U << 30) /* of an SMCCC function: 64 bits wide */
+#define V2_VCPUS_MOST 8U   /* that a vGICv2 has */
 
 /* The interrupt controller of a VM: there is one at most. */
 struct arm64_gic {

@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CR4_OSXSAVE (1ULL << 18)
-#define CR4_PKE (1ULL << 22)
-#define MISC_ENABLE_MWAIT (1ULL << 18)
-#define QUIRK_MISC_ENABLE_NO_MWAIT (1ULL << 4)
 #define SAVE_AREA 576 /* of the legacy state and the header */
 
 static struct snap_cpuid *find(struct snap_cpuid *table, unsigned n, uint32_t leaf, uint32_t subleaf)

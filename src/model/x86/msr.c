@@ -138,16 +138,38 @@ static int may(const struct x86_vcpu *x, const struct msr_fact *f, const struct 
 	return lacks[f->lacks];
 }
 
+bool x86_says_hyperv(const struct x86_vcpu *x)
+{
+	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
+	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(addr), 0);
+
+	return e && e->regs[0] == HYPERV_SIGNATURE;
+}
+
 /* Hyper-V's are there for the VMM, and for guests whose table says Hyper-V. */
 static bool hidden(const struct x86_vcpu *x, const struct msr_fact *f, bool host)
 {
-	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
-	const struct snap_cpuid *e;
+	return f->who == MSR_HYPERV && !host && !x86_says_hyperv(x);
+}
 
-	if (f->who != MSR_HYPERV || host)
-		return false;
-	e = x86_own_entry(x, ADDR_LEAF(addr), 0);
-	return !e || e->regs[0] != HYPERV_SIGNATURE;
+/* An access that the row allows. */
+static int plain(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op)
+{
+	const struct x86_msr_rule *r = &x86_msr_rules[f->rule];
+	int status = 0;
+
+	if (!op->write) {
+		op->value = x86_msr_kept(x, op->index) & f->kept;
+		return r->get ? r->get(x, op) : 0;
+	}
+	op->value &= ~f->dropped;
+	if (op->value & ~f->valid)
+		return -EINVAL;
+	if (r->set)
+		status = r->set(x, op);
+	if (status)
+		return status == X86_MSR_TAKEN ? 0 : status;
+	return x86_msr_keep(x, op->index, op->value & f->kept);
 }
 
 static int access(struct x86_vcpu *x, struct x86_msr_op *op)
@@ -166,26 +188,7 @@ static int access(struct x86_vcpu *x, struct x86_msr_op *op)
 	status = may(x, f, op);
 	if (status <= 0)
 		return status;
-	return x86_msr_plain(x, f, op);
-}
-
-int x86_msr_plain(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op)
-{
-	const struct x86_msr_rule *r = &x86_msr_rules[f->rule];
-	int status = 0;
-
-	if (!op->write) {
-		op->value = x86_msr_kept(x, op->index) & f->kept;
-		return r->get ? r->get(x, op) : 0;
-	}
-	op->value &= ~f->dropped;
-	if (op->value & ~f->valid)
-		return -EINVAL;
-	if (r->set)
-		status = r->set(x, op);
-	if (status)
-		return status == X86_MSR_TAKEN ? 0 : status;
-	return x86_msr_keep(x, op->index, op->value & f->kept);
+	return plain(x, f, op);
 }
 
 static int hooked(struct x86_vcpu *x, struct x86_msr_op *op)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What KVM shares with its guest: its MSRs, and the pages and words behind them. */
-#define _POSIX_C_SOURCE 200809L
 #include "x86.h"
 
 #include <string.h>
