@@ -13,14 +13,18 @@ static const struct {
 	{ 0, 0x2000 }, { 0x40000000, 0x120 }, { 0x4b564d00, 0x20 }, { 0xc0000000, 0x1000 }, { 0xc0010000, 0x1800 },
 };
 
-#define HYPERV_CLOCK_FIRST 0x40000020
-#define HYPERV_CLOCK_LAST 0x40000023
-#define HYPERV_RUNTIME 0x40000010
-
 static bool moves(uint32_t index)
 {
-	return index == gcpu_facts_x86.msrs[X86_M_TSC].index || index == gcpu_facts_x86.msrs[X86_M_TSC_DEADLINE].index ||
-	       index == HYPERV_RUNTIME || (index >= HYPERV_CLOCK_FIRST && index <= HYPERV_CLOCK_LAST);
+	static const uint16_t clocks[] = { X86_M_TSC, X86_M_TSC_DEADLINE, X86_M_HV_VP_RUNTIME, X86_M_HV_TIME_REF_COUNT,
+					   X86_M_HV_REFERENCE_TSC, X86_M_HV_FREQUENCIES };
+
+	for (unsigned i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		const struct msr_fact *f = &gcpu_facts_x86.msrs[clocks[i]];
+
+		if (index >= f->index && index <= f->last)
+			return true;
+	}
+	return false;
 }
 
 static void msr(struct walk_vm *v, uint32_t index)
