@@ -2,6 +2,7 @@
 /* The software KVM: made, taken away, and its operations. */
 #include "sw.h"
 
+#include "core/plan.h"
 #include "supported.h"
 
 #include <stdlib.h>
@@ -11,9 +12,18 @@ static const struct sw_arch *const archs[] = { &sw_x86, &sw_arm64 };
 
 bool sw_behaves(const struct gcpu_model *m, enum behaviour what)
 {
-	const struct behaviour_fact *b = &gcpu_behaviours[what];
+	return m->behaviours >> what & 1;
+}
 
-	return m->release >= b->since && m->release < b->until;
+static void learn_behaviours(struct gcpu_model *m, const char *release)
+{
+	_Static_assert(BEHAVIOURS <= 64, "bits of one word");
+	for (unsigned i = 0; i < BEHAVIOURS; i++) {
+		const struct behaviour_fact *b = &gcpu_behaviours[i];
+		bool begun = !b->since || !kernel_too_old(b->since, release);
+
+		m->behaviours |= (uint64_t)(begun && (!b->until || kernel_too_old(b->until, release))) << i;
+	}
 }
 
 /* "6.12.3-debian" -> RELEASE(6, 12), 0 if it is nothing like that. */
@@ -41,6 +51,7 @@ static int choose_release(struct gcpu_model *m, const char *series, struct gcpu_
 	m->release = release_of(release);
 	if (!m->release)
 		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
+	learn_behaviours(m, release);
 	m->other_kernel = series && m->release != release_of(m->host->kernel);
 	return 0;
 }

@@ -57,6 +57,7 @@ struct gcpu_model {
 	struct gcpu_snapshot *computed; /* host, where it is the model's own */
 	const struct sw_arch *arch;
 	unsigned release; /* RELEASE() of the kernel that it plays */
+	uint64_t behaviours; /* bit N: row N of data/kvm/behaviours.txt holds */
 	const char *series; /* what was asked for, or NULL: only while it is made */
 	bool other_kernel;  /* and it is not the one of the snapshot */
 	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
