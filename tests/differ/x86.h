@@ -8,6 +8,13 @@
 #include "facts_gen.h"
 #include "kvm/abi_more.h"
 
+/* struct gk_msrs with N entries. */
+#define MSRS(n)                                 \
+	struct {                                \
+		uint32_t nmsrs, pad;            \
+		struct gk_msr_entry entries[n]; \
+	}
+
 #define MSR_INDEX(name) (gcpu_facts_x86.msrs[X86_M_##name].index)
 
 /* x86_cpuid.c */

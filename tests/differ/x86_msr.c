@@ -116,13 +116,10 @@ void run_get_msrs(struct side *w, const struct step *s, struct answer *a)
 
 static void read_one(struct side *w, int fd, uint32_t index, struct answer *a)
 {
-	struct {
-		struct gk_msrs head;
-		struct gk_msr_entry entry;
-	} t = { .head = { .nmsrs = 1 }, .entry = { .index = index } };
+	MSRS(1) t = { .nmsrs = 1, .entries = { { .index = index } } };
 
 	say(a, "MSR %x can be read", index, 0, (uint64_t)(int64_t)ask(w, fd, GK_GET_MSRS, &t));
-	say(a, "MSR %x", index, 0, t.entry.data);
+	say(a, "MSR %x", index, 0, t.entries[0].data);
 }
 
 void run_set_msrs(struct side *w, const struct step *s, struct answer *a)
@@ -147,10 +144,7 @@ void run_all_msrs(struct side *w, const struct step *s, struct answer *a)
 {
 	const struct gcpu_snapshot *host = w->d->host;
 	unsigned n = (unsigned)host->msr_indexes.n, f = (unsigned)host->msr_features.n, all = n + f + 9;
-	struct {
-		struct gk_msrs head;
-		struct gk_msr_entry entries[255];
-	} t;
+	MSRS(255) t;
 
 	for (unsigned done = 0; done < all;) {
 		unsigned count = 0;
@@ -161,7 +155,7 @@ void run_all_msrs(struct side *w, const struct step *s, struct answer *a)
 			t.entries[count++].index = i < n ? *LIST_AT(&host->msr_indexes, uint32_t, i) :
 						   i < n + f ? LIST_AT(&host->msr_features, struct snap_msr, i - n)->index :
 							       MSR_INDEX(KVM_WALL_CLOCK_NEW) + i - n - f;
-		t.head.nmsrs = count;
+		t.nmsrs = count;
 		r = ask(w, vcpu_of(w, s), GK_GET_MSRS, &t);
 		if (r < 0) {
 			a->status = r;

@@ -113,13 +113,10 @@ void make_system_msrs(struct maker *m, struct step *s)
 
 void run_system_msrs(struct side *w, const struct step *s, struct answer *a)
 {
-	struct {
-		struct gk_msrs head;
-		struct gk_msr_entry entries[ITEMS];
-	} t;
+	MSRS(ITEMS) t;
 
 	memset(&t, 0, sizeof(t));
-	t.head.nmsrs = s->n;
+	t.nmsrs = s->n;
 	for (unsigned i = 0; i < s->n; i++)
 		t.entries[i].index = (uint32_t)s->item[i].part[0];
 	a->status = ask(w, w->kvm_fd, GK_GET_MSRS, &t);
