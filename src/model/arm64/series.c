@@ -128,20 +128,6 @@ static int firmware(const struct gcpu_model *m, struct gcpu_snapshot *s)
 	return 0;
 }
 
-static int assume(struct gcpu_snapshot *s)
-{
-	struct snap_assumed *a = list_add(&s->assumed, sizeof(*a));
-	static const char what[] = "registers", value[] = "the host's own",
-			  why[] = "another kernel may show more of the CPU, or less";
-
-	if (!a)
-		return -ENOMEM;
-	a->what = text_copy(what, sizeof(what) - 1);
-	a->value = text_copy(value, sizeof(value) - 1);
-	a->why = text_copy(why, sizeof(why) - 1);
-	return a->what && a->value && a->why ? 0 : -ENOMEM;
-}
-
 static int compute(const struct gcpu_model *m, const char *release, struct gcpu_snapshot *s)
 {
 	free(s->kernel);
@@ -153,7 +139,8 @@ static int compute(const struct gcpu_model *m, const char *release, struct gcpu_
 	list_free(&s->nibbles);
 	list_free(&s->inits);
 	masks(m, s);
-	if (switches(m, &s->caps_system) || switches(m, &s->caps_vm) || firmware(m, s) || assume(s))
+	if (switches(m, &s->caps_system) || switches(m, &s->caps_vm) || firmware(m, s) ||
+	    snapshot_assume(s, "registers", "the host's own", "another kernel may show more of the CPU, or less"))
 		return -ENOMEM;
 	return snapshot_seal(s);
 }
