@@ -27,14 +27,7 @@ static void begin_json(struct report *r, const struct gcpu_snapshot *snap)
 	jw_key_int(j, "version", 1);
 	jw_key_string(j, "arch", gcpu_arch_name(gcpu_snapshot_arch(snap)));
 	jw_key_string(j, "on", r->tool->value[OPT_BACKEND] ? r->tool->value[OPT_BACKEND] : "kvm");
-	jw_key(j, "host");
-	jw_object(j, true);
-	jw_key_string(j, "name", gcpu_snapshot_name(snap));
-	jw_key_string(j, "hash", gcpu_snapshot_hash(snap));
-	jw_key_string(j, "vendor", gcpu_snapshot_vendor(snap));
-	jw_key_string(j, "kernel", gcpu_snapshot_kernel(snap));
-	jw_key_string(j, "module", gcpu_snapshot_module(snap));
-	jw_close(j, '}');
+	jw_key_host(j, snap, true);
 	jw_key(j, "cases");
 	jw_array(j, true);
 }

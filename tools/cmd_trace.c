@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* trace and sim: run a program, and say what it asked of KVM. */
+#include "core/util.h"
 #include "sim/launch.h"
 #include "trace.h"
 
@@ -79,29 +80,6 @@ const struct command cmd_trace = {
 	.run = run_trace,
 };
 
-struct buffer {
-	char *text;
-	size_t n, room;
-};
-
-static int to_buffer(void *ctx, const char *data, size_t length)
-{
-	struct buffer *b = ctx;
-
-	if (b->n + length > b->room) {
-		size_t room = (b->n + length) * 2;
-		char *more = realloc(b->text, room);
-
-		if (!more)
-			return GCPU_ERR_MEMORY;
-		b->text = more;
-		b->room = room;
-	}
-	memcpy(b->text + b->n, data, length);
-	b->n += length;
-	return 0;
-}
-
 static int run_on(struct tool *t, const struct gcpu_snapshot *snap)
 {
 	struct gcpu_model_options o = { .size = sizeof(o), .kernel = t->value[OPT_KERNEL] };
@@ -116,15 +94,15 @@ static int run_on(struct tool *t, const struct gcpu_snapshot *snap)
 	if (gcpu_model_new(snap, &o, &model, &err))
 		return tool_fail(t, &err, NULL);
 	gcpu_model_free(model);
-	if (gcpu_snapshot_write(snap, to_buffer, &b)) {
-		free(b.text);
+	if (gcpu_snapshot_write(snap, buffer_append, &b)) {
+		free(b.at);
 		fputs("guestcpu sim: out of memory\n", stderr);
 		return EXIT_LACKS;
 	}
-	l.snapshot = b.text;
+	l.snapshot = b.at;
 	l.n_snapshot = b.n;
 	exit_code = launch(t, &l, &told);
-	free(b.text);
+	free(b.at);
 	return exit_code;
 }
 

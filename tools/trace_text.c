@@ -65,10 +65,10 @@ static void print_kvm(const struct sim_told *told)
 	fputs(")\n", stdout);
 }
 
-static bool same_entry(const struct sim_vcpu *v, const struct sim_entry *e)
+static bool same_entry(const struct sim_vcpu *v, const struct gcpu_cpuid *e)
 {
 	for (size_t i = 0; i < v->cpuid.n; i++)
-		if (memcmp(LIST_AT(&v->cpuid, struct sim_entry, i), e, sizeof(*e)) == 0)
+		if (memcmp(LIST_AT(&v->cpuid, struct gcpu_cpuid, i), e, sizeof(*e)) == 0)
 			return true;
 	return false;
 }
@@ -79,7 +79,7 @@ static void table_text(const struct sim_report *r, const struct sim_vcpu *v, cha
 	unsigned own = 0;
 
 	for (size_t i = 0; i < v->cpuid.n; i++)
-		own += !same_entry(LIST_AT(&r->vcpus, struct sim_vcpu, 0), LIST_AT(&v->cpuid, struct sim_entry, i));
+		own += !same_entry(LIST_AT(&r->vcpus, struct sim_vcpu, 0), LIST_AT(&v->cpuid, struct gcpu_cpuid, i));
 	if (!v->has_table)
 		snprintf(buf, n, "none");
 	else if (own)
@@ -273,10 +273,10 @@ static void print_tables(const struct sim_report *r)
 		if (v->cpuid.n)
 			printf("\nCPU %zu:\n", i);
 		for (size_t k = 0; k < v->cpuid.n; k++) {
-			const struct sim_entry *e = LIST_AT(&v->cpuid, struct sim_entry, k);
+			const struct gcpu_cpuid *e = LIST_AT(&v->cpuid, struct gcpu_cpuid, k);
 
 			printf("   0x%08x 0x%02x: eax=0x%08x ebx=0x%08x ecx=0x%08x edx=0x%08x\n", e->leaf, e->subleaf,
-			       e->regs[0], e->regs[1], e->regs[2], e->regs[3]);
+			       e->eax, e->ebx, e->ecx, e->edx);
 		}
 		for (size_t k = 0; k < v->msrs.n; k++)
 			printf("   msr 0x%x = 0x%llx\n", LIST_AT(&v->msrs, struct sim_msr, k)->index,

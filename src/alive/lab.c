@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
-#define WORDS_ROOM 256
-
 int say(struct outcome *out, enum gcpu_alive alive, const char *format, ...)
 {
 	va_list args;

@@ -90,11 +90,10 @@ void vm_close(struct conform_vm *vm);
 
 /* Let vCPU number VCPU carry out operations. Not 0: broken, and said so; operations that fault are no error. */
 int guest_run(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n);
-/* The same in two halves, for several at once. */
-int guest_start(struct conform_vm *vm, unsigned vcpu, const struct guest_op *ops, size_t n);
-int guest_finish(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n);
 /* The guest in it, made when it is first asked for; NULL: broken. All vCPUs must be there by then. */
 struct run_guest *vm_guest(struct conform_vm *vm);
+/* From now on exits of its guest are TAKE's first, see run_guest_set_exit(). Not 0: broken. */
+int vm_watch(struct conform_vm *vm, int (*take)(void *ctx, unsigned vcpu, struct gk_run *run), void *ctx);
 /* Memory that a vCPU may play with; NULL: broken. */
 void *guest_memory(struct conform_vm *vm, unsigned vcpu, uint64_t *ret_address);
 

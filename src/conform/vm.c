@@ -124,6 +124,16 @@ struct run_guest *vm_guest(struct conform_vm *vm)
 	return vm->guest;
 }
 
+int vm_watch(struct conform_vm *vm, int (*take)(void *ctx, unsigned vcpu, struct gk_run *run), void *ctx)
+{
+	struct run_guest *g = vm_guest(vm);
+
+	if (!g)
+		return 1;
+	run_guest_set_exit(g, take, ctx);
+	return 0;
+}
+
 int guest_run(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n)
 {
 	struct run_guest *g = vm_guest(vm);
@@ -133,29 +143,7 @@ int guest_run(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t
 	if (!g)
 		return 1;
 	port = run_guest_port(g);
-	if (port->run(port->ctx, vcpu, ops, n, GUEST_MS, &err))
-		return broken(vm->c, "%s", err.text);
-	return 0;
-}
-
-int guest_start(struct conform_vm *vm, unsigned vcpu, const struct guest_op *ops, size_t n)
-{
-	struct run_guest *g = vm_guest(vm);
-	struct gcpu_error err = { 0 };
-	const struct guest_port *port;
-
-	if (!g)
-		return 1;
-	port = run_guest_port(g);
-	return port->start(port->ctx, vcpu, ops, n, &err) ? broken(vm->c, "%s", err.text) : 0;
-}
-
-int guest_finish(struct conform_vm *vm, unsigned vcpu, struct guest_op *ops, size_t n)
-{
-	struct gcpu_error err = { 0 };
-	const struct guest_port *port = run_guest_port(vm->guest);
-
-	return port->finish(port->ctx, vcpu, ops, n, GUEST_MS, &err) ? broken(vm->c, "%s", err.text) : 0;
+	return port->run(port->ctx, vcpu, ops, n, GUEST_MS, &err) ? broken(vm->c, "%s", err.text) : 0;
 }
 
 void *guest_memory(struct conform_vm *vm, unsigned vcpu, uint64_t *ret_address)

@@ -180,6 +180,18 @@ const char *gcpu_snapshot_name(const struct gcpu_snapshot *s)
 	return or_unknown(s ? s->name : NULL);
 }
 
+int snapshot_assume(struct gcpu_snapshot *s, const char *what, const char *value, const char *why)
+{
+	struct snap_assumed *a = list_add(&s->assumed, sizeof(*a));
+
+	if (!a)
+		return GCPU_ERR_MEMORY;
+	a->what = text_copy(what, strlen(what));
+	a->value = text_copy(value, strlen(value));
+	a->why = text_copy(why, strlen(why));
+	return a->what && a->value && a->why ? 0 : GCPU_ERR_MEMORY;
+}
+
 /* What was measured is hashed when somebody asks. Two who ask at once write the same. */
 const char *gcpu_snapshot_hash(const struct gcpu_snapshot *s)
 {

@@ -133,5 +133,7 @@ const struct snap_nibble *snapshot_nibble(const struct gcpu_snapshot *s, uint64_
 
 /* The canonical text without name and hash goes into the hash. */
 int snapshot_seal(struct gcpu_snapshot *s);
+/* A computed one takes something for given: 0 or GCPU_ERR_MEMORY. */
+int snapshot_assume(struct gcpu_snapshot *s, const char *what, const char *value, const char *why);
 
 #endif

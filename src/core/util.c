@@ -169,6 +169,26 @@ bool options_copy(void *ours, size_t room, const void *theirs, size_t size)
 	return true;
 }
 
+int buffer_append(void *buffer, const char *data, size_t n)
+{
+	struct buffer *b = buffer;
+
+	if (n > SIZE_MAX / 2 - b->n)
+		return GCPU_ERR_MEMORY;
+	if (b->n + n > b->room) {
+		size_t room = (b->n + n) * 2;
+		char *more = realloc(b->at, room);
+
+		if (!more)
+			return GCPU_ERR_MEMORY;
+		b->at = more;
+		b->room = room;
+	}
+	memcpy(b->at + b->n, data, n);
+	b->n += n;
+	return 0;
+}
+
 char *text_copy(const char *text, size_t n)
 {
 	char *copy = malloc(n + 1);

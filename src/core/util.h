@@ -41,6 +41,14 @@ bool options_copy(void *ours, size_t room, const void *theirs, size_t size);
 /* A copy of at most N bytes as a string; NULL if memory is exhausted. */
 char *text_copy(const char *text, size_t n);
 
+/* Bytes that become more, which free(.at) ends; zeroed is empty. buffer_append() is a gcpu_write: 0, or
+ * GCPU_ERR_MEMORY and it is as it was. */
+struct buffer {
+	char *at;
+	size_t n, room;
+};
+int buffer_append(void *buffer, const char *data, size_t n);
+
 /* Bytes a document has been written to; keeps the first failure. */
 struct sink {
 	gcpu_write write;

@@ -227,6 +227,22 @@ void jw_key_bool(struct json *j, const char *key, bool value)
 	jw_bool(j, value);
 }
 
+void jw_key_host(struct json *j, const struct gcpu_snapshot *host, bool lines)
+{
+	jw_key(j, "host");
+	if (!host) {
+		jw_string(j, NULL);
+		return;
+	}
+	jw_object(j, lines);
+	jw_key_string(j, "name", gcpu_snapshot_name(host));
+	jw_key_string(j, "hash", gcpu_snapshot_hash(host));
+	jw_key_string(j, "vendor", gcpu_snapshot_vendor(host));
+	jw_key_string(j, "kernel", gcpu_snapshot_kernel(host));
+	jw_key_string(j, "module", gcpu_snapshot_module(host));
+	jw_close(j, '}');
+}
+
 void jw_cpuid(struct json *j, const struct gcpu_cpuid *e)
 {
 	jw_object(j, false);

@@ -38,6 +38,9 @@ void jw_key_hex(struct json *j, const char *key, uint64_t value);
 void jw_key_int(struct json *j, const char *key, int64_t value);
 void jw_key_bool(struct json *j, const char *key, bool value);
 
+/* "host": which one a document speaks of, or null; LINES as of jw_object(). */
+void jw_key_host(struct json *j, const struct gcpu_snapshot *host, bool lines);
+
 struct gcpu_cpuid;
 void jw_cpuid(struct json *j, const struct gcpu_cpuid *e);
 

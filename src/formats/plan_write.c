@@ -299,14 +299,7 @@ void plan_write_head(struct json *j, const struct gcpu_plan *p, const char *sche
 	jw_key_int(j, "version", 1);
 	jw_key_string(j, "arch", p->facts->name);
 	jw_key_string(j, "request", p->request);
-	jw_key(j, "host");
-	jw_object(j, false);
-	jw_key_string(j, "name", gcpu_snapshot_name(p->snap));
-	jw_key_string(j, "hash", gcpu_snapshot_hash(p->snap));
-	jw_key_string(j, "vendor", gcpu_snapshot_vendor(p->snap));
-	jw_key_string(j, "kernel", gcpu_snapshot_kernel(p->snap));
-	jw_key_string(j, "module", gcpu_snapshot_module(p->snap));
-	jw_close(j, '}');
+	jw_key_host(j, p->snap, false);
 	write_machine(j, &p->machine);
 }
 

@@ -87,42 +87,40 @@ static void read_table(struct reader *r, const struct node *object, struct gcpu_
 	read_leave(r, mark);
 }
 
-static void read_params(struct reader *r, const struct node *host, struct gcpu_snapshot *s)
+/* Each object of the array KEY, read by ONE into an element of SIZE. */
+static void read_list(struct reader *r, const struct node *object, const char *key, bool needed, struct list *l, size_t size,
+		      void (*one)(struct reader *r, const struct node *e, void *item))
 {
-	const struct node *a = read_array(r, host, "parameters", false, LIST_MOST);
-	size_t mark = read_enter(r, "parameters"), i;
+	const struct node *a = read_array(r, object, key, needed, LIST_MOST);
+	size_t mark = read_enter(r, key), i;
 
 	READ_EACH(r, e, i, a) {
 		size_t at = read_enter_index(r, i);
-		struct snap_param *p = add(r, &s->params, sizeof(*p));
+		void *item = add(r, l, size);
 
-		if (p) {
-			p->module = read_string(r, e, "module", true);
-			p->name = read_string(r, e, "name", true);
-			p->value = read_string(r, e, "value", true);
-		}
+		if (item)
+			one(r, e, item);
 		read_leave(r, at);
 	}
 	read_leave(r, mark);
 }
 
-/* arm64: kinds of cores, where there are several. */
-static void read_cores(struct reader *r, const struct node *host, struct gcpu_snapshot *s)
+static void read_param(struct reader *r, const struct node *e, void *item)
 {
-	const struct node *a = s->arch == GCPU_ARCH_ARM64 ? read_array(r, host, "cores", false, LIST_MOST) : NULL;
-	size_t mark = read_enter(r, "cores"), i;
+	struct snap_param *p = item;
 
-	READ_EACH(r, e, i, a) {
-		size_t at = read_enter_index(r, i);
-		struct snap_core *c = add(r, &s->cores, sizeof(*c));
+	p->module = read_string(r, e, "module", true);
+	p->name = read_string(r, e, "name", true);
+	p->value = read_string(r, e, "value", true);
+}
 
-		if (c) {
-			c->midr = read_hex(r, e, "midr", UINT64_MAX);
-			c->cpus = (unsigned)read_int(r, e, "cpus", 1, UINT32_MAX);
-		}
-		read_leave(r, at);
-	}
-	read_leave(r, mark);
+/* arm64: kinds of cores, where there are several. */
+static void read_core(struct reader *r, const struct node *e, void *item)
+{
+	struct snap_core *c = item;
+
+	c->midr = read_hex(r, e, "midr", UINT64_MAX);
+	c->cpus = (unsigned)read_int(r, e, "cpus", 1, UINT32_MAX);
 }
 
 static void read_host(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
@@ -136,8 +134,9 @@ static void read_host(struct reader *r, const struct node *root, struct gcpu_sna
 		s->microcode = read_string(r, host, "microcode", false);
 		s->kernel = read_string(r, host, "kernel", false);
 		s->module = read_string(r, host, "module", false);
-		read_params(r, host, s);
-		read_cores(r, host, s);
+		read_list(r, host, "parameters", false, &s->params, sizeof(struct snap_param), read_param);
+		if (s->arch == GCPU_ARCH_ARM64)
+			read_list(r, host, "cores", false, &s->cores, sizeof(struct snap_core), read_core);
 	}
 	read_leave(r, mark);
 }
@@ -263,26 +262,23 @@ static void read_x86(struct reader *r, const struct node *root, struct gcpu_snap
 	read_leave(r, mark);
 }
 
+static void read_init(struct reader *r, const struct node *e, void *item)
+{
+	struct snap_init *t = item;
+
+	t->features = (uint32_t)read_hex(r, e, "features", U32_MOST);
+	t->error = (int)read_int(r, e, "errno", 0, 4095);
+}
+
 static void read_inits(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	const struct node *o = read_object(r, root, "vcpu_init", true), *a;
-	size_t mark = read_enter(r, "vcpu_init"), i;
+	const struct node *o = read_object(r, root, "vcpu_init", true);
+	size_t mark = read_enter(r, "vcpu_init");
 
 	if (o) {
 		s->target = (uint32_t)read_int(r, o, "target", 0, U32_MOST);
 		s->init_features = (uint32_t)read_hex(r, o, "features", U32_MOST);
-	}
-	a = o ? read_array(r, o, "tried", true, LIST_MOST) : NULL;
-	READ_EACH(r, e, i, a) {
-		struct snap_init *t = add(r, &s->inits, sizeof(*t));
-		size_t at = read_enter(r, "tried"), in = read_enter_index(r, i);
-
-		if (t) {
-			t->features = (uint32_t)read_hex(r, e, "features", U32_MOST);
-			t->error = (int)read_int(r, e, "errno", 0, 4095);
-		}
-		read_leave(r, in);
-		read_leave(r, at);
+		read_list(r, o, "tried", true, &s->inits, sizeof(struct snap_init), read_init);
 	}
 	read_leave(r, mark);
 }
@@ -343,22 +339,12 @@ static void check_nibble(struct reader *r, const struct snap_nibble *n, const st
 		read_fail(r, "twice or out of order", "by ascending register and lsb");
 }
 
-static void read_devices(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
+static void read_device(struct reader *r, const struct node *e, void *item)
 {
-	const struct node *a = read_array(r, root, "devices", true, LIST_MOST);
-	size_t mark = read_enter(r, "devices"), i;
+	struct snap_device *d = item;
 
-	READ_EACH(r, e, i, a) {
-		struct snap_device *d = add(r, &s->devices, sizeof(*d));
-		size_t in = read_enter_index(r, i);
-
-		if (d) {
-			d->type = (uint32_t)read_int(r, e, "type", 0, U32_MOST);
-			d->error = (int)read_int(r, e, "errno", 0, 4095);
-		}
-		read_leave(r, in);
-	}
-	read_leave(r, mark);
+	d->type = (uint32_t)read_int(r, e, "type", 0, U32_MOST);
+	d->error = (int)read_int(r, e, "errno", 0, 4095);
 }
 
 static void read_arm64(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
@@ -366,7 +352,7 @@ static void read_arm64(struct reader *r, const struct node *root, struct gcpu_sn
 	const struct node *a, *o;
 	size_t mark, i;
 
-	read_devices(r, root, s);
+	read_list(r, root, "devices", true, &s->devices, sizeof(struct snap_device), read_device);
 	read_inits(r, root, s);
 	a = read_array(r, root, "registers", true, LIST_MOST);
 	mark = read_enter(r, "registers");
@@ -421,23 +407,13 @@ static bool read_mark(struct reader *r, const struct node *root, const char *key
 }
 
 /* What a computed one takes for given. */
-static void read_assumed(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
+static void read_assumed(struct reader *r, const struct node *e, void *item)
 {
-	const struct node *a = read_array(r, root, "assumed", true, LIST_MOST);
-	size_t mark = read_enter(r, "assumed"), i;
+	struct snap_assumed *n = item;
 
-	READ_EACH(r, e, i, a) {
-		size_t at = read_enter_index(r, i);
-		struct snap_assumed *n = add(r, &s->assumed, sizeof(*n));
-
-		if (n) {
-			n->what = read_string(r, e, "what", true);
-			n->value = read_string(r, e, "value", true);
-			n->why = read_string(r, e, "why", true);
-		}
-		read_leave(r, at);
-	}
-	read_leave(r, mark);
+	n->what = read_string(r, e, "what", true);
+	n->value = read_string(r, e, "value", true);
+	n->why = read_string(r, e, "why", true);
 }
 
 static void read_head(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
@@ -496,7 +472,7 @@ static int parse_root(const struct node *root, struct gcpu_snapshot *s, struct g
 		return r.status;
 	read_host(&r, root, s);
 	if (s->computed)
-		read_assumed(&r, root, s);
+		read_list(&r, root, "assumed", true, &s->assumed, sizeof(struct snap_assumed), read_assumed);
 	o = read_object(&r, root, "capabilities", true);
 	if (o) {
 		size_t mark = read_enter(&r, "capabilities");

@@ -50,12 +50,7 @@ struct gk_nested_state {
 #define GK_SMI 0xAEB7UL
 
 struct gk_x86_sregs2 {
-	struct gk_x86_segment cs, ds, es, fs, gs, ss;
-	struct gk_x86_segment tr, ldt;
-	struct gk_x86_dtable gdt, idt;
-	uint64_t cr0, cr2, cr3, cr4, cr8;
-	uint64_t efer;
-	uint64_t apic_base;
+	GK_X86_SREGS_HEAD
 	uint64_t flags;
 	uint64_t pdptrs[4];
 };

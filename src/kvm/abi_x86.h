@@ -53,8 +53,6 @@
 #define GK_KVMCLOCK_CTRL 0xAEADUL
 #define GK_GET_XSAVE2 0x9000AECFUL
 
-#define GK_MAX_CPUID_ENTRIES 256
-
 /* The misspelling is the real name. */
 #define GK_CPUID_FLAG_SIGNIFCANT_INDEX (1U << 0)
 #define GK_CPUID_FLAG_STATEFUL_FUNC (1U << 1)
@@ -152,13 +150,17 @@ struct gk_x86_dtable {
 	uint16_t padding[3];
 };
 
-struct gk_x86_sregs {
-	struct gk_x86_segment cs, ds, es, fs, gs, ss;
-	struct gk_x86_segment tr, ldt;
-	struct gk_x86_dtable gdt, idt;
-	uint64_t cr0, cr2, cr3, cr4, cr8;
-	uint64_t efer;
+/* What both forms of these registers begin with. */
+#define GK_X86_SREGS_HEAD                                        \
+	struct gk_x86_segment cs, ds, es, fs, gs, ss;            \
+	struct gk_x86_segment tr, ldt;                           \
+	struct gk_x86_dtable gdt, idt;                           \
+	uint64_t cr0, cr2, cr3, cr4, cr8;                        \
+	uint64_t efer;                                           \
 	uint64_t apic_base;
+
+struct gk_x86_sregs {
+	GK_X86_SREGS_HEAD
 	uint64_t interrupt_bitmap[4];
 };
 

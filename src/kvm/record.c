@@ -20,30 +20,14 @@ struct record {
 
 /* A line in the making. */
 struct line {
-	char *text;
-	size_t n, room;
+	struct buffer text;
 	bool lost; /* memory is exhausted */
 };
 
 static void put(struct line *l, const char *text, size_t n)
 {
-	if (l->lost || n > SIZE_MAX / 2 - l->n) {
+	if (!l->lost && buffer_append(&l->text, text, n))
 		l->lost = true;
-		return;
-	}
-	if (l->n + n > l->room) {
-		size_t room = (l->n + n) * 2;
-		char *more = realloc(l->text, room);
-
-		if (!more) {
-			l->lost = true;
-			return;
-		}
-		l->text = more;
-		l->room = room;
-	}
-	memcpy(l->text + l->n, text, n);
-	l->n += n;
 }
 
 static void put_format(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -175,8 +159,8 @@ static void finish(struct record *r, struct line *l)
 	if (l->lost)
 		r->out.status = r->out.status ? r->out.status : GCPU_ERR_MEMORY;
 	else
-		sink_text(&r->out, l->text, l->n);
-	free(l->text);
+		sink_text(&r->out, l->text.at, l->text.n);
+	free(l->text.at);
 }
 
 static void finish_plain(struct record *r, struct line *l, int result)

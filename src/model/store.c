@@ -51,13 +51,6 @@ static struct sw_blob *blob_of(const struct list *blobs, unsigned long request)
 	return NULL;
 }
 
-const void *sw_stored(const struct list *blobs, unsigned long request)
-{
-	const struct sw_blob *b = blob_of(blobs, request);
-
-	return b ? b->data : NULL;
-}
-
 static int keep(struct list *blobs, unsigned long request, uintptr_t arg)
 {
 	struct sw_blob *b = blob_of(blobs, request);

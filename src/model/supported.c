@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACTS (&gcpu_facts_x86)
-
 static const char *const vendors[] = {
 	"intel", "GenuineIntel", "amd", "AuthenticAMD", "amd", "HygonGenuine",
 	"centaur", "CentaurHauls", "centaur", "  Shanghai  ",

@@ -22,6 +22,8 @@ int supported_snapshot(const struct gcpu_snapshot *host, const char *kernel, str
 /* The release that stands for KERNEL: itself, or that of a series; NULL with *err filled. */
 const char *supported_release(const char *kernel, struct gcpu_error *err);
 
+#define FACTS (&gcpu_facts_x86)
+
 /* One computation. */
 struct supported {
 	const struct gcpu_snapshot *host;

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACTS (&gcpu_facts_x86)
-
 static bool same_list(const struct list *a, const struct list *b, size_t size)
 {
 	return a->n == b->n && (!a->n || memcmp(a->items, b->items, a->n * size) == 0);
@@ -26,28 +24,14 @@ static bool same_answers(const struct gcpu_snapshot *a, const struct gcpu_snapsh
 	       a->xcomp_supported == b->xcomp_supported;
 }
 
-static int assume_more(struct gcpu_snapshot *out, const char *what, const char *value, const char *why, bool odd)
-{
-	struct snap_assumed *a = list_add(&out->assumed, sizeof(*a));
-
-	if (!a)
-		return GCPU_ERR_MEMORY;
-	a->odd = odd;
-	a->what = text_copy(what, strlen(what));
-	a->value = text_copy(value, strlen(value));
-	a->why = text_copy(why, strlen(why));
-	return a->what && a->value && a->why ? 0 : GCPU_ERR_MEMORY;
-}
-
-static int assume(struct gcpu_snapshot *out, const char *what, const char *value, const char *why)
-{
-	return assume_more(out, what, value, why, false);
-}
-
 /* What who made the dump should be told at once. */
 static int assume_odd(struct gcpu_snapshot *out, const char *what, const char *value, const char *why)
 {
-	return assume_more(out, what, value, why, true);
+	int status = snapshot_assume(out, what, value, why);
+
+	if (!status)
+		LIST_AT(&out->assumed, struct snap_assumed, out->assumed.n - 1)->odd = true;
+	return status;
 }
 
 /* A fact that was settled, so that others can be tried. */
@@ -86,7 +70,7 @@ static int assumptions(struct supported *s, struct gcpu_snapshot *out)
 		if (all[i].why)
 			status = matters(s, out, i, &tell);
 		if (tell)
-			status = assume(out, all[i].param ? all[i].param : gcpu_kfacts[i], all[i].value ? "1" : "0", all[i].why);
+			status = snapshot_assume(out, all[i].param ? all[i].param : gcpu_kfacts[i], all[i].value ? "1" : "0", all[i].why);
 	}
 	free(all);
 	return status;
@@ -98,19 +82,19 @@ static int always_assumed(const struct supported *s, const char *kernel, struct 
 	int status = 0;
 
 	if (strcmp(kernel, s->release) != 0)
-		status = assume(out, "kernel", s->release, "the release for which this series was compared with a real KVM");
+		status = snapshot_assume(out, "kernel", s->release, "the release for which this series was compared with a real KVM");
 	if (!status)
-		status = assume(out, "kernel options", "Debian's",
+		status = snapshot_assume(out, "kernel options", "Debian's",
 				"no command line that takes CPU features away, mitigations as they are by default");
 	if (!status && !s->host->microcode)
-		status = assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
+		status = snapshot_assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
 	if (!status && !s->facts[KFACT_VIRTUALIZATION])
 		status = assume_odd(out, "virtualization", "1", "this CPUID shows neither VMX nor SVM: without it there is no KVM");
 	if (!status && !(s->words[FACTS->fields[X86_F_LM].word] >> FACTS->fields[X86_F_LM].lsb & 1))
 		status = assume_odd(out, "long mode", "0",
 				"this CPUID shows none: no kernel of x86-64 runs there, and no others were compared");
 	if (!status && s->vendor != VENDOR_AMD)
-		status = assume(out, "witness", "records",
+		status = snapshot_assume(out, "witness", "records",
 				"rules for this vendor's CPUs were read in KVM's source, and agree with what others recorded there: "
 				"no KVM was at hand to compare entry by entry");
 	return status;
@@ -166,7 +150,7 @@ static int not_compared(struct gcpu_snapshot *out)
 		return 0;
 	if (more)
 		snprintf(names + n, sizeof(names) - n, " and %u more", more);
-	return assume(out, "not compared", names, "on by rules that were read in KVM's source: no KVM at hand has shown these");
+	return snapshot_assume(out, "not compared", names, "on by rules that were read in KVM's source: no KVM at hand has shown these");
 }
 
 /* MSRs in the list by rules that no KVM at hand could show. */
@@ -187,7 +171,7 @@ static int msrs_not_compared(const struct supported *s, struct gcpu_snapshot *ou
 	}
 	if (!n)
 		return 0;
-	return assume(out, "MSRs not compared", numbers,
+	return snapshot_assume(out, "MSRs not compared", numbers,
 		      "in the list of MSRs by rules that were read in KVM's source: no KVM at hand has shown these");
 }
 

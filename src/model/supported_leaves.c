@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define FACTS (&gcpu_facts_x86)
 #define WORD(s, name) ((uint32_t)(s)->words[X86_W_CPUID_##name])
 
 enum { SIGNIFICANT = 1, LIST_END = 64 };

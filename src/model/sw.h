@@ -175,7 +175,6 @@ void sw_vm_release(struct sw_vm *vm);
 void sw_device_free(struct sw_device *d);
 /* /proc and /sys of the snapshot's host. */
 int sw_read_host_file(void *ctx, const char *path, char *buf, size_t size);
-struct sw_vcpu *sw_vcpu_by_id(const struct sw_vm *vm, uint64_t id);
 
 /* memory.c: the caller's memory, believed within reason, and the guest's. */
 bool sw_bad_pointer(uintptr_t at, size_t size);
@@ -197,8 +196,6 @@ typedef uint32_t sw_guest_u32 __attribute__((aligned(1)));
 
 /* store.c: calls that are accepted, and what they said is given back. */
 bool sw_store(struct list *blobs, enum sw_kind kind, enum gcpu_arch arch, unsigned long request, uintptr_t arg, int *ret);
-/* What a call of this kind last said, or NULL. */
-const void *sw_stored(const struct list *blobs, unsigned long request);
 void sw_blobs_free(struct list *blobs);
 
 /* run.c */

@@ -80,7 +80,7 @@ static int check_extension_vm(void *object, uintptr_t arg)
 	return arg > UINT32_MAX ? 0 : m->arch->capability(m, vm, (unsigned)arg, sw_cap(m, vm, (unsigned)arg));
 }
 
-struct sw_vcpu *sw_vcpu_by_id(const struct sw_vm *vm, uint64_t id)
+static struct sw_vcpu *by_id(const struct sw_vm *vm, uint64_t id)
 {
 	return id < vm->n_by_id ? vm->by_id[id] : NULL;
 }
@@ -149,7 +149,7 @@ static int create_vcpu(void *object, uintptr_t arg)
 	status = m->arch->vcpu_allowed ? m->arch->vcpu_allowed(vm, (unsigned)arg) : 0;
 	if (status)
 		return status;
-	if (sw_vcpu_by_id(vm, arg))
+	if (by_id(vm, arg))
 		return -EEXIST;
 	status = vcpu_new(vm, (unsigned)arg, &v);
 	if (status)

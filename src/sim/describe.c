@@ -21,6 +21,29 @@ static void add_name(struct sim_call *c, const char *text)
 	c->args[c->n_args - 1].text = text;
 }
 
+/* WORDS up to the last that is not 0, one at least. */
+static void add_words(struct sim_call *c, const char *name, enum sim_arg_kind kind, const uint64_t *words, unsigned n)
+{
+	struct sim_arg *a;
+
+	add(c, name, kind, 0);
+	a = &c->args[c->n_args - 1];
+	memcpy(a->value, words, n * sizeof(*words));
+	while (n > 1 && !words[n - 1])
+		n--;
+	a->n = n;
+}
+
+/* What the argument points to, of 64 bits at most, as far as it was kept. */
+static void add_value(struct sim_call *c, const struct sim_event *e)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, sim_event_bytes(e, 1), e->n[1] < sizeof(value) ? e->n[1] : sizeof(value));
+	if (e->n[1])
+		add(c, "value", ARG_HEX, value);
+}
+
 /* An argument that begins with a struct, as far as it was kept. */
 static bool fetch(const struct sim_event *e, void *to, size_t n)
 {
@@ -33,20 +56,13 @@ static bool fetch(const struct sim_event *e, void *to, size_t n)
 static void enable_cap(const struct sim_event *e, struct sim_call *c)
 {
 	struct gk_enable_cap cap;
-	struct sim_arg *a;
 
 	c->enables = true;
 	if (!fetch(e, &cap, sizeof(cap)))
 		return;
 	add(c, "cap", ARG_INT, cap.cap);
 	add_name(c, cap_name(cap.cap));
-	add(c, "args", ARG_INTS, 0);
-	a = &c->args[c->n_args - 1];
-	for (unsigned i = 0; i < 4; i++) {
-		a->value[i] = cap.args[i];
-		if (cap.args[i])
-			a->n = i + 1;
-	}
+	add_words(c, "args", ARG_INTS, cap.args, 4);
 }
 
 static void set_msrs(const struct sim_event *e, struct sim_call *c)
@@ -67,31 +83,24 @@ static void set_msrs(const struct sim_event *e, struct sim_call *c)
 static void set_register(const struct sim_event *e, struct sim_call *c)
 {
 	struct gk_one_reg reg;
-	uint64_t value = 0;
 
 	if (!fetch(e, &reg, sizeof(reg)))
 		return;
 	add(c, "id", ARG_HEX, reg.id);
-	memcpy(&value, sim_event_bytes(e, 1), e->n[1] < sizeof(value) ? e->n[1] : sizeof(value));
-	if (e->n[1])
-		add(c, "value", ARG_HEX, value);
+	add_value(c, e);
 }
 
 static void vcpu_init(const struct sim_event *e, struct sim_call *c)
 {
 	struct gk_arm_vcpu_init init;
-	struct sim_arg *a;
+	uint64_t features[7];
 
 	if (!fetch(e, &init, sizeof(init)))
 		return;
 	add(c, "target", ARG_INT, init.target);
-	add(c, "features", ARG_HEXES, 0);
-	a = &c->args[c->n_args - 1];
-	for (unsigned i = 0; i < 7; i++) {
-		a->value[i] = init.features[i];
-		if (init.features[i])
-			a->n = i + 1;
-	}
+	for (unsigned i = 0; i < 7; i++)
+		features[i] = init.features[i];
+	add_words(c, "features", ARG_HEXES, features, 7);
 }
 
 static void device(const struct sim_event *e, struct sim_call *c)
@@ -107,15 +116,12 @@ static void device(const struct sim_event *e, struct sim_call *c)
 static void device_attr(const struct sim_event *e, struct sim_call *c)
 {
 	struct gk_device_attr attr;
-	uint64_t value = 0;
 
 	if (!fetch(e, &attr, sizeof(attr)))
 		return;
 	add(c, "group", ARG_HEX, attr.group);
 	add(c, "attr", ARG_HEX, attr.attr);
-	memcpy(&value, sim_event_bytes(e, 1), e->n[1] < sizeof(value) ? e->n[1] : sizeof(value));
-	if (e->n[1])
-		add(c, "value", ARG_HEX, value);
+	add_value(c, e);
 }
 
 /* The first bytes of the argument, as a number. */

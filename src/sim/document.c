@@ -28,14 +28,19 @@ static void write_arg(struct json *j, const struct sim_arg *a)
 		jw_close(j, ']');
 }
 
+static void write_number(struct json *j, const char *key, bool known, int64_t value)
+{
+	jw_key(j, key);
+	if (known)
+		jw_int(j, value);
+	else
+		jw_string(j, NULL);
+}
+
 static void write_where(struct json *j, const struct sim_call *c)
 {
 	jw_key_string(j, "scope", c->scope);
-	jw_key(j, "vcpu");
-	if (c->vcpu < 0)
-		jw_string(j, NULL);
-	else
-		jw_int(j, c->vcpu);
+	write_number(j, "vcpu", c->vcpu >= 0, c->vcpu);
 }
 
 static void write_call(struct json *j, const struct sim_call *c)
@@ -64,18 +69,8 @@ static void write_vcpu(struct json *j, const struct sim_vcpu *v, size_t index)
 	jw_key_bool(j, "ran", v->ran);
 	jw_key(j, "cpuid");
 	jw_array(j, true);
-	for (size_t i = 0; i < v->cpuid.n; i++) {
-		const struct sim_entry *e = LIST_AT(&v->cpuid, struct sim_entry, i);
-		static const char *const names[] = { "eax", "ebx", "ecx", "edx" };
-
-		jw_object(j, false);
-		jw_key_hex(j, "leaf", e->leaf);
-		jw_key_hex(j, "subleaf", e->subleaf);
-		jw_key_int(j, "flags", e->flags);
-		for (unsigned r = 0; r < 4; r++)
-			jw_key_hex(j, names[r], e->regs[r]);
-		jw_close(j, '}');
-	}
+	for (size_t i = 0; i < v->cpuid.n; i++)
+		jw_cpuid(j, LIST_AT(&v->cpuid, struct gcpu_cpuid, i));
 	jw_close(j, ']');
 	jw_key(j, "msrs");
 	jw_array(j, true);
@@ -103,11 +98,7 @@ static void write_vcpu(struct json *j, const struct sim_vcpu *v, size_t index)
 	jw_close(j, ']');
 	jw_key(j, "vcpu_init");
 	jw_object(j, false);
-	jw_key(j, "target");
-	if (v->has_init)
-		jw_int(j, v->target);
-	else
-		jw_string(j, NULL);
+	write_number(j, "target", v->has_init, v->target);
 	jw_key(j, "features");
 	jw_array(j, false);
 	for (unsigned w = 0; v->has_init && w < 7; w++)
@@ -162,36 +153,10 @@ static void write_program(struct json *j, const struct sim_report *r, const stru
 		jw_string(j, *word);
 	jw_close(j, ']');
 	jw_key_bool(j, "stopped", atomic_load(&r->log->stopped) != 0);
-	jw_key(j, "exit");
-	if (t->exit_code < 0)
-		jw_string(j, NULL);
-	else
-		jw_int(j, t->exit_code);
-	jw_key(j, "signal");
-	if (t->signal)
-		jw_int(j, t->signal);
-	else
-		jw_string(j, NULL);
+	write_number(j, "exit", t->exit_code >= 0, t->exit_code);
+	write_number(j, "signal", t->signal != 0, t->signal);
 	jw_key_bool(j, "opened", r->opened);
 	jw_key_int(j, "vms", r->n_vms);
-	jw_close(j, '}');
-}
-
-static void write_host(struct json *j, const struct sim_told *t)
-{
-	const struct gcpu_snapshot *s = t->host;
-
-	jw_key(j, "host");
-	if (!s) {
-		jw_string(j, NULL);
-		return;
-	}
-	jw_object(j, false);
-	jw_key_string(j, "name", gcpu_snapshot_name(s));
-	jw_key_string(j, "hash", gcpu_snapshot_hash(s));
-	jw_key_string(j, "vendor", gcpu_snapshot_vendor(s));
-	jw_key_string(j, "kernel", gcpu_snapshot_kernel(s));
-	jw_key_string(j, "module", gcpu_snapshot_module(s));
 	jw_close(j, '}');
 }
 
@@ -207,7 +172,7 @@ int sim_report_write(const struct sim_report *r, const struct sim_told *t, gcpu_
 	jw_key_int(&j, "version", 1);
 	jw_key_string(&j, "arch", gcpu_arch_name(t->arch));
 	jw_key_string(&j, "kvm", t->host ? "model" : "real");
-	write_host(&j, t);
+	jw_key_host(&j, t->host, false);
 	jw_key_string(&j, "series", t->kernel);
 	write_program(&j, r, t);
 	jw_key_string(&j, "own_cpuid", x86 ? own[atomic_load(&r->log->own_cpuid) % 3] : NULL);

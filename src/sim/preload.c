@@ -90,7 +90,8 @@ static int opened(const char *path, int fd)
 	do {                                              \
 		va_list ap;                               \
 		va_start(ap, flags);                      \
-		if ((flags) & (O_CREAT | O_TMPFILE))      \
+		/* O_TMPFILE has O_DIRECTORY in it */     \
+		if (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE) \
 			mode = va_arg(ap, mode_t);        \
 		va_end(ap);                               \
 	} while (0)

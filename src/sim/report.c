@@ -96,7 +96,7 @@ static int set_table(struct sim_vcpu *v, const struct sim_event *e)
 	v->has_table = true;
 	list_free(&v->cpuid);
 	for (uint32_t i = 0; i < n; i++) {
-		struct sim_entry *to;
+		struct gcpu_cpuid *to;
 
 		if (sizeof(*two) + (i + 1) * (old ? sizeof(one->entries[0]) : sizeof(two->entries[0])) > e->n[0])
 			break;
@@ -104,11 +104,11 @@ static int set_table(struct sim_vcpu *v, const struct sim_event *e)
 		if (!to)
 			return GCPU_ERR_MEMORY;
 		if (old)
-			*to = (struct sim_entry){ one->entries[i].function, 0, 0,
-				{ one->entries[i].eax, one->entries[i].ebx, one->entries[i].ecx, one->entries[i].edx } };
+			*to = (struct gcpu_cpuid){ one->entries[i].function, 0, 0,
+				one->entries[i].eax, one->entries[i].ebx, one->entries[i].ecx, one->entries[i].edx };
 		else
-			*to = (struct sim_entry){ two->entries[i].function, two->entries[i].index, two->entries[i].flags,
-				{ two->entries[i].eax, two->entries[i].ebx, two->entries[i].ecx, two->entries[i].edx } };
+			*to = (struct gcpu_cpuid){ two->entries[i].function, two->entries[i].index, two->entries[i].flags,
+				two->entries[i].eax, two->entries[i].ebx, two->entries[i].ecx, two->entries[i].edx };
 	}
 	return 0;
 }

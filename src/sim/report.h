@@ -8,6 +8,8 @@
 
 #include "log.h"
 
+#include <guestcpu/plan.h>
+
 struct sim_msr {
 	uint32_t index;
 	uint64_t value; /* as it was written last */
@@ -19,16 +21,11 @@ struct sim_reg {
 	uint64_t value[32];
 };
 
-/* An entry of a table that was set, of either form. */
-struct sim_entry {
-	uint32_t leaf, subleaf, flags, regs[4];
-};
-
 struct sim_vcpu {
 	uint32_t object, id;
 	bool ran;
 	bool has_table; /* one was taken */
-	struct list cpuid; /* sim_entry */
+	struct list cpuid; /* gcpu_cpuid, of a table of either form */
 	struct list msrs;  /* sim_msr, in the order in which they were written first */
 	struct list regs;  /* sim_reg */
 	bool has_init;

@@ -7,8 +7,6 @@
 #include "facts_gen.h"
 #include "kvm/abi_arm64.h"
 
-#define NOWHERE 8UL
-
 /* arm64_vm.c */
 void make_arm_vm_type(struct maker *m, struct step *s);
 void make_arm_vcpu(struct maker *m, struct step *s);
@@ -46,20 +44,5 @@ void run_all_regs(struct side *w, const struct step *s, struct answer *a);
 void make_vcpu_attr(struct maker *m, struct step *s);
 void run_vcpu_attr(struct side *w, const struct step *s, struct answer *a);
 void make_arm_mp_state(struct maker *m, struct step *s);
-
-/* Both architectures', see x86.h. */
-void run_vcpu(struct side *w, const struct step *s, struct answer *a);
-void run_vm_type(struct side *w, const struct step *s, struct answer *a);
-void make_check(struct maker *m, struct step *s);
-void run_check(struct side *w, const struct step *s, struct answer *a);
-void print_check(FILE *to, const struct step *s);
-void run_enable_vm(struct side *w, const struct step *s, struct answer *a);
-void print_enable(FILE *to, const struct step *s);
-void print_one(FILE *to, const struct step *s);
-void print_guest(FILE *to, const struct step *s);
-void make_nothing(struct maker *m, struct step *s);
-void run_immediate(struct side *w, const struct step *s, struct answer *a);
-void run_get_mp_state(struct side *w, const struct step *s, struct answer *a);
-void run_set_mp_state(struct side *w, const struct step *s, struct answer *a);
 
 #endif

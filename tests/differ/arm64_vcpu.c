@@ -31,8 +31,7 @@ void run_init(struct side *w, const struct step *s, struct answer *a)
 	/* the guest's code loses its registers: it begins again */
 	guest_close(w);
 	w->keep[vcpu_number(w, s)][0] = 0;
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_ARM_VCPU_INIT, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_ARM_VCPU_INIT, &init);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_ARM_VCPU_INIT, s, &init);
 }
 
 void print_init(FILE *to, const struct step *s)
@@ -54,8 +53,7 @@ void run_finalize(struct side *w, const struct step *s, struct answer *a)
 {
 	int feature = (int)s->arg[0];
 
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_ARM_VCPU_FINALIZE, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_ARM_VCPU_FINALIZE, &feature);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_ARM_VCPU_FINALIZE, s, &feature);
 }
 
 void make_reg_list(struct maker *m, struct step *s)
@@ -79,8 +77,7 @@ void run_reg_list(struct side *w, const struct step *s, struct answer *a)
 	if (!list)
 		return;
 	list->n = s->arg[0] > REGS_MOST ? REGS_MOST : s->arg[0];
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_GET_REG_LIST, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_GET_REG_LIST, list);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_GET_REG_LIST, s, list);
 	say(a, "registers", 0, 0, list->n);
 	if (a->status >= 0)
 		qsort(list->reg, list->n < REGS_MOST ? list->n : REGS_MOST, sizeof(list->reg[0]), by_id);
@@ -192,7 +189,7 @@ void run_set_reg(struct side *w, const struct step *s, struct answer *a)
 	}
 	if (s->arg[3] == 2)
 		reg.addr = NOWHERE;
-	a->status = s->arg[3] == 1 ? ask_number(w, fd, GK_SET_ONE_REG, NOWHERE) : ask(w, fd, GK_SET_ONE_REG, &reg);
+	a->status = ask_or_nowhere(w, fd, GK_SET_ONE_REG, s, &reg);
 	say_reg(w, fd, s->arg[0], a);
 }
 

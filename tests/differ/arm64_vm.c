@@ -25,11 +25,7 @@ void make_arm_vcpu(struct maker *m, struct step *s)
 {
 	static const uint16_t odd[] = { 7, 8, 15, 16, 255, 256, 511, 512, 1024 };
 
-	s->arg[0] = chance(&m->r, 80) ? m->vcpus : chance(&m->r, 60) ? below(&m->r, 5) : odd[below(&m->r, COUNT(odd))];
-	if (chance(&m->r, 2))
-		s->arg[0] = odd_number(&m->r);
-	if (m->vcpus < VCPUS)
-		m->vcpus++;
+	some_vcpu(m, s, 80, odd, COUNT(odd));
 }
 
 void make_arm_enable(struct maker *m, struct step *s)
@@ -49,8 +45,7 @@ void run_target(struct side *w, const struct step *s, struct answer *a)
 	struct gk_arm_vcpu_init init;
 
 	memset(&init, 0xff, sizeof(init));
-	a->status = s->arg[3] == 1 ? ask_number(w, w->vm, GK_ARM_PREFERRED_TARGET, NOWHERE) :
-				     ask(w, w->vm, GK_ARM_PREFERRED_TARGET, &init);
+	a->status = ask_or_nowhere(w, w->vm, GK_ARM_PREFERRED_TARGET, s, &init);
 	say(a, "target", 0, 0, init.target);
 	for (unsigned i = 0; i < COUNT(init.features); i++)
 		say(a, "features %x", i, 0, init.features[i]);
@@ -76,8 +71,7 @@ void run_masks(struct side *w, const struct step *s, struct answer *a)
 	range.range = (uint32_t)s->arg[0];
 	if (s->arg[1])
 		range.reserved[(s->arg[1] - 1) % COUNT(range.reserved)] = 1;
-	a->status = s->arg[3] == 1 ? ask_number(w, w->vm, GK_ARM_GET_REG_WRITABLE_MASKS, NOWHERE) :
-				     ask(w, w->vm, GK_ARM_GET_REG_WRITABLE_MASKS, &range);
+	a->status = ask_or_nowhere(w, w->vm, GK_ARM_GET_REG_WRITABLE_MASKS, s, &range);
 	for (unsigned i = 0; i < COUNT(masks); i++)
 		say(a, "mask %x", i, 0, masks[i]);
 }
@@ -93,8 +87,7 @@ void run_offset(struct side *w, const struct step *s, struct answer *a)
 {
 	struct gk_arm_counter_offset offset = { s->arg[0], s->arg[1] };
 
-	a->status = s->arg[3] == 1 ? ask_number(w, w->vm, GK_ARM_SET_COUNTER_OFFSET, NOWHERE) :
-				     ask(w, w->vm, GK_ARM_SET_COUNTER_OFFSET, &offset);
+	a->status = ask_or_nowhere(w, w->vm, GK_ARM_SET_COUNTER_OFFSET, s, &offset);
 }
 
 /* arg0 type, arg1 flags */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Operations that every architecture has. */
+#include "differ.h"
 #include "facts.h"
-#include "x86.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -13,6 +13,15 @@ void make_nothing(struct maker *m, struct step *s)
 }
 
 /* arg0 the id. */
+void some_vcpu(struct maker *m, struct step *s, unsigned usual, const uint16_t *odd, unsigned n)
+{
+	s->arg[0] = chance(&m->r, usual) ? m->vcpus : chance(&m->r, 60) ? below(&m->r, 6) : odd[below(&m->r, n)];
+	if (chance(&m->r, 2))
+		s->arg[0] = odd_number(&m->r);
+	if (m->vcpus < VCPUS)
+		m->vcpus++;
+}
+
 void run_vcpu(struct side *w, const struct step *s, struct answer *a)
 {
 	int fd = ask_number(w, w->vm, GK_CREATE_VCPU, s->arg[0]);
@@ -51,7 +60,7 @@ void run_check(struct side *w, const struct step *s, struct answer *a)
 	a->status = ask_number(w, s->arg[1] ? w->vm : w->kvm_fd, GK_CHECK_EXTENSION, s->arg[0]);
 }
 
-const char *cap_text(unsigned number, char *room, size_t size)
+static const char *cap_text(unsigned number, char *room, size_t size)
 {
 	snprintf(room, size, "%u", number);
 	for (unsigned i = 0; i < gcpu_n_caps; i++)
@@ -72,7 +81,7 @@ static int enable(const struct side *w, int fd, const struct step *s)
 {
 	struct gk_enable_cap cap = { .cap = (uint32_t)s->arg[0], .flags = (uint32_t)s->arg[2], .args = { s->arg[1] } };
 
-	return s->arg[3] == 1 ? ask_number(w, fd, GK_ENABLE_CAP, NOWHERE) : ask(w, fd, GK_ENABLE_CAP, &cap);
+	return ask_or_nowhere(w, fd, GK_ENABLE_CAP, s, &cap);
 }
 
 void run_enable_vm(struct side *w, const struct step *s, struct answer *a)
@@ -114,8 +123,7 @@ void run_set_mp_state(struct side *w, const struct step *s, struct answer *a)
 {
 	struct gk_mp_state mp = { (uint32_t)s->arg[0] };
 
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_MP_STATE, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_SET_MP_STATE, &mp);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_SET_MP_STATE, s, &mp);
 	w->disturbed[vcpu_number(w, s)] = true;
 	run_get_mp_state(w, s, a);
 }

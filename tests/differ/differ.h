@@ -122,7 +122,7 @@ struct domain {
 	unsigned n_exclusions;
 	/* Weight of OP for the next step; its own, more or less. */
 	unsigned (*weigh)(const struct maker *m, const struct operation *op);
-	/* Steps behind the last one that read what there is: calls ADD for each. */
+	/* Steps behind the last one that read what there is: added to LIST, of which *N are there. */
 	void (*look)(const struct maker *m, struct step *list, unsigned *n);
 	uint64_t (*vm_type)(const struct gcpu_snapshot *host);
 	/* Before a list of a disturbed vCPU: makes it run again. 0 or -errno. */
@@ -167,10 +167,31 @@ void step_print(const struct differ *d, const struct step *s, FILE *to);
 /* guest.c: a list of the guest's operations, one for each item: part 0 the code, 1 to 3 arguments. */
 void guest_steps(struct side *w, const struct step *s, struct answer *a);
 void guest_close(struct side *w);
+void print_guest(FILE *to, const struct step *s);
+
+/* common.c: operations that every architecture has. */
+void make_nothing(struct maker *m, struct step *s);
+/* An id of the next vCPU: as VMMs count in USUAL percent, else a small one or one of ODD. */
+void some_vcpu(struct maker *m, struct step *s, unsigned usual, const uint16_t *odd, unsigned n);
+void run_vcpu(struct side *w, const struct step *s, struct answer *a);
+void run_vm_type(struct side *w, const struct step *s, struct answer *a);
+void make_check(struct maker *m, struct step *s);
+void run_check(struct side *w, const struct step *s, struct answer *a);
+void print_check(FILE *to, const struct step *s);
+void run_enable_vm(struct side *w, const struct step *s, struct answer *a);
+void run_enable_vcpu(struct side *w, const struct step *s, struct answer *a);
+void print_enable(FILE *to, const struct step *s);
+void run_immediate(struct side *w, const struct step *s, struct answer *a);
+void run_get_mp_state(struct side *w, const struct step *s, struct answer *a);
+void run_set_mp_state(struct side *w, const struct step *s, struct answer *a);
+void print_one(FILE *to, const struct step *s);
 
 /* ioctls of a side. */
 int ask(const struct side *w, int fd, unsigned long request, const void *arg);
 int ask_number(const struct side *w, int fd, unsigned long request, unsigned long arg);
+/* The same as ask(), but where arg3 of STEP is 1 with a pointer that goes nowhere: the call must say so. */
+#define NOWHERE 8UL
+int ask_or_nowhere(const struct side *w, int fd, unsigned long request, const struct step *s, const void *arg);
 /* The descriptor that STEP is about; -1: none. */
 int vcpu_of(const struct side *w, const struct step *s);
 unsigned vcpu_number(const struct side *w, const struct step *s);

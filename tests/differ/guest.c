@@ -2,6 +2,7 @@
 /* Lists of the guest's operations, and what comes out of KVM_RUN meanwhile. */
 #include "differ.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define LIMIT_MS 8000
@@ -112,4 +113,20 @@ void guest_steps(struct side *w, const struct step *s, struct answer *a)
 		for (unsigned k = 0; k < 4; k++)
 			say(a, "operation %x result %x", i, k, ops[i].status == GUEST_STATUS_DONE ? ops[i].res[k] : 0);
 	}
+}
+
+void print_guest(FILE *to, const struct step *s)
+{
+	static const char *const names[] = { [GUEST_OP_CPUID] = "CPUID", [GUEST_OP_RDMSR] = "RDMSR", [GUEST_OP_WRMSR] = "WRMSR",
+					     [GUEST_OP_HYPERCALL] = "hypercall", [GUEST_OP_XGETBV] = "XGETBV",
+					     [GUEST_OP_RDCR] = "read CR", [GUEST_OP_WRCR] = "write CR", [GUEST_OP_MRS] = "MRS",
+					     [GUEST_OP_SMCCC] = "SMCCC" };
+
+	for (unsigned i = 0; i < s->n; i++) {
+		const uint64_t *p = s->item[i].part;
+
+		fprintf(to, "%s %s %#" PRIx64 " %#" PRIx64 " %#" PRIx64, i ? "," : "",
+			p[0] < COUNT(names) && names[p[0]] ? names[p[0]] : "?", p[1], p[2], p[3]);
+	}
+	fprintf(to, " (exits: %s %#" PRIx64 ")", s->arg[2] & 1 ? "fault" : "give", s->arg[3]);
 }

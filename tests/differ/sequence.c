@@ -31,6 +31,11 @@ int ask(const struct side *w, int fd, unsigned long request, const void *arg)
 	return ask_number(w, fd, request, (uintptr_t)arg);
 }
 
+int ask_or_nowhere(const struct side *w, int fd, unsigned long request, const struct step *s, const void *arg)
+{
+	return s->arg[3] == 1 ? ask_number(w, fd, request, NOWHERE) : ask(w, fd, request, arg);
+}
+
 unsigned vcpu_number(const struct side *w, const struct step *s)
 {
 	return w->n ? s->vcpu % w->n : 0;

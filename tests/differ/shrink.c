@@ -89,7 +89,7 @@ static bool simpler(struct shrink *s, unsigned i, size_t at)
 		return true;
 	for (unsigned half = 32; half; half /= 2)
 		for (unsigned bit = 0; bit < 64; bit += half) {
-			uint64_t mask = ((half == 64 ? 0 : 1ULL << half) - 1) << bit;
+			uint64_t mask = ((1ULL << half) - 1) << bit;
 
 			if (i >= s->best->n || !(was & mask) || (was & ~mask) == 0)
 				continue;

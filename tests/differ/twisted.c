@@ -49,7 +49,7 @@ static const struct twist twists[] = {
 	  .answer = -EINVAL, .steps = 3 },
 	{ .what = "every register can be written", .arch = GCPU_ARCH_ARM64, .request = GK_SET_ONE_REG, .result = true, .steps = 3 },
 	{ .what = "another target is preferred", .arch = GCPU_ARCH_ARM64, .request = GK_ARM_PREFERRED_TARGET, .flip = 1, .steps = 1 },
-	{ .what = "masks with a bit wrong", .arch = GCPU_ARCH_ARM64, .request = GK_ARM_GET_REG_WRITABLE_MASKS, .result = true,
+	{ .what = "no masks are told", .arch = GCPU_ARCH_ARM64, .request = GK_ARM_GET_REG_WRITABLE_MASKS, .result = true,
 	  .answer = -EFAULT, .steps = 1 },
 };
 

@@ -4,11 +4,18 @@
 #define TESTS_DIFFER_X86_H
 
 #include "differ.h"
+#include "facts.h"
 #include "facts_gen.h"
 #include "kvm/abi_more.h"
 
-/* Where a pointer goes nowhere: the call must say so. */
-#define NOWHERE 8UL
+/* struct gk_msrs with N entries. */
+#define MSRS(n)                                 \
+	struct {                                \
+		uint32_t nmsrs, pad;            \
+		struct gk_msr_entry entries[n]; \
+	}
+
+#define MSR_INDEX(name) (gcpu_facts_x86.msrs[X86_M_##name].index)
 
 /* x86_cpuid.c */
 void make_set_cpuid2(struct maker *m, struct step *s);
@@ -55,8 +62,6 @@ void make_lapic(struct maker *m, struct step *s);
 void run_set_lapic(struct side *w, const struct step *s, struct answer *a);
 void run_get_lapic(struct side *w, const struct step *s, struct answer *a);
 void make_mp_state(struct maker *m, struct step *s);
-void run_set_mp_state(struct side *w, const struct step *s, struct answer *a);
-void run_get_mp_state(struct side *w, const struct step *s, struct answer *a);
 void make_tsc_khz(struct maker *m, struct step *s);
 void run_vcpu_tsc_khz(struct side *w, const struct step *s, struct answer *a);
 int x86_settle(struct side *w, unsigned vcpu);
@@ -75,21 +80,6 @@ void run_vm_tsc_khz(struct side *w, const struct step *s, struct answer *a);
 void make_msi(struct maker *m, struct step *s);
 void run_msi(struct side *w, const struct step *s, struct answer *a);
 void make_vm_type(struct maker *m, struct step *s);
-void make_nothing(struct maker *m, struct step *s);
 void make_guest(struct maker *m, struct step *s);
-void print_guest(FILE *to, const struct step *s);
-
-/* common.c: both architectures'. */
-void run_vcpu(struct side *w, const struct step *s, struct answer *a);
-void run_vm_type(struct side *w, const struct step *s, struct answer *a);
-void make_check(struct maker *m, struct step *s);
-void run_check(struct side *w, const struct step *s, struct answer *a);
-void print_check(FILE *to, const struct step *s);
-void run_enable_vm(struct side *w, const struct step *s, struct answer *a);
-void run_enable_vcpu(struct side *w, const struct step *s, struct answer *a);
-void print_enable(FILE *to, const struct step *s);
-void print_one(FILE *to, const struct step *s);
-void run_immediate(struct side *w, const struct step *s, struct answer *a);
-const char *cap_text(unsigned number, char *room, size_t size);
 
 #endif

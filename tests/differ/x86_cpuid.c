@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables of vCPUs: from what KVM supports, with edits that a VMM would make and others. */
-#include "arch/x86/x86.h"
 #include "x86.h"
 
 #include <inttypes.h>
@@ -8,7 +7,6 @@
 #include <string.h>
 
 #define ROOM 300
-#define HYPERV_OR_KVM 0x40000000U /* where leaves of hypervisors begin */
 
 enum base { BASE_SUPPORTED, BASE_USUAL, BASE_EMPTY, BASE_OWN, BASE_ZERO, BASES };
 enum edit { EDIT_FIELD, EDIT_BIT, EDIT_REG, EDIT_DROP, EDIT_DOUBLE, EDIT_FLAGS, EDIT_SWAP, EDIT_ADD, EDIT_LEAF, EDITS };
@@ -99,14 +97,23 @@ static uint32_t *reg_at(struct gk_cpuid_entry2 *e, unsigned reg)
 	return regs[reg & 3];
 }
 
-static void flip_field(struct gk_cpuid2 *t, unsigned field)
+/* The register that a field is in, NULL: it is not there; *BIT is the field's lowest. */
+static uint32_t *reg_of(struct gk_cpuid2 *t, unsigned field, uint32_t *bit)
 {
 	const struct field_fact *f = &gcpu_facts_x86.fields[field];
 	uint64_t addr = gcpu_facts_x86.words[f->word].addr;
 	struct gk_cpuid_entry2 *e = ADDR_SPACE(addr) == SPACE_CPUID ? entry_of(t, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)) : NULL;
 
-	if (e)
-		*reg_at(e, ADDR_REG(addr)) ^= 1U << f->lsb;
+	*bit = 1U << f->lsb;
+	return e ? reg_at(e, ADDR_REG(addr)) : NULL;
+}
+
+static void flip_field(struct gk_cpuid2 *t, unsigned field)
+{
+	uint32_t bit, *reg = reg_of(t, field, &bit);
+
+	if (reg)
+		*reg ^= bit;
 }
 
 static void edit(struct gk_cpuid2 *t, const struct item *i)
@@ -157,12 +164,10 @@ static void edit(struct gk_cpuid2 *t, const struct item *i)
 
 static void put(struct gk_cpuid2 *t, unsigned field, bool on)
 {
-	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[field].word].addr;
-	struct gk_cpuid_entry2 *e = entry_of(t, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
-	uint32_t bit = 1U << gcpu_facts_x86.fields[field].lsb;
+	uint32_t bit, *reg = reg_of(t, field, &bit);
 
-	if (e)
-		*reg_at(e, ADDR_REG(addr)) = on ? *reg_at(e, ADDR_REG(addr)) | bit : *reg_at(e, ADDR_REG(addr)) & ~bit;
+	if (reg)
+		*reg = on ? *reg | bit : *reg & ~bit;
 }
 
 static int begin(struct side *w, const struct step *s, struct gk_cpuid2 *t)
@@ -230,8 +235,7 @@ void run_set_cpuid2(struct side *w, const struct step *s, struct answer *a)
 	if (!t)
 		return;
 	if (a->status >= 0)
-		a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_CPUID2, NOWHERE) :
-					     ask(w, vcpu_of(w, s), GK_SET_CPUID2, t);
+		a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_SET_CPUID2, s, t);
 	read_back(w, s, t, a);
 	free(t);
 }
@@ -252,8 +256,7 @@ void run_set_cpuid(struct side *w, const struct step *s, struct answer *a)
 		old->entries[i] = (struct gk_cpuid_entry){ t->entries[i].function, t->entries[i].eax, t->entries[i].ebx,
 							   t->entries[i].ecx, t->entries[i].edx, 0 };
 	if (a->status >= 0)
-		a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_CPUID, NOWHERE) :
-					     ask(w, vcpu_of(w, s), GK_SET_CPUID, old);
+		a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_SET_CPUID, s, old);
 	read_back(w, s, t, a);
 	free(t);
 	free(old);
@@ -292,8 +295,7 @@ void run_get_cpuid2(struct side *w, const struct step *s, struct answer *a)
 	if (!t)
 		return;
 	t->nent = s->arg[0] > ROOM ? ROOM : (uint32_t)s->arg[0];
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_GET_CPUID2, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_GET_CPUID2, t);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_GET_CPUID2, s, t);
 	say(a, "nent", 0, 0, t->nent);
 	if (a->status >= 0)
 		say_table(a, t);

@@ -6,30 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_PV 0x4b564d00U
-#define FIRST_X2APIC 0x800U
-#define X2APIC_ICR 0x830U
-#define X2APIC_TIMER 0x838U
-#define TSC 0x10U
-#define TSC_DEADLINE 0x6e0U
+/* Of the APIC's registers, 16 bytes each. */
+#define X2APIC_ICR (MSR_INDEX(X2APIC) + 0x30)
+#define X2APIC_TIMER (MSR_INDEX(X2APIC) + 0x38)
 #define FIRST_HYPERV 0x40000000U
 #define ROOM 300
 
 /* Those that are not touched, see the exclusions. */
 static bool left_out(uint32_t index)
 {
-	return index == TSC || index == TSC_DEADLINE || index == X2APIC_TIMER || index == X2APIC_ICR ||
+	return index == MSR_INDEX(TSC) || index == MSR_INDEX(TSC_DEADLINE) || index == X2APIC_TIMER || index == X2APIC_ICR ||
 	       (index >= FIRST_HYPERV && index < FIRST_HYPERV + 0x1000);
+}
+
+/* One that KVM knows, or a vendor's that it does not. */
+static uint32_t some_row(struct maker *m)
+{
+	static const uint32_t strange[] = { 0xe7, 0x570, 0xc0010064 };
+	unsigned at = below(&m->r, gcpu_facts_x86.n_msrs + COUNT(strange));
+
+	return at < gcpu_facts_x86.n_msrs ? gcpu_facts_x86.msrs[at].index : strange[at - gcpu_facts_x86.n_msrs];
 }
 
 static uint32_t any_msr(struct maker *m)
 {
-	static const uint32_t others[] = { 0, 0x11, 0x12, 0x17, 0x1b, 0x3a, 0x48, 0x49, 0x8b, 0xce, 0xe7, 0xfe, 0x10a, 0x10b,
-					   0x122, 0x140, 0x174, 0x179, 0x17a, 0x1a0, 0x1d9, 0x200, 0x277, 0x2ff, 0x345, 0x400,
-					   0x480, 0x570, 0xd90, 0xda0, 0x1c4, 0xc0000080, 0xc0000081, 0xc0000100, 0xc0000102,
-					   0xc0000103, 0xc0000104, 0xc0010004, 0xc0010015, 0xc001001f, 0xc0010020,
-					   0xc0010055, 0xc0010064, 0xc0010114, 0xc0010117, 0xc001011f, 0xc0010140,
-					   0xc0011022, 0xc0011029, 0xc001102a };
 	unsigned pick = below(&m->r, 100);
 
 	if (pick < 45 && m->host->msr_indexes.n)
@@ -37,11 +37,11 @@ static uint32_t any_msr(struct maker *m)
 	if (pick < 55 && m->host->msr_features.n)
 		return LIST_AT(&m->host->msr_features, struct snap_msr, below(&m->r, (unsigned)m->host->msr_features.n))->index;
 	if (pick < 72)
-		return FIRST_PV + below(&m->r, 10);
+		return MSR_INDEX(KVM_WALL_CLOCK_NEW) + below(&m->r, 10);
 	if (pick < 82)
-		return FIRST_X2APIC + below(&m->r, 0x42);
+		return MSR_INDEX(X2APIC) + below(&m->r, 0x42);
 	if (pick < 97)
-		return others[below(&m->r, COUNT(others))];
+		return some_row(m);
 	return (uint32_t)odd_number(&m->r);
 }
 
@@ -56,12 +56,13 @@ uint32_t some_msr(struct maker *m)
 
 uint64_t some_msr_value(struct maker *m, uint32_t index)
 {
-	bool pv = (index >= FIRST_PV && index < FIRST_PV + 16) || index == 0x11 || index == 0x12;
+	bool pv = (index >= MSR_INDEX(KVM_WALL_CLOCK_NEW) && index < MSR_INDEX(KVM_WALL_CLOCK_NEW) + 16) ||
+		  index == MSR_INDEX(KVM_WALL_CLOCK) || index == MSR_INDEX(KVM_SYSTEM_TIME);
 
 	/* an address in the guest's memory, most likely, and flags */
 	if (pv && chance(&m->r, 70))
 		return 0x1000 + 64 * below(&m->r, 100) + (chance(&m->r, 70) ? below(&m->r, 16) : below(&m->r, 64));
-	if (index == 0x1b && chance(&m->r, 70))
+	if (index == MSR_INDEX(APIC_BASE) && chance(&m->r, 70))
 		return 0xfee00000U | (uint64_t)below(&m->r, 16) << 8;
 	if (chance(&m->r, 10))
 		return 0xffff800000000000ULL | random_next(&m->r) >> 20;
@@ -102,7 +103,7 @@ static void call_msrs(struct side *w, const struct step *s, unsigned long reques
 	/* more of the same */
 	for (unsigned i = s->n; s->n && i < t->nmsrs; i++)
 		t->entries[i] = t->entries[i % s->n];
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), request, NOWHERE) : ask(w, vcpu_of(w, s), request, t);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), request, s, t);
 	for (int i = 0; request == GK_GET_MSRS && i < a->status; i++)
 		say(a, "MSR %x", t->entries[i].index, 0, t->entries[i].data);
 	free(t);
@@ -115,13 +116,10 @@ void run_get_msrs(struct side *w, const struct step *s, struct answer *a)
 
 static void read_one(struct side *w, int fd, uint32_t index, struct answer *a)
 {
-	struct {
-		struct gk_msrs head;
-		struct gk_msr_entry entry;
-	} t = { .head = { .nmsrs = 1 }, .entry = { .index = index } };
+	MSRS(1) t = { .nmsrs = 1, .entries = { { .index = index } } };
 
 	say(a, "MSR %x can be read", index, 0, (uint64_t)(int64_t)ask(w, fd, GK_GET_MSRS, &t));
-	say(a, "MSR %x", index, 0, t.entry.data);
+	say(a, "MSR %x", index, 0, t.entries[0].data);
 }
 
 void run_set_msrs(struct side *w, const struct step *s, struct answer *a)
@@ -146,10 +144,7 @@ void run_all_msrs(struct side *w, const struct step *s, struct answer *a)
 {
 	const struct gcpu_snapshot *host = w->d->host;
 	unsigned n = (unsigned)host->msr_indexes.n, f = (unsigned)host->msr_features.n, all = n + f + 9;
-	struct {
-		struct gk_msrs head;
-		struct gk_msr_entry entries[255];
-	} t;
+	MSRS(255) t;
 
 	for (unsigned done = 0; done < all;) {
 		unsigned count = 0;
@@ -159,8 +154,8 @@ void run_all_msrs(struct side *w, const struct step *s, struct answer *a)
 		for (unsigned i = done; i < all && count < 255; i++)
 			t.entries[count++].index = i < n ? *LIST_AT(&host->msr_indexes, uint32_t, i) :
 						   i < n + f ? LIST_AT(&host->msr_features, struct snap_msr, i - n)->index :
-							       FIRST_PV + i - n - f;
-		t.head.nmsrs = count;
+							       MSR_INDEX(KVM_WALL_CLOCK_NEW) + i - n - f;
+		t.nmsrs = count;
 		r = ask(w, vcpu_of(w, s), GK_GET_MSRS, &t);
 		if (r < 0) {
 			a->status = r;
@@ -204,6 +199,5 @@ void run_filter(struct side *w, const struct step *s, struct answer *a)
 			maps[i][k] = s->item[i].part[3] < 2 ? (unsigned char)-(int)s->item[i].part[3] :
 							      (unsigned char)random_next(&r);
 	}
-	a->status = s->arg[3] == 1 ? ask_number(w, w->vm, GK_X86_SET_MSR_FILTER, NOWHERE) :
-				     ask(w, w->vm, GK_X86_SET_MSR_FILTER, &f);
+	a->status = ask_or_nowhere(w, w->vm, GK_X86_SET_MSR_FILTER, s, &f);
 }

@@ -181,7 +181,7 @@ void run_set_sregs2(struct side *w, const struct step *s, struct answer *a)
 	say(a, "flags", 0, 0, r.flags);
 	for (unsigned i = 0; i < s->n; i++)
 		flip(&r, &s->item[i]);
-	a->status = s->arg[3] == 1 ? ask_number(w, fd, GK_SET_SREGS2, NOWHERE) : ask(w, fd, GK_SET_SREGS2, &r);
+	a->status = ask_or_nowhere(w, fd, GK_SET_SREGS2, s, &r);
 	w->disturbed[vcpu_number(w, s)] = true;
 	read_back(w, s, a);
 }
@@ -286,8 +286,7 @@ void run_set_xcrs(struct side *w, const struct step *s, struct answer *a)
 		x.xcrs[i].xcr = (uint32_t)s->item[i].part[0];
 		x.xcrs[i].value = s->item[i].part[1];
 	}
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_XCRS, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_SET_XCRS, &x);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_SET_XCRS, s, &x);
 	say_xcrs(w, vcpu_of(w, s), a);
 }
 
@@ -351,8 +350,7 @@ void run_set_lapic(struct side *w, const struct step *s, struct answer *a)
 			memcpy(l.regs + at, &v, sizeof(v));
 	}
 	/* where there is none, that is asked too */
-	a->status = s->arg[3] == 1 ? ask_number(w, vcpu_of(w, s), GK_SET_LAPIC, NOWHERE) :
-				     ask(w, vcpu_of(w, s), GK_SET_LAPIC, &l);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_SET_LAPIC, s, &l);
 	say_lapic(w, vcpu_of(w, s), a);
 }
 

@@ -44,7 +44,7 @@ static void run_table(struct side *w, const struct step *s, unsigned long reques
 	t->nent = (uint32_t)s->arg[0];
 	if (s->arg[1] && s->arg[1] <= ROOM)
 		t->entries[s->arg[1] - 1].padding[s->arg[1] % 3] = 1;
-	a->status = s->arg[3] == 1 ? ask_number(w, w->kvm_fd, request, NOWHERE) : ask(w, w->kvm_fd, request, t);
+	a->status = ask_or_nowhere(w, w->kvm_fd, request, s, t);
 	say(a, "nent", 0, 0, t->nent);
 	if (a->status >= 0)
 		say_table(a, t);
@@ -83,7 +83,7 @@ static void run_list(struct side *w, const struct step *s, unsigned long request
 	if (!t)
 		return;
 	t->nmsrs = s->arg[0] > ROOM ? ROOM : (uint32_t)s->arg[0];
-	a->status = s->arg[3] == 1 ? ask_number(w, w->kvm_fd, request, NOWHERE) : ask(w, w->kvm_fd, request, t);
+	a->status = ask_or_nowhere(w, w->kvm_fd, request, s, t);
 	say(a, "nmsrs", 0, 0, t->nmsrs);
 	for (uint32_t i = 0; a->status >= 0 && i < t->nmsrs && i < ROOM; i++)
 		say(a, "place %x of the list", i, 0, t->indices[i]);
@@ -113,13 +113,10 @@ void make_system_msrs(struct maker *m, struct step *s)
 
 void run_system_msrs(struct side *w, const struct step *s, struct answer *a)
 {
-	struct {
-		struct gk_msrs head;
-		struct gk_msr_entry entries[ITEMS];
-	} t;
+	MSRS(ITEMS) t;
 
 	memset(&t, 0, sizeof(t));
-	t.head.nmsrs = s->n;
+	t.nmsrs = s->n;
 	for (unsigned i = 0; i < s->n; i++)
 		t.entries[i].index = (uint32_t)s->item[i].part[0];
 	a->status = ask(w, w->kvm_fd, GK_GET_MSRS, &t);

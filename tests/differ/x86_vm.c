@@ -2,8 +2,6 @@
 /* VMs: their irqchip, their vCPUs, their switches; messages; what guests do. */
 #include "x86.h"
 
-#include <inttypes.h>
-
 void make_vm_type(struct maker *m, struct step *s)
 {
 	s->arg[0] = chance(&m->r, 60) ? below(&m->r, 6) : odd_number(&m->r);
@@ -12,16 +10,11 @@ void make_vm_type(struct maker *m, struct step *s)
 		s->arg[0] += 5;
 }
 
-/* arg0 the id */
 void make_vcpu(struct maker *m, struct step *s)
 {
 	static const uint16_t odd[] = { 127, 128, 253, 254, 255, 256, 257, 511, 512, 1023, 1024, 4095, 4096, 4097 };
 
-	s->arg[0] = chance(&m->r, 75) ? m->vcpus : chance(&m->r, 60) ? below(&m->r, 6) : odd[below(&m->r, COUNT(odd))];
-	if (chance(&m->r, 2))
-		s->arg[0] = odd_number(&m->r);
-	if (m->vcpus < VCPUS)
-		m->vcpus++;
+	some_vcpu(m, s, 75, odd, COUNT(odd));
 }
 
 void make_irqchip(struct maker *m, struct step *s)
@@ -140,8 +133,9 @@ void run_msi(struct side *w, const struct step *s, struct answer *a)
 /* Written without KVM: STAR and its kin, bases of segments, SYSENTER's. */
 static bool own_of_processor(uint32_t index)
 {
-	return (index >= 0xc0000081 && index <= 0xc0000084) || (index >= 0xc0000100 && index <= 0xc0000102) ||
-	       (index >= 0x174 && index <= 0x176);
+	return (index >= MSR_INDEX(STAR) && index <= MSR_INDEX(SYSCALL_MASK)) ||
+	       (index >= MSR_INDEX(FS_BASE) && index <= MSR_INDEX(KERNEL_GS_BASE)) ||
+	       (index >= MSR_INDEX(SYSENTER_CS) && index <= MSR_INDEX(SYSENTER_EIP));
 }
 
 /* Items: code, arguments. arg2 bit 0: exits for MSRs end in a fault; arg3 what such an exit gives. */
@@ -196,20 +190,4 @@ void make_guest(struct maker *m, struct step *s)
 	s->arg[2] = below(&m->r, 2);
 	s->arg[3] = chance(&m->r, 50) ? 0 : odd_number(&m->r);
 	m->guest = true;
-}
-
-void print_guest(FILE *to, const struct step *s)
-{
-	static const char *const names[] = { [GUEST_OP_CPUID] = "CPUID", [GUEST_OP_RDMSR] = "RDMSR", [GUEST_OP_WRMSR] = "WRMSR",
-					     [GUEST_OP_HYPERCALL] = "hypercall", [GUEST_OP_XGETBV] = "XGETBV",
-					     [GUEST_OP_RDCR] = "read CR", [GUEST_OP_WRCR] = "write CR", [GUEST_OP_MRS] = "MRS",
-					     [GUEST_OP_SMCCC] = "SMCCC" };
-
-	for (unsigned i = 0; i < s->n; i++) {
-		const uint64_t *p = s->item[i].part;
-
-		fprintf(to, "%s %s %#" PRIx64 " %#" PRIx64 " %#" PRIx64, i ? "," : "",
-			p[0] < COUNT(names) && names[p[0]] ? names[p[0]] : "?", p[1], p[2], p[3]);
-	}
-	fprintf(to, " (exits: %s %#" PRIx64 ")", s->arg[2] & 1 ? "fault" : "give", s->arg[3]);
 }

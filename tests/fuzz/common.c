@@ -223,3 +223,42 @@ void fuzz_plan(const struct gcpu_plan *p)
 	check_verify(p, &t);
 	free(t.data);
 }
+
+struct gcpu_snapshot *fuzz_again(const struct gcpu_snapshot *s)
+{
+	struct fuzz_text t = { NULL, 0, 0 };
+	struct gcpu_snapshot *copy = NULL;
+	struct gcpu_error err;
+
+	MUST(gcpu_snapshot_write(s, fuzz_write, &t) == 0);
+	if (gcpu_snapshot_parse(t.data, t.n, &copy, &err)) {
+		fprintf(stderr, "%s (%s)\n", err.text, err.expected);
+		abort();
+	}
+	free(t.data);
+	MUST(strcmp(gcpu_snapshot_hash(s), gcpu_snapshot_hash(copy)) == 0);
+	return copy;
+}
+
+void fuzz_request(const struct gcpu_snapshot *s, enum gcpu_arch arch, const char *request, const uint8_t machine[5])
+{
+	struct gcpu_machine m = fuzz_machine(machine, 5);
+	struct gcpu_request *req = NULL;
+	struct gcpu_plan *p = NULL;
+	struct gcpu_error err;
+	int status = gcpu_request_parse(arch, request, &req, &err);
+
+	/* a name that is not in the tables is a fault of this test */
+	if (status)
+		fprintf(stderr, "%s: %s\n", request, err.text);
+	MUST(status == 0);
+	status = gcpu_plan_make(s, req, &m, &p, &err);
+	if (status) {
+		MUST(!p);
+		fuzz_error(&err, status, strlen(request));
+	} else {
+		fuzz_plan(p);
+	}
+	gcpu_plan_free(p);
+	gcpu_request_free(req);
+}

@@ -10,42 +10,6 @@
 
 static const char *const series[] = { "6.1", "6.12", "6.18", "7.2" };
 
-static void again(const struct gcpu_snapshot *s)
-{
-	struct fuzz_text t = { NULL, 0, 0 };
-	struct gcpu_snapshot *copy = NULL;
-	struct gcpu_error err;
-
-	MUST(gcpu_snapshot_write(s, fuzz_write, &t) == 0);
-	if (gcpu_snapshot_parse(t.data, t.n, &copy, &err)) {
-		fprintf(stderr, "%s (%s)\n", err.text, err.expected);
-		abort();
-	}
-	MUST(strcmp(gcpu_snapshot_hash(s), gcpu_snapshot_hash(copy)) == 0);
-	MUST(gcpu_snapshot_is_computed(copy) == 1);
-	gcpu_snapshot_free(copy);
-	free(t.data);
-}
-
-static void plan(const struct gcpu_snapshot *s)
-{
-	static const uint8_t machine[5] = { 0, 2, 0, 0, 0 };
-	struct gcpu_machine m = fuzz_machine(machine, sizeof(machine));
-	struct gcpu_request *req = NULL;
-	struct gcpu_plan *p = NULL;
-	struct gcpu_error err;
-	int status;
-
-	MUST(gcpu_request_parse(GCPU_ARCH_X86, "host", &req, &err) == 0);
-	status = gcpu_plan_make(s, req, &m, &p, &err);
-	if (status)
-		fuzz_error(&err, status, strlen("host"));
-	else
-		fuzz_plan(p);
-	gcpu_plan_free(p);
-	gcpu_request_free(req);
-}
-
 /* A guest of one vCPU, on a software KVM over what was computed, as another kernel's, too. */
 static void guest(const struct gcpu_kvm *kvm, int fd, const struct gcpu_snapshot *s)
 {
@@ -95,10 +59,11 @@ static void model(const struct gcpu_snapshot *s, const char *kernel, bool trial)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint8_t machine[5] = { 0, 2, 0, 0, 0 };
 	int first = 0;
 
 	for (size_t i = 0; i < sizeof(series) / sizeof(*series); i++) {
-		struct gcpu_snapshot *s = NULL;
+		struct gcpu_snapshot *s = NULL, *copy;
 		struct gcpu_error err;
 		int status = gcpu_snapshot_from_cpuid((const char *)data, size, series[i], NULL, &s, &err);
 
@@ -110,10 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			fuzz_error(&err, status, size);
 			continue;
 		}
-		again(s);
-		if (i == size % (sizeof(series) / sizeof(*series)))
-			plan(s);
+		copy = fuzz_again(s);
+		MUST(gcpu_snapshot_is_computed(copy) == 1);
+		gcpu_snapshot_free(copy);
 		if (i == size % (sizeof(series) / sizeof(*series))) {
+			fuzz_request(s, GCPU_ARCH_X86, "host", machine);
 			model(s, NULL, size & 4);
 			model(s, series[size / 8 % (sizeof(series) / sizeof(*series))], false);
 		}

@@ -38,4 +38,10 @@ struct fuzz_text {
 };
 int fuzz_write(void *ctx, const char *data, size_t n); /* a gcpu_write */
 
+/* The same snapshot, written and read again. */
+struct gcpu_snapshot *fuzz_again(const struct gcpu_snapshot *s);
+
+/* Plans REQUEST on S, with a machine of five bytes, and asks everything of the plan. */
+void fuzz_request(const struct gcpu_snapshot *s, enum gcpu_arch arch, const char *request, const uint8_t machine[5]);
+
 #endif

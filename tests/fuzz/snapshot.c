@@ -20,29 +20,6 @@ static const struct {
 	{ GCPU_ARCH_ARM64, "host,ID_AA64ISAR0_EL1.AES=1,+FEAT_SHA256,mte=on,enforce", { 4, 1, 0, 0, 0 } },
 };
 
-static void plan(const struct gcpu_snapshot *s, size_t i)
-{
-	struct gcpu_machine m = fuzz_machine(plans[i].machine, sizeof(plans[i].machine));
-	struct gcpu_request *req = NULL;
-	struct gcpu_plan *p = NULL;
-	struct gcpu_error err;
-	int status = gcpu_request_parse(plans[i].arch, plans[i].request, &req, &err);
-
-	/* a name that is not in the tables is a fault of this test */
-	if (status)
-		fprintf(stderr, "%s: %s\n", plans[i].request, err.text);
-	MUST(status == 0);
-	status = gcpu_plan_make(s, req, &m, &p, &err);
-	if (status) {
-		MUST(!p);
-		fuzz_error(&err, status, strlen(plans[i].request));
-	} else {
-		fuzz_plan(p);
-	}
-	gcpu_plan_free(p);
-	gcpu_request_free(req);
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -91,27 +68,9 @@ static void same(const struct gcpu_snapshot *a, const struct gcpu_snapshot *b)
 	MUST(same_list(&a->nibbles, &b->nibbles, sizeof(struct snap_nibble)));
 }
 
-/* What is written is read as the same. */
-static void again(const struct gcpu_snapshot *s)
-{
-	struct fuzz_text t = { NULL, 0, 0 };
-	struct gcpu_snapshot *copy = NULL;
-	struct gcpu_error err;
-
-	MUST(gcpu_snapshot_write(s, fuzz_write, &t) == 0);
-	if (gcpu_snapshot_parse(t.data, t.n, &copy, &err)) {
-		fprintf(stderr, "%s (%s)\n", err.text, err.expected);
-		abort();
-	}
-	MUST(strcmp(gcpu_snapshot_hash(s), gcpu_snapshot_hash(copy)) == 0);
-	same(s, copy);
-	gcpu_snapshot_free(copy);
-	free(t.data);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct gcpu_snapshot *s = NULL;
+	struct gcpu_snapshot *s = NULL, *copy;
 	struct gcpu_error err;
 	int status = gcpu_snapshot_parse((const char *)data, size, &s, &err);
 
@@ -126,10 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(strlen(gcpu_snapshot_hash(s)) == 71);
 	for (unsigned cap = 0; cap < 300; cap++)
 		gcpu_snapshot_capability(s, cap);
-	again(s);
+	copy = fuzz_again(s);
+	same(s, copy);
+	gcpu_snapshot_free(copy);
 	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		if (plans[i].arch == gcpu_snapshot_arch(s))
-			plan(s, i);
+			fuzz_request(s, plans[i].arch, plans[i].request, plans[i].machine);
 	gcpu_snapshot_free(s);
 	return 0;
 }

@@ -33,13 +33,12 @@ import alive_facts_arm64  # noqa: E402
 from alive_facts import SERIES  # noqa: E402
 from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
+from gate import CPU, SKIP  # noqa: E402
 
 GATE = ("x86:6.1", "x86:6.12", "arm64:6.1", "arm64:6.12")
 OTHERS = ("x86:6.18", "x86:7.2", "x86:newest", "arm64:7.2", "arm64:newest")
-CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
 FACTS = {"x86": alive_facts, "arm64": alive_facts_arm64}
 EXERCISE_MS = 20000
-SKIP = 77
 # Another clock source than the TSC, which KVM then has no stable clock from.
 HPET = "clocksource=hpet"
 

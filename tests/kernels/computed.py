@@ -12,7 +12,6 @@ Exit status: 0 equal; 1 not; 77 the kernel, QEMU or a compiler cannot be had, wi
 outer kernel failed twice, which is no verdict.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -21,8 +20,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import gate  # noqa: E402
 import static  # noqa: E402
-from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
 # TCG has AMD's virtualization alone: an Intel model is one in all but its maker.
@@ -43,7 +42,6 @@ CPUS = {
     "Icelake-Server": f"Icelake-Server-noTSX,{AMD}",
 }
 OTHERS = ("6.18", "7.2")
-SKIP = 77
 REGISTERS = ("eax", "ebx", "ecx", "edx")
 
 
@@ -120,15 +118,15 @@ def differences(measured, made, bare):
 
 
 def run(series, cpu, arguments):
-    """(status, line, failures) of one kernel on one CPU; raises CannotBeHad, BuildFailed."""
+    """{"line", "failed", "status"} of one kernel on one CPU; raises CannotBeHad, BuildFailed."""
     tool = static.build("x86", arguments.build)
     path = "/tmp/snapshot.json"
     result = boot(Spec("x86", [f"guestcpu probe --no-trial --name {cpu} -o {path}"], series=series, cpu=CPUS[cpu],
                        gets=[path], files=[(tool, "/bin/guestcpu")], command_limit=60))
-    if result["status"] != "done":
-        return 4, f"infrastructure: {result['attempts'][-1]['reason']}", []
+    if gate.no_verdict(result):
+        return gate.no_verdict(result)
     if result["commands"][0]["status"] or not result["files"][path]:
-        return 1, "no snapshot", [result["commands"][0]["stderr"]]
+        return {"status": 1, "line": "no snapshot", "failed": [result["commands"][0]["stderr"]]}
     body = result["files"][path]
     if arguments.results:
         os.makedirs(arguments.results, exist_ok=True)
@@ -144,42 +142,26 @@ def run(series, cpu, arguments):
         failed += [f"from {suffix}: {line}" for line in lines]
         total += equal
     line = f"{result['release']}: {total} entries equal, {len(failed)} not; {result['attempts'][-1]['seconds']} s"
-    return int(bool(failed)), line, failed
+    return {"status": int(bool(failed)), "line": line, "failed": failed}
 
 
 def one(series, cpu, arguments):
     """Run and tell; its exit status."""
-    try:
-        status, line, failed = run(series, cpu, arguments)
-    except CannotBeHad as error:
-        print(f"SKIP: kernels: x86:{series} on {cpu}: {error}", flush=True)
-        return SKIP
-    except static.BuildFailed as error:
-        print(f"the static command does not build: {error}", flush=True)
-        return 1
-    print(f"x86:{series} on {cpu}: {line}", flush=True)
-    for wrong in failed:
-        print(f"  {wrong}", flush=True)
-    return status
+    found = gate.tried(f"x86:{series} on {cpu}", lambda: run(series, cpu, arguments))
+    if "line" in found:
+        gate.tell(f"x86:{series} on {cpu}", found)
+    return found["status"]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--build", required=True, help="where the static command is built")
-    parser.add_argument("--native", required=True, help="the guestcpu command of this machine")
-    parser.add_argument("--results", help="where the snapshots are kept")
-    parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
+    parser = gate.options(__doc__, required=["build", "native"], native="the guestcpu command of this machine")
     parser.add_argument("series", nargs="?")
     parser.add_argument("cpu", nargs="*")
     arguments = parser.parse_args()
     wanted = [arguments.series] if arguments.series else OTHERS if arguments.report else []
     if not wanted or any(cpu not in CPUS for cpu in arguments.cpu):
         parser.error("expected a kernel such as 6.12, and CPUs of " + " ".join(CPUS))
-    ended = [one(series, cpu, arguments) for series in wanted for cpu in arguments.cpu or CPUS]
-    if arguments.report:
-        return 0
-    verdicts = [status for status in ended if status != SKIP]
-    return max(verdicts) if verdicts else SKIP
+    return gate.ended([one(series, cpu, arguments) for series in wanted for cpu in arguments.cpu or CPUS], arguments.report)
 
 
 if __name__ == "__main__":

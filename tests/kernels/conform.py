@@ -15,8 +15,6 @@ Exit status: 0 every case holds; 1 not; 77 the kernel, QEMU or a compiler cannot
 outer kernel failed twice, which is no verdict.
 """
 
-import argparse
-import glob
 import json
 import os
 import re
@@ -25,18 +23,15 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import gate  # noqa: E402
 import static  # noqa: E402
-from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
 OTHERS = ("x86:6.18", "x86:7.2", "x86:newest", "arm64:6.18", "arm64:7.2", "arm64:newest")
-CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
 # opteron-g3: its CPUID ends before leaf 6: no leaf 7, no XSAVE. cortex-a76: no SVE, no pointer authentication, no EL1_32BIT.
 CPUS = {"x86": {"opteron-g3": "Opteron_G3,-cx16", "rome": "EPYC-Rome,-cx16"}, "arm64": {"cortex-a76": "cortex-a76"}}
-QEMU_MACHINE = {"x86": "", "arm64": "mte=on"}
 # Fewer would not be all of it.
 CASES_LEAST = {"x86": 202, "arm64": 87}
-SKIP = 77
 
 
 def judge(ran, partly=False):
@@ -73,26 +68,20 @@ def run(kernel, folder, only=None, cpu=None):
     arch, _, series = kernel.partition(":")
     command = static.build(arch, folder)
     line = "guestcpu conform --json" + (f" --only '{only}'" if only else "")
-    result = boot(Spec(arch, [line], series=series, cpu=CPUS[arch][cpu] if cpu else CPU[arch], machine="" if cpu else QEMU_MACHINE[arch],
-                       files=[(command, "/bin/guestcpu")], command_limit=150))
-    if result["status"] != "done":
-        return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "failed": [], "skipped": []}
+    result = boot(Spec(arch, [line], series=series, cpu=CPUS[arch][cpu] if cpu else gate.CPU[arch],
+                       machine="" if cpu else gate.MACHINE[arch], files=[(command, "/bin/guestcpu")], command_limit=150))
+    if gate.no_verdict(result):
+        return {**gate.no_verdict(result), "skipped": []}
     return {**judge(result["commands"][0], bool(only)), "release": result["release"]}
 
 
 def keep(results, kernel, found, cpu=None):
-    if results:
-        os.makedirs(results, exist_ok=True)
-        kernel = f"{kernel} {cpu}" if cpu else kernel
-        name = f"conform-{re.sub('[:/ ]', '-', kernel)}.json"
-        with open(os.path.join(results, name), "w", encoding="utf-8") as file:
-            json.dump({"kernel": kernel, **found}, file)
+    kernel = f"{kernel} {cpu}" if cpu else kernel
+    gate.keep(results, f"conform-{re.sub('[:/ ]', '-', kernel)}", {"kernel": kernel, **found})
 
 
 def table(results):
-    for path in sorted(glob.glob(os.path.join(results, "conform-*.json"))):
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+    for found in gate.kept(results, "conform"):
         arch, _, series = found["kernel"].partition(":")
         who = f"{found['host'].get('module', '?')} {found['host'].get('kernel', '?')}" if found["kernel"] == "here" else \
             found["kernel"] if arch == "model" else f"{arch} {series}"
@@ -102,26 +91,18 @@ def table(results):
 
 def one(kernel, arguments):
     """Exit status of one kernel; tells about it."""
-    try:
-        found = run(kernel, arguments.build, arguments.only, arguments.cpu)
-    except CannotBeHad as error:
-        print(f"SKIP: kernels: conform on {kernel}: {error}", flush=True)
-        return SKIP
-    except static.BuildFailed as error:
-        print(f"{kernel}: the static command does not build: {error}")
-        return 1
-    keep(arguments.results, kernel, found, arguments.cpu)
-    for line in [*found["failed"][:80], *(found["skipped"] if arguments.skipped else [])]:
-        print(line)
-    print(f"{' '.join(filter(None, (kernel, arguments.cpu)))} ({found.get('release', '?')}): {found['line']}", flush=True)
+    where = " ".join(filter(None, (kernel, arguments.cpu)))
+    found = gate.tried(f"conform on {where}", lambda: run(kernel, arguments.build, arguments.only, arguments.cpu))
+    if "line" in found:
+        keep(arguments.results, kernel, found, arguments.cpu)
+        for line in found["skipped"] if arguments.skipped else []:
+            print(line)
+        gate.tell(f"{where} ({found.get('release', '?')})", found, 80)
     return found["status"]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--build", help="where the static commands are built")
-    parser.add_argument("--results", help="where what has run is kept")
-    parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
+    parser = gate.options(__doc__)
     parser.add_argument("--table", action="store_true", help="a line for each that has run")
     parser.add_argument("--here", metavar="CMD", help="on this machine, by this command")
     parser.add_argument("--on", help="with --here: the backend")
@@ -135,20 +116,16 @@ def main():
     if arguments.here:
         found = here(arguments.here, arguments.on)
         if not found:
-            return SKIP
+            return gate.SKIP
         keep(arguments.results, arguments.on or "here", found)
         print("\n".join([*found["failed"][:80], found["line"]]))
         return found["status"]
     wanted = arguments.kernel or (OTHERS if arguments.report else [])
-    if not arguments.build or not wanted or any(kernel.partition(":")[0] not in CPU for kernel in wanted):
+    if not arguments.build or not wanted or any(kernel.partition(":")[0] not in CPUS for kernel in wanted):
         parser.error("expected --build and a kernel such as x86:6.12")
     if arguments.cpu and any(arguments.cpu not in CPUS[kernel.partition(":")[0]] for kernel in wanted):
         parser.error(f"{arguments.cpu} is not of that architecture")
-    ended = [one(kernel, arguments) for kernel in wanted]
-    if arguments.report:
-        return 0
-    verdicts = [status for status in ended if status != SKIP]
-    return max(verdicts) if verdicts else SKIP
+    return gate.ended([one(kernel, arguments) for kernel in wanted], arguments.report)
 
 
 if __name__ == "__main__":

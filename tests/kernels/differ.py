@@ -11,25 +11,18 @@ Exit status: 0 no disagreement; 1 some; 77 the kernel, QEMU or a compiler cannot
 kernel failed twice, which is no verdict.
 """
 
-import argparse
-import glob
-import json
 import os
 import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import gate  # noqa: E402
 import static  # noqa: E402
-from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
-GATE = ("x86:6.1", "x86:6.12", "arm64:6.1", "arm64:6.12")
+KERNELS = ("x86:6.1", "x86:6.12", "arm64:6.1", "arm64:6.12")
 OTHERS = ("x86:6.18", "x86:7.2", "arm64:6.18", "arm64:7.2")
-SKIP = 77
-# Pointer authentication by the architected algorithm is slow in TCG, and its time is not what this is about.
-CPUS = {"x86": "", "arm64": "max,pauth-impdef=on"}
-MACHINES = {"x86": "", "arm64": "mte=on"}
 TOTAL = re.compile(r"^(\d+) sequences, (\d+) steps, (\d+) disagreements$", re.M)
 PER_BOOT = 5000 # of the long mode: about three minutes
 
@@ -39,13 +32,13 @@ def run(kernel, arguments, seed, n):
     arch, series = kernel.split(":")
     command = static.build(arch, arguments.build)
     tool = os.path.join(os.path.dirname(command), "tests/differ/differ")
-    result = boot(Spec(arch, [f"differ --seed {seed} --n {n} --jobs 2"], series=series, cpu=CPUS[arch],
-                       machine=MACHINES[arch], files=[(tool, "/bin/differ")], limit=180 + n * 0.2))
-    if result["status"] != "done":
-        return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "said": []}
+    result = boot(Spec(arch, [f"differ --seed {seed} --n {n} --jobs 2"], series=series, cpu=gate.CPU[arch],
+                       machine=gate.MACHINE[arch], files=[(tool, "/bin/differ")], limit=180 + n * 0.2))
+    if gate.no_verdict(result):
+        return gate.no_verdict(result)
     ran = result["commands"][0]
     total = TOTAL.search(ran["stdout"])
-    found = {"status": ran["status"], "said": ran["stdout"].splitlines(), "release": result["release"], "seed": seed,
+    found = {"status": ran["status"], "failed": ran["stdout"].splitlines(), "release": result["release"], "seed": seed,
              "line": total[0] if total else f"it did not end: {ran['status']} {ran['stderr'][-300:]}"}
     if not total or int(total[1]) < n:
         found["status"] = found["status"] or 1
@@ -55,18 +48,9 @@ def run(kernel, arguments, seed, n):
     return found
 
 
-def keep(results, kernel, found):
-    if results:
-        os.makedirs(results, exist_ok=True)
-        with open(os.path.join(results, f"differ-{kernel.replace(':', '-')}.json"), "w", encoding="utf-8") as file:
-            json.dump({"kernel": kernel, **{k: v for k, v in found.items() if k != "said"}}, file)
-
-
 def table(results):
     sequences = disagreements = 0
-    for path in sorted(glob.glob(os.path.join(results, "differ-*.json"))):
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+    for found in gate.kept(results, "differ"):
         sequences += found.get("sequences", 0)
         disagreements += found.get("disagreements", 0)
         print(f"{found['kernel'].replace(':', ' '):12} model and KVM: {found['line']}")
@@ -75,24 +59,16 @@ def table(results):
 
 
 def one(kernel, arguments, seed, n):
-    """What one boot found, or None; tells about it."""
-    try:
-        found = run(kernel, arguments, seed, n)
-    except CannotBeHad as error:
-        print(f"SKIP: kernels: differ on {kernel}: {error}", flush=True)
-        return {"status": SKIP}
-    except static.BuildFailed as error:
-        print(f"{kernel}: the static command does not build: {error}")
-        return {"status": 1}
-    for line in found["said"][:120]:
-        print(line)
-    print(f"{kernel}: {found['line']}", flush=True)
+    """What one boot found; tells about it."""
+    found = gate.tried(f"differ on {kernel}", lambda: run(kernel, arguments, seed, n))
+    if "line" in found:
+        gate.tell(kernel, found, 120)
     return found
 
 
 def several(kernel, arguments, n):
     """N sequences in as many boots as that takes."""
-    done = {"sequences": 0, "steps": 0, "disagreements": 0, "status": SKIP}
+    done = {"sequences": 0, "steps": 0, "disagreements": 0, "status": gate.SKIP}
     for seed in range(arguments.seed, arguments.seed + (n + PER_BOOT - 1) // PER_BOOT):
         found = one(kernel, arguments, seed, min(PER_BOOT, n - done["sequences"]))
         if "sequences" not in found:
@@ -105,19 +81,16 @@ def several(kernel, arguments, n):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--build", help="where the static commands are built")
-    parser.add_argument("--results", help="where what has run is kept")
+    parser = gate.options(__doc__)
     parser.add_argument("--n", type=int, default=2000, help="sequences for each kernel")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--long", type=int, metavar="N", help="N sequences in all, of these kernels or every one")
-    parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
     parser.add_argument("--table", action="store_true", help="a line for each that has run")
     parser.add_argument("kernel", nargs="*")
     arguments = parser.parse_args()
     if arguments.table and arguments.results:
         return table(arguments.results)
-    wanted = arguments.kernel or (OTHERS if arguments.report else GATE + OTHERS if arguments.long else ())
+    wanted = arguments.kernel or (OTHERS if arguments.report else KERNELS + OTHERS if arguments.long else ())
     if not arguments.build or not wanted:
         parser.error("expected --build and a kernel such as x86:6.12")
     n = -(-arguments.long // len(wanted)) if arguments.long else arguments.n
@@ -125,12 +98,10 @@ def main():
     for kernel in wanted:
         found = several(kernel, arguments, n)
         if "line" in found:
-            keep(arguments.results, kernel, found)
+            kept = {key: value for key, value in found.items() if key != "failed"}
+            gate.keep(arguments.results, f"differ-{kernel.replace(':', '-')}", {"kernel": kernel, **kept})
         ended.append(found["status"])
-    if arguments.report:
-        return 0
-    verdicts = [status for status in ended if status != SKIP]
-    return max(verdicts) if verdicts else SKIP
+    return gate.ended(ended, arguments.report)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ Exit status: 0 as foretold; 1 not; 77 the kernel, QEMU or a compiler cannot be h
 outer kernel failed twice, which is no verdict.
 """
 
-import argparse
-import glob
 import json
 import os
 import re
@@ -19,15 +17,14 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import gate  # noqa: E402
 import static  # noqa: E402
-from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
 # The architecture's own, two cores as they are, and one without AArch32.
 CPUS = {"max": ("max,pauth-impdef=on", "mte=on"), "neoverse-n1": ("neoverse-n1", ""),
         "cortex-a76": ("cortex-a76", ""), "a64fx": ("a64fx", "")}
 OTHERS = ("6.18", "7.2", "newest")
-SKIP = 77
 TOTAL = re.compile(r"^prediction: (\d+) fields tried, (\d+) values tried, disagreements (\d+)$", re.M)
 CHECKS = re.compile(r"^assertions: (\d+) checks, (\d+) failed$", re.M)
 # What these kernels must at least have had to say: less was not all of it.
@@ -43,8 +40,8 @@ def run(series, cpu, folder):
     verify = [f"guestcpu verify --json --vcpus 2 -c {request}" for request in ("host", "armv8.0-a" if cpu == "max" else cpu)]
     result = boot(Spec("arm64", ["idregs --predict", "idregs --assert", *verify], series=series, cpu=model,
                        machine=machine, files=[(tool, "/bin/idregs"), (command, "/bin/guestcpu")], command_limit=90))
-    if result["status"] != "done":
-        return {"status": 4, "line": f"infrastructure: {result['attempts'][-1]['reason']}", "failed": []}
+    if gate.no_verdict(result):
+        return gate.no_verdict(result)
     predicted, promised, *verified = result["commands"]
     total, checks = TOTAL.search(predicted["stdout"]), CHECKS.search(promised["stdout"])
     failed = [line for ran in (predicted, promised) for line in ran["stdout"].splitlines()
@@ -74,43 +71,23 @@ def wrong_fields(ran):
     return wrong
 
 
-def keep(results, series, cpu, found):
-    if results:
-        os.makedirs(results, exist_ok=True)
-        with open(os.path.join(results, f"idregs-{series}-{cpu}.json"), "w", encoding="utf-8") as file:
-            json.dump({"series": series, "cpu": cpu, **found}, file)
-
-
 def table(results):
-    for path in sorted(glob.glob(os.path.join(results, "idregs-*.json"))):
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+    for found in gate.kept(results, "idregs"):
         print(f"arm64 {found['series']:7} {found['cpu']:12} {found['line']}")
     return 0
 
 
 def one(series, cpu, arguments):
     """Exit status of one kernel on one CPU; tells about it."""
-    try:
-        found = run(series, cpu, arguments.build)
-    except CannotBeHad as error:
-        print(f"SKIP: kernels: idregs on arm64 {series} {cpu}: {error}", flush=True)
-        return SKIP
-    except static.BuildFailed as error:
-        print(f"{series}: the static command does not build: {error}")
-        return 1
-    keep(arguments.results, series, cpu, found)
-    for line in found["failed"][:60]:
-        print(line)
-    print(f"arm64 {series} {cpu}: {found['line']}", flush=True)
+    found = gate.tried(f"idregs on arm64 {series} {cpu}", lambda: run(series, cpu, arguments.build))
+    if "line" in found:
+        gate.keep(arguments.results, f"idregs-{series}-{cpu}", {"series": series, "cpu": cpu, **found})
+        gate.tell(f"arm64 {series} {cpu}", found, 60)
     return found["status"]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--build", help="where the static commands are built")
-    parser.add_argument("--results", help="where what has run is kept")
-    parser.add_argument("--report", action="store_true", help="newer kernels: tell, never fail")
+    parser = gate.options(__doc__)
     parser.add_argument("--table", action="store_true", help="a line for each that has run")
     parser.add_argument("series", nargs="?")
     parser.add_argument("cpu", nargs="*")
@@ -120,11 +97,7 @@ def main():
     wanted = [arguments.series] if arguments.series else OTHERS if arguments.report else []
     if not arguments.build or not wanted or any(cpu not in CPUS for cpu in arguments.cpu):
         parser.error("expected --build, a kernel such as 6.12, and CPUs of " + " ".join(CPUS))
-    ended = [one(series, cpu, arguments) for series in wanted for cpu in arguments.cpu or CPUS]
-    if arguments.report:
-        return 0
-    verdicts = [status for status in ended if status != SKIP]
-    return max(verdicts) if verdicts else SKIP
+    return gate.ended([one(series, cpu, arguments) for series in wanted for cpu in arguments.cpu or CPUS], arguments.report)
 
 
 if __name__ == "__main__":

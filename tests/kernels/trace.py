@@ -14,17 +14,16 @@ import fcntl
 import json
 import os
 import re
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import gate  # noqa: E402
 import initramfs  # noqa: E402
 import static  # noqa: E402
 from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
 
-SKIP = 77
 # Where Debian's cross compiler has the loader and libc, and where programs look for them.
 CROSS = "/usr/aarch64-linux-gnu/lib"
 SHARED = ("ld-linux-aarch64.so.1", "libc.so.6")
@@ -97,6 +96,7 @@ def documents(result):
 
 
 def run(series, folder):
+    """{"line", "failed", "status"} of one kernel; raises CannotBeHad, BuildFailed."""
     request = "host,-FEAT_RNG,-FEAT_AES"
     runs = [f"guestcpu trace --json -- client {action}" for action in ACTIONS]
     runs += [f"guestcpu sim --json --host {SIM_HOST} -- client {action}" for action in SIM_VCPUS]
@@ -104,9 +104,8 @@ def run(series, folder):
         runs += [f"guestcpu plan --json --gic none --vcpus 2 --host {host} -c {request}", f"guestcpu {command} --json -- vmm {request} 2"]
     files = [(source, target) for target, source in build(folder).items()]
     result = boot(Spec("arm64", runs, series=series, files=files, command_limit=90))
-    if result["status"] != "done":
-        print(f"infrastructure: {result['attempts'][-1]['reason']}")
-        return 4
+    if gate.no_verdict(result):
+        return gate.no_verdict(result)
     wrong, plan, seen = [], None, 0
     for command, doc, ran in documents(result):
         if not doc:
@@ -120,10 +119,8 @@ def run(series, folder):
         elif plan:
             wrong += check_vmm(doc, plan)
         seen += len(doc["vcpus"])
-    for line in wrong:
-        print(line)
-    print(f"trace and sim, arm64 {series}: {len(runs)} commands, {seen} vCPUs, {len(wrong)} wrong")
-    return int(bool(wrong))
+    line = f"{len(runs)} commands, {seen} vCPUs, {len(wrong)} wrong"
+    return {"status": int(bool(wrong)), "line": line, "failed": wrong}
 
 
 def main():
@@ -131,14 +128,10 @@ def main():
     parser.add_argument("--build", required=True, help="where commands are built")
     parser.add_argument("series")
     arguments = parser.parse_args()
-    try:
-        return run(arguments.series, arguments.build)
-    except CannotBeHad as error:
-        print(f"SKIP: kernels: trace on arm64 {arguments.series}: {error}", flush=True)
-        return SKIP
-    except (static.BuildFailed, subprocess.SubprocessError) as error:
-        print(f"{arguments.series}: it does not build: {error}")
-        return 1
+    found = gate.tried(f"trace on arm64 {arguments.series}", lambda: run(arguments.series, arguments.build))
+    if "line" in found:
+        gate.tell(f"trace and sim, arm64 {arguments.series}", found)
+    return found["status"]
 
 
 if __name__ == "__main__":

@@ -29,14 +29,11 @@ sys.path.insert(0, HERE)
 import static  # noqa: E402
 from aptstate import CannotBeHad  # noqa: E402
 from boot import Spec, boot  # noqa: E402
+from gate import CPU, MACHINE, SKIP  # noqa: E402
 
 OTHERS = ["x86:6.18", "x86:7.2", "x86:newest", "arm64:6.18", "arm64:7.2", "arm64:newest"]
 GATE = ("6.1", "6.12")
-# pauth-impdef is three times as fast to emulate as the architecture's own algorithm.
-CPU = {"x86": "max,-cx16", "arm64": "max,pauth-impdef=on"}
-QEMU_MACHINE = {"x86": "", "arm64": "mte=on"}
 NAME = {"x86": "x86-amd-max", "arm64": "arm64-kvm-max"}
-SKIP = 77
 
 
 @dataclasses.dataclass
@@ -290,7 +287,7 @@ def run_kernel(kernel, folder, command):
     names = ["snapshot", "plan", *map(str, range(len(cases)))]
     tool = static.build(arch, folder)
     vmm = os.path.join(os.path.dirname(tool), "examples/example-vmm")
-    result = boot(Spec(arch, runs, series=series, cpu=CPU[arch], machine=QEMU_MACHINE[arch],
+    result = boot(Spec(arch, runs, series=series, cpu=CPU[arch], machine=MACHINE[arch],
                        files=[(tool, "/bin/guestcpu"), (vmm, "/bin/vmm")],
                        gets=[f"/out/{name}.json.gz" for name in names], command_limit=60))
     judge = Judge(kernel)

@@ -17,10 +17,10 @@ static struct gk_cpuid2 *cpuid_new(void)
 {
 	struct gk_cpuid2 *c;
 
-	c = calloc(1, sizeof(*c) + GK_MAX_CPUID_ENTRIES * sizeof(c->entries[0]));
+	c = calloc(1, sizeof(*c) + GK_CPUID_ENTRIES_MOST * sizeof(c->entries[0]));
 	if (!c)
 		abort();
-	c->nent = GK_MAX_CPUID_ENTRIES;
+	c->nent = GK_CPUID_ENTRIES_MOST;
 	return c;
 }
 

@@ -151,12 +151,15 @@ static void reuse(void)
 }
 
 static int shared_kvm, shared_vm;
+static pthread_barrier_t made;
 
 static void *one(void *arg)
 {
 	unsigned id = (unsigned)(uintptr_t)arg;
 	int vcpu = make(shared_vm, KVM_CREATE_VCPU, id, "KVM_CREATE_VCPU");
 
+	/* what runs before another is made may be all there is, as far as anyone can see */
+	pthread_barrier_wait(&made);
 	for (unsigned i = 0; i < 50; i++) {
 		int fd = dup(shared_kvm);
 
@@ -174,6 +177,7 @@ static void threads(void)
 
 	shared_kvm = open_kvm();
 	shared_vm = make(shared_kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+	need(pthread_barrier_init(&made, NULL, THREADS) == 0, "pthread_barrier_init");
 	for (unsigned i = 0; i < THREADS; i++)
 		need(pthread_create(&t[i], NULL, one, (void *)(uintptr_t)i) == 0, "pthread_create");
 	for (unsigned i = 0; i < THREADS; i++)

@@ -434,6 +434,10 @@ SAME_FIELD(nested_state, size);
 SAME_FIELD(nested_state, hdr);
 #ifdef KVM_GET_SREGS2
 SAME_SIZE(gk_x86_sregs2, kvm_sregs2);
+SAME_FIELD2(gk_x86_sregs2, kvm_sregs2, cr0, cr0);
+SAME_FIELD2(gk_x86_sregs2, kvm_sregs2, apic_base, apic_base);
+SAME_FIELD2(gk_x86_sregs2, kvm_sregs2, flags, flags);
+SAME_FIELD2(gk_x86_sregs2, kvm_sregs2, pdptrs, pdptrs);
 #endif
 
 _Static_assert(GK_ARCH_SET_CPUID == ARCH_SET_CPUID, "arch_prctl");

@@ -37,9 +37,9 @@ static int call(struct box *b, int fd, unsigned long request, const void *arg)
 
 static void give_table(struct box *b)
 {
-	struct gk_cpuid2 *t = calloc(1, sizeof(*t) + GK_MAX_CPUID_ENTRIES * sizeof(t->entries[0]));
+	struct gk_cpuid2 *t = calloc(1, sizeof(*t) + GK_CPUID_ENTRIES_MOST * sizeof(t->entries[0]));
 
-	t->nent = GK_MAX_CPUID_ENTRIES;
+	t->nent = GK_CPUID_ENTRIES_MOST;
 	CHECK(call(b, b->fd, GK_GET_SUPPORTED_CPUID, t) == 0, "supported");
 	CHECK(call(b, b->vcpu, GK_SET_CPUID2, t) == 0, "table");
 	free(t);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every MSR that there may be: what it reads as, which values it takes, what it reads as then. */
+#include "facts.h"
+#include "facts_gen.h"
 #include "walk.h"
 
 #include <stdio.h>
@@ -11,16 +13,18 @@ static const struct {
 	{ 0, 0x2000 }, { 0x40000000, 0x120 }, { 0x4b564d00, 0x20 }, { 0xc0000000, 0x1000 }, { 0xc0010000, 0x1800 },
 };
 
-#define TSC 0x10 /* it runs */
-#define TSC_DEADLINE 0x6e0
-#define HYPERV_CLOCK_FIRST 0x40000020
-#define HYPERV_CLOCK_LAST 0x40000023
-#define HYPERV_RUNTIME 0x40000010
-
 static bool moves(uint32_t index)
 {
-	return index == TSC || index == TSC_DEADLINE || index == HYPERV_RUNTIME ||
-	       (index >= HYPERV_CLOCK_FIRST && index <= HYPERV_CLOCK_LAST);
+	static const uint16_t clocks[] = { X86_M_TSC, X86_M_TSC_DEADLINE, X86_M_HV_VP_RUNTIME, X86_M_HV_TIME_REF_COUNT,
+					   X86_M_HV_REFERENCE_TSC, X86_M_HV_FREQUENCIES };
+
+	for (unsigned i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		const struct msr_fact *f = &gcpu_facts_x86.msrs[clocks[i]];
+
+		if (index >= f->index && index <= f->last)
+			return true;
+	}
+	return false;
 }
 
 static void msr(struct walk_vm *v, uint32_t index)
@@ -69,9 +73,7 @@ static void bits(struct walk_vm *v, uint32_t index)
 
 static void walk_through(struct walk *w, const char *at, bool apic, enum walk_table table, uint64_t quirks_off)
 {
-	static const uint32_t bitwise[] = { 0xc0000080, 0xc0010015, 0x1a0, 0x140, 0x48, 0xda0, 0xce, 0x10a, 0x345,
-					    0xc0011029, 0x1d9, 0x3a, 0xc001011f, 0xc0000104, 0x2ff, 0x277, 0x17a, 0x17b,
-					    0x400, 0x401, 0xc0010117, 0x38d, 0x38f, 0xc0010200, 0xc0010000 };
+	const struct msr_fact *f = gcpu_facts_x86.msrs, *end = f + gcpu_facts_x86.n_msrs;
 	struct walk_vm v;
 
 	w->at = at;
@@ -80,8 +82,11 @@ static void walk_through(struct walk *w, const char *at, bool apic, enum walk_ta
 	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		for (uint32_t k = 0; k < ranges[i].n; k++)
 			msr(&v, ranges[i].first + k);
-	for (unsigned i = 0; i < sizeof(bitwise) / sizeof(bitwise[0]); i++)
-		bits(&v, bitwise[i]);
+	/* of each row the first two; of the APIC's, each write does something */
+	for (; f < end; f++)
+		for (uint32_t index = f->index; index <= f->last && index < f->index + 2; index++)
+			if (!moves(index) && f != &gcpu_facts_x86.msrs[X86_M_X2APIC])
+				bits(&v, index);
 	walk_close(&v);
 }
 

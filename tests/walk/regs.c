@@ -78,30 +78,39 @@ static int try(struct walk_vm *v, const struct gk_x86_sregs *s, struct gk_x86_sr
 	return r;
 }
 
+/* Each bit of a register flipped: which are taken, and whether it then reads as it should. */
+static void flip_bits(struct walk_vm *v, const struct gk_x86_sregs *first, const char *name, size_t at)
+{
+	static struct gk_x86_sregs s, back;
+	uint64_t taken = 0, odd = 0, was, now;
+
+	memcpy(&was, (const char *)first + at, sizeof(was));
+	for (unsigned i = 0; i < 64; i++) {
+		uint64_t flipped = was ^ 1ULL << i;
+
+		s = *first;
+		memcpy((char *)&s + at, &flipped, sizeof(flipped));
+		if (try(v, &s, &back) == 0)
+			taken |= 1ULL << i;
+		memcpy(&now, (char *)&back + at, sizeof(now));
+		if (now != (taken >> i & 1 ? flipped : was))
+			odd |= 1ULL << i;
+		try(v, first, &back);
+	}
+	walk_say(v->w, "%s takes %llx, odd %llx", name, (unsigned long long)taken, (unsigned long long)odd);
+}
+
 static void one_by_one(struct walk_vm *v)
 {
-	static struct gk_x86_sregs first, s, back;
-	uint64_t cr0 = 0, cr4 = 0, efer = 0, base = 0, cr3 = 0, cr8 = 0, odd = 0;
+	static struct gk_x86_sregs first;
 
 	walk_ask(v->w, v->vcpu, GK_GET_SREGS, &first);
-#define EACH(reg, taken)                                               \
-	for (unsigned i = 0; i < 64; i++) {                            \
-		s = first;                                             \
-		s.reg ^= 1ULL << i;                                    \
-		if (try(v, &s, &back) == 0)                            \
-			taken |= 1ULL << i;                            \
-		if (back.reg != (taken >> i & 1 ? s.reg : first.reg))  \
-			odd |= 1ULL << i;                              \
-		try(v, &first, &back);                                 \
-	}                                                              \
-	walk_say(v->w, #reg " takes %llx, odd %llx", (unsigned long long)taken, (unsigned long long)odd); \
-	odd = 0;
-	EACH(cr0, cr0)
-	EACH(cr4, cr4)
-	EACH(efer, efer)
-	EACH(cr3, cr3)
-	EACH(cr8, cr8)
-	EACH(apic_base, base)
+	flip_bits(v, &first, "cr0", offsetof(struct gk_x86_sregs, cr0));
+	flip_bits(v, &first, "cr4", offsetof(struct gk_x86_sregs, cr4));
+	flip_bits(v, &first, "efer", offsetof(struct gk_x86_sregs, efer));
+	flip_bits(v, &first, "cr3", offsetof(struct gk_x86_sregs, cr3));
+	flip_bits(v, &first, "cr8", offsetof(struct gk_x86_sregs, cr8));
+	flip_bits(v, &first, "apic_base", offsetof(struct gk_x86_sregs, apic_base));
 }
 
 static void in_long_mode(struct walk_vm *v)
@@ -241,31 +250,27 @@ static void each_bit(struct walk_vm *v, const char *name, unsigned long get, uns
 	}
 }
 
+/* KVM_X86_SET_MSR_FILTER of one range. */
 static void filter(struct walk_vm *v)
 {
-	static struct gk_msr_filter f;
 	static uint8_t bitmap[0x1000];
-	int r[12];
+	static const struct {
+		uint32_t flags, of_range, nmsrs, base;
+		bool no_bitmap;
+	} tries[] = {
+		{ 0, 3, 8, 0x10, false },	  { 1, 3, 8, 0x10, false },	    { 2, 3, 8, 0x10, false },
+		{ 0, 0, 8, 0x10, false },	  { 0, 4, 8, 0x10, false },	    { 1, 3, 0, 0x10, false },
+		{ 0, 3, 0, 0x10, false },	  { 0, 3, 0x600 * 8, 0x10, false }, { 0, 3, 0x600 * 8 + 1, 0x10, false },
+		{ 0, 3, 8, 0x10, true },	  { 0, 8, 0, 0x10, false },	    { 0, 3, 8, 0x800, false },
+	};
 
-#define FILTER(n, what)                                                      \
-	memset(&f, 0, sizeof(f));                                            \
-	f.ranges[0] = (struct gk_msr_filter_range){ 3, 8, 0x10, bitmap };    \
-	what;                                                                \
-	r[n] = walk_ask(v->w, v->vm, GK_X86_SET_MSR_FILTER, &f)
-	FILTER(0, (void)0);
-	FILTER(1, f.flags = 1);
-	FILTER(2, f.flags = 2);
-	FILTER(3, f.ranges[0].flags = 0);
-	FILTER(4, f.ranges[0].flags = 4);
-	FILTER(5, f.ranges[0].nmsrs = 0; f.flags = 1);
-	FILTER(6, f.ranges[0].nmsrs = 0);
-	FILTER(7, f.ranges[0].nmsrs = 0x600 * 8);
-	FILTER(8, f.ranges[0].nmsrs = 0x600 * 8 + 1);
-	FILTER(9, f.ranges[0].bitmap = NULL);
-	FILTER(10, f.ranges[0].nmsrs = 0; f.ranges[0].flags = 8);
-	FILTER(11, f.ranges[0].base = 0x800);
-	for (unsigned i = 0; i < 12; i++)
-		walk_say(v->w, "filter %u: %d", i, r[i]);
+	for (unsigned i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		struct gk_msr_filter f = { .flags = tries[i].flags };
+
+		f.ranges[0] = (struct gk_msr_filter_range){ tries[i].of_range, tries[i].nmsrs, tries[i].base,
+							    tries[i].no_bitmap ? NULL : bitmap };
+		walk_say(v->w, "filter %u: %d", i, walk_ask(v->w, v->vm, GK_X86_SET_MSR_FILTER, &f));
+	}
 }
 
 void walk_regs(struct walk *w)

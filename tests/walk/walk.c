@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES GK_MAX_CPUID_ENTRIES
+#define ENTRIES GK_CPUID_ENTRIES_MOST
 
 void walk_say(struct walk *w, const char *format, ...)
 {

@@ -63,13 +63,6 @@ bool lapic_in_kvm(const struct lab *lab)
 	return irqchip == GCPU_IRQCHIP_KERNEL || irqchip == GCPU_IRQCHIP_SPLIT;
 }
 
-int64_t interrupts_taken(struct lab *lab, unsigned vcpu)
-{
-	struct guest_op op = OP(GUEST_OP_INTERRUPTS, 0);
-
-	return lab_run(lab, vcpu, &op, 1) ? -1 : (int64_t)op.res[0];
-}
-
 int x2apic_enter(struct lab *lab, unsigned vcpu)
 {
 	struct guest_op ops[2] = { OP_RDMSR(MSR_APIC_BASE) };

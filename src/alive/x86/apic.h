@@ -57,9 +57,6 @@ uint32_t absent_id(const struct lab *lab);
 /* Is the local APIC KVM's own? */
 bool lapic_in_kvm(const struct lab *lab);
 
-/* Interrupts that the vCPU has taken so far; -1 after an error, which the outcome has. */
-int64_t interrupts_taken(struct lab *lab, unsigned vcpu);
-
 /* Put the vCPU into x2APIC mode, and on. 1: taken; 0: #GP; negative: it went wrong. */
 int x2apic_enter(struct lab *lab, unsigned vcpu);
 

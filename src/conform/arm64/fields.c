@@ -55,6 +55,12 @@ static int read_masks(struct conform *c, uint64_t *ret)
 	return !vm || !expect_ok(c, ask(c, vm->fd, GK_ARM_GET_REG_WRITABLE_MASKS, &range), "KVM_ARM_GET_REG_WRITABLE_MASKS");
 }
 
+/* The same, and a VM with a vCPU that has these registers; NULL: as above, or broken. */
+static struct conform_vm *masked(struct conform *c, uint64_t *ret)
+{
+	return read_masks(c, ret) ? NULL : arm64_vm(c, 1, F_PSCI);
+}
+
 static uint64_t mask_of(const uint64_t *masks, uint64_t reg)
 {
 	return masks[GK_ARM_FEATURE_ID_RANGE_IDX(3, (unsigned)(reg >> 11 & 7), 0, (unsigned)(reg >> 3 & 15), (unsigned)(reg & 7))];
@@ -90,12 +96,9 @@ static void one(struct conform_vm *vm, const struct field *f, uint64_t limit)
 static int each(struct conform *c)
 {
 	uint64_t masks[GK_ARM_FEATURE_ID_RANGE_SIZE] = { 0 };
-	struct conform_vm *vm;
+	struct conform_vm *vm = masked(c, masks);
 	unsigned n = 0;
 
-	if (read_masks(c, masks))
-		return 1;
-	vm = arm64_vm(c, 1, F_PSCI);
 	if (!vm)
 		return 1;
 	for (unsigned i = 0; i < COUNT(fields); i++) {
@@ -116,13 +119,12 @@ static int outside(struct conform *c)
 {
 	static const uint64_t regs[] = { R_ISAR0, R_ISAR1, R_PFR0, R_MMFR0, R_MMFR1, R_MMFR2, R_DFR0 };
 	uint64_t masks[GK_ARM_FEATURE_ID_RANGE_SIZE] = { 0 };
-	struct conform_vm *vm;
+	struct conform_vm *vm = masked(c, masks);
 	unsigned n = 0;
 
-	if (read_masks(c, masks))
+	if (!vm)
 		return 1;
-	vm = arm64_vm(c, 1, F_PSCI);
-	for (unsigned i = 0; vm && i < COUNT(regs); i++) {
+	for (unsigned i = 0; i < COUNT(regs); i++) {
 		uint64_t was = vcpu_read(vm, 0, regs[i]);
 
 		for (unsigned bit = 0; bit < 64; bit += 4) {

@@ -97,10 +97,7 @@ static void forwarded(struct conform_vm *vm, uint32_t call)
 	struct guest_op op = OP_CALL(call, 5);
 	struct seen s = { .vm = vm };
 
-	if (!vm_guest(vm))
-		return;
-	run_guest_set_exit(vm->guest, take, &s);
-	if (call_firmware(vm, 0, &op))
+	if (vm_watch(vm, take, &s) || call_firmware(vm, 0, &op))
 		return;
 	expect_value(vm->c, s.n, 1, "exits of 0x%x", call);
 	expect_value(vm->c, s.nr, call, "the function");

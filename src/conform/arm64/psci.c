@@ -114,10 +114,7 @@ static void event(struct conform_vm *vm, uint32_t call, uint64_t arg, uint32_t t
 	struct guest_op op = OP_CALL(call, arg);
 	struct seen s = { .vm = vm };
 
-	if (!vm_guest(vm))
-		return;
-	run_guest_set_exit(vm->guest, take, &s);
-	if (call_firmware(vm, 0, &op))
+	if (vm_watch(vm, take, &s) || call_firmware(vm, 0, &op))
 		return;
 	expect_value(vm->c, s.n, 1, "%s: exits", name);
 	expect_value(vm->c, s.type, type, "%s: type of the event", name);

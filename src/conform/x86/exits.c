@@ -37,10 +37,9 @@ static struct conform_vm *watched(struct conform *c, uint64_t reasons, struct se
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
 
-	if (!vm || !vm_guest(vm) ||
+	if (!vm || vm_watch(vm, take_msr, s) ||
 	    !expect_ok(c, enable_cap(c, vm->fd, CAP_X86_USER_SPACE_MSR, reasons), "KVM_CAP_X86_USER_SPACE_MSR"))
 		return NULL;
-	run_guest_set_exit(vm->guest, take_msr, s);
 	return vm;
 }
 
@@ -85,10 +84,7 @@ static int enforced(struct conform *c)
 	expect_ok(c, enable_cap(c, vm->vcpu[0], CAP_ENFORCE_PV_FEATURE_CPUID, 1), "KVM_CAP_ENFORCE_PV_FEATURE_CPUID");
 	expect_ok(c, enable_cap(c, vm->fd, CAP_X86_USER_SPACE_MSR, GK_MSR_EXIT_REASON_UNKNOWN | GK_MSR_EXIT_REASON_INVAL),
 		  "KVM_CAP_X86_USER_SPACE_MSR");
-	if (!vm_guest(vm))
-		return 1;
-	run_guest_set_exit(vm->guest, take_msr, &s);
-	if (guest_run(vm, 0, &op, 1))
+	if (vm_watch(vm, take_msr, &s) || guest_run(vm, 0, &op, 1))
 		return 1;
 	expect_value(c, s.n, 1, "exits");
 	expect_value(c, op.res[0], 7, "user space's value");

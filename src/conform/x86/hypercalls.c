@@ -235,10 +235,7 @@ static int map_gpa_off(struct conform *c)
 	struct seen s = { .answer = 5 };
 	struct guest_op op = call_op(c, HC_MAP_GPA, 0x100000, 1, 0, 0);
 
-	if (!vm || !vm_guest(vm))
-		return 1;
-	run_guest_set_exit(vm->guest, take_call, &s);
-	if (guest_run(vm, 0, &op, 1))
+	if (!vm || vm_watch(vm, take_call, &s) || guest_run(vm, 0, &op, 1))
 		return 1;
 	answers(c, &op, HC_ENOSYS, "MAP_GPA_RANGE that nobody asked for");
 	expect_value(c, s.n, 0, "exits");
@@ -256,10 +253,9 @@ static int map_gpa(struct conform *c)
 		call_op(c, HC_MAP_GPA, 0x200000, ~0ULL, 0, 0),
 	};
 
-	if (!vm || !vm_guest(vm) ||
+	if (!vm || vm_watch(vm, take_call, &s) ||
 	    !expect_ok(c, enable_cap(c, vm->fd, CAP_EXIT_HYPERCALL, BIT(HC_MAP_GPA)), "KVM_CAP_EXIT_HYPERCALL"))
 		return 1;
-	run_guest_set_exit(vm->guest, take_call, &s);
 	if (guest_run(vm, 0, &good, 1))
 		return 1;
 	expect_value(c, s.n, 1, "exits");

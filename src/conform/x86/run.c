@@ -35,10 +35,7 @@ static int take(void *ctx, unsigned vcpu, struct gk_run *run)
 
 static struct conform_vm *watched(struct conform_vm *vm, struct seen *s)
 {
-	if (!vm || !vm_guest(vm))
-		return NULL;
-	run_guest_set_exit(vm->guest, take, s);
-	return vm;
+	return vm && vm_watch(vm, take, s) == 0 ? vm : NULL;
 }
 
 /* HLT is the VMM's where it has the APIC, and KVM's where KVM has. */

@@ -10,6 +10,9 @@
 #define REG_KIND(id) ((id) & GK_REG_ARM_KIND_MASK)
 #define REG_BYTES(id) (1U << ((id) >> GK_REG_SIZE_SHIFT & 15))
 #define NOWHERE (~0ULL)
+#define SIZE_64K 0x10000UL
+#define FAST_64 (1U << 30) /* of an SMCCC function: 64 bits wide */
+#define V2_VCPUS_MOST 8U   /* that a vGICv2 has */
 
 /* Where redistributors are, and of how many vCPUs; 0: of all that there are, and the only region. */
 struct arm64_redist {

@@ -3,7 +3,6 @@
 #include "arm64.h"
 
 #define ARCH_CALLS 0xffffU /* of the owner 0: KVM's alone */
-#define FAST_64 (1U << 30)
 
 static bool overlaps(const struct arm64_vm *a, uint64_t first, uint64_t last)
 {

@@ -3,10 +3,8 @@
 #include "arm64.h"
 
 #define SIZE_4K 0x1000UL
-#define SIZE_64K 0x10000UL
 #define V2_DIST_SIZE 0x1000UL
 #define V2_CPU_SIZE 0x2000UL
-#define V2_VCPUS_MOST 8U
 #define IRQS_LEAST 64U
 #define IRQS_MOST 1023U
 #define IRQS_USUAL 256U

@@ -14,7 +14,6 @@ enum { SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMS = -2, ALREADY_ON = -4, IN
 #define VENDOR_RESETS (1U << 31)
 #define FLAG_RESET2 1U
 #define FLAG_OFF2 1U
-#define FAST_64 (1U << 30)
 #define AFFINITY_ON 0
 #define AFFINITY_OFF 1
 

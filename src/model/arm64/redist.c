@@ -2,7 +2,6 @@
 /* Where a GICv3 has its redistributors: one region for all vCPUs, or several of so many each. */
 #include "arm64.h"
 
-#define SIZE_64K 0x10000UL
 /* Of a region's attribute: bits 0 to 11 which one, 12 to 15 none, from 16 on the address, from 52 on how many. */
 #define REGION_INDEX 0xfffU
 #define REGION_FLAGS 0xf000U

@@ -16,36 +16,13 @@
 
 static const struct facts *const facts = &gcpu_facts_arm64;
 
-struct text {
-	char *at;
-	size_t n, room;
-};
-
-static int append(void *ctx, const char *data, size_t n)
-{
-	struct text *t = ctx;
-
-	if (t->n + n > t->room) {
-		size_t room = (t->n + n) * 2;
-		char *more = realloc(t->at, room);
-
-		if (!more)
-			return GCPU_ERR_MEMORY;
-		t->at = more;
-		t->room = room;
-	}
-	memcpy(t->at + t->n, data, n);
-	t->n += n;
-	return 0;
-}
-
 static int copy(const struct gcpu_snapshot *from, struct gcpu_snapshot **ret, struct gcpu_error *err)
 {
-	struct text t = { NULL, 0, 0 };
-	int status = gcpu_snapshot_write(from, append, &t);
+	struct buffer b = { NULL, 0, 0 };
+	int status = gcpu_snapshot_write(from, buffer_append, &b);
 
-	status = status ? error_memory(err) : gcpu_snapshot_parse(t.at, t.n, ret, err);
-	free(t.at);
+	status = status ? error_memory(err) : gcpu_snapshot_parse(b.at, b.n, ret, err);
+	free(b.at);
 	return status;
 }
 
@@ -151,20 +128,6 @@ static int firmware(const struct gcpu_model *m, struct gcpu_snapshot *s)
 	return 0;
 }
 
-static int assume(struct gcpu_snapshot *s)
-{
-	struct snap_assumed *a = list_add(&s->assumed, sizeof(*a));
-	static const char what[] = "registers", value[] = "the host's own",
-			  why[] = "another kernel may show more of the CPU, or less";
-
-	if (!a)
-		return -ENOMEM;
-	a->what = text_copy(what, sizeof(what) - 1);
-	a->value = text_copy(value, sizeof(value) - 1);
-	a->why = text_copy(why, sizeof(why) - 1);
-	return a->what && a->value && a->why ? 0 : -ENOMEM;
-}
-
 static int compute(const struct gcpu_model *m, const char *release, struct gcpu_snapshot *s)
 {
 	free(s->kernel);
@@ -176,7 +139,8 @@ static int compute(const struct gcpu_model *m, const char *release, struct gcpu_
 	list_free(&s->nibbles);
 	list_free(&s->inits);
 	masks(m, s);
-	if (switches(m, &s->caps_system) || switches(m, &s->caps_vm) || firmware(m, s) || assume(s))
+	if (switches(m, &s->caps_system) || switches(m, &s->caps_vm) || firmware(m, s) ||
+	    snapshot_assume(s, "registers", "the host's own", "another kernel may show more of the CPU, or less"))
 		return -ENOMEM;
 	return snapshot_seal(s);
 }

@@ -12,7 +12,6 @@
 #define TRNG_1_0 0x10000
 #define STOLEN_SIZE 64U
 #define PSCI_LAST 0x1fU
-#define FAST_64 (1U << 30)
 
 /* In the order of their bytes, four to a register. */
 static const uint8_t vendor_uid[16] = { 0x28, 0xb4, 0x6f, 0xb6, 0x2e, 0xc5, 0x11, 0xe9,

@@ -8,7 +8,6 @@
 #define IPA_BITS_MASK 0xffUL /* of KVM_CREATE_VM's type */
 #define IPA_BITS_USUAL 40U
 #define IPA_BITS_LEAST 32U
-#define V2_VCPUS_MOST 8
 
 int arm64_vm_new(struct sw_vm *vm)
 {

@@ -12,7 +12,6 @@
 #define XAPIC_LAST 0xffU
 #define BROADCAST 0xffU
 #define X2APIC_BROADCAST 0xffffffffU
-#define DFR_FLAT 0xffffffffU
 #define DFR_CLUSTER 0x0fffffffU
 #define EACH(vm, i, x) \
 	for (unsigned i = 0; i < (vm)->n_vcpus; i++) \
@@ -76,7 +75,7 @@ static void map_logical(struct x86_map *map, struct x86_vcpu *x)
 	if (map->logical == LOGICAL_MIXED || !x86_apic_on(x) || !ldr)
 		return;
 	if (!x86_apic_x2(x))
-		mode = x86_apic_reg(x, APIC_REG_DFR) == DFR_FLAT ? LOGICAL_FLAT : LOGICAL_CLUSTER;
+		mode = x86_apic_reg(x, APIC_REG_DFR) == APIC_DFR_FLAT ? LOGICAL_FLAT : LOGICAL_CLUSTER;
 	if (map->logical == LOGICAL_NONE)
 		map->logical = mode;
 	if (map->logical != mode) {
@@ -162,7 +161,7 @@ static bool match_logical(const struct x86_vcpu *x, uint32_t dest)
 		return ldr >> 16 == dest >> 16 && (ldr & dest & 0xffff);
 	ldr >>= 24;
 	switch (x86_apic_reg(x, APIC_REG_DFR)) {
-	case DFR_FLAT:
+	case APIC_DFR_FLAT:
 		return ldr & dest;
 	case DFR_CLUSTER:
 		return ldr >> 4 == dest >> 4 && (ldr & dest & 0xf);

@@ -6,16 +6,14 @@
 #define DFR_RESERVED 0x0fffffffU
 #define SPIV_BITS 0x3ffU
 #define SPIV_DIRECTED_EOI 0x1000U
-#define VERSION_DIRECTED_EOI (1U << 24)
 #define TDCR_BITS 0xbU
 #define LVT_BITS 0x110ffU /* masked, pending, vector */
 #define LVT_MODE 0x700U
 #define LINT_BITS 0xe700U /* mode, polarity, remote IRR, level */
-#define TIMER_DEADLINE (2U << 17)
 
 static bool deadline_mode(const struct x86_vcpu *x)
 {
-	return (x86_apic_reg(x, APIC_REG_LVTT) & x->guest->timer_mask & (3U << 17)) == TIMER_DEADLINE;
+	return (x86_apic_reg(x, APIC_REG_LVTT) & x->guest->timer_mask & (3U << 17)) == APIC_TIMER_DEADLINE;
 }
 
 void x86_update_ppr(struct x86_vcpu *x)
@@ -111,7 +109,7 @@ static void write_spiv(struct x86_vcpu *x, uint32_t value)
 {
 	uint32_t bits = SPIV_BITS, was = x86_apic_reg(x, APIC_REG_SPIV);
 
-	if (x86_apic_reg(x, APIC_REG_VERSION) & VERSION_DIRECTED_EOI)
+	if (x86_apic_reg(x, APIC_REG_VERSION) & APIC_VERSION_DIRECTED_EOI)
 		bits |= SPIV_DIRECTED_EOI;
 	x86_apic_put(x, APIC_REG_SPIV, value & bits);
 	if ((was ^ value) & APIC_SPIV_ENABLED)

@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CR4_OSXSAVE (1ULL << 18)
-#define CR4_PKE (1ULL << 22)
-#define MISC_ENABLE_MWAIT (1ULL << 18)
-#define QUIRK_MISC_ENABLE_NO_MWAIT (1ULL << 4)
 #define SAVE_AREA 576 /* of the legacy state and the header */
 
 static struct snap_cpuid *find(struct snap_cpuid *table, unsigned n, uint32_t leaf, uint32_t subleaf)
@@ -251,52 +247,56 @@ static int set(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 	return status;
 }
 
-int x86_set_cpuid2(void *object, uintptr_t arg)
+_Static_assert(sizeof(struct gk_cpuid) == sizeof(struct gk_cpuid2), "both calls' heads are the same");
+
+/* A table with room for the entries of SIZE behind the head, which can be read. */
+static int given(uintptr_t arg, size_t size, struct snap_cpuid **table, uint32_t *n)
 {
-	uintptr_t at = arg + sizeof(struct gk_cpuid2);
-	struct x86_vcpu *x = x86_vcpu(object);
-	struct snap_cpuid *table;
-	struct gk_cpuid_entry2 e;
 	struct gk_cpuid2 head;
 
 	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	if (head.nent > GK_CPUID_ENTRIES_MOST)
+	*n = head.nent;
+	if (*n > GK_CPUID_ENTRIES_MOST)
 		return -E2BIG;
-	if (sw_bad_pointer(at, head.nent * sizeof(e)))
+	if (sw_bad_pointer(arg + sizeof(head), *n * size))
 		return -EFAULT;
-	table = calloc(head.nent ? head.nent : 1, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < head.nent; i++, at += sizeof(e)) {
+	*table = calloc(*n ? *n : 1, sizeof(**table));
+	return *table ? 0 : -ENOMEM;
+}
+
+int x86_set_cpuid2(void *object, uintptr_t arg)
+{
+	uintptr_t at = arg + sizeof(struct gk_cpuid2);
+	struct snap_cpuid *table;
+	struct gk_cpuid_entry2 e;
+	uint32_t n;
+	int status = given(arg, sizeof(e), &table, &n);
+
+	if (status)
+		return status;
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
 		memcpy(&e, (const void *)at, sizeof(e));
 		table[i] = (struct snap_cpuid){ e.function, e.index, e.flags, { e.eax, e.ebx, e.ecx, e.edx } };
 	}
-	return set(x, table, head.nent);
+	return set(x86_vcpu(object), table, n);
 }
 
 int x86_set_cpuid(void *object, uintptr_t arg)
 {
 	uintptr_t at = arg + sizeof(struct gk_cpuid);
-	struct x86_vcpu *x = x86_vcpu(object);
 	struct snap_cpuid *table;
 	struct gk_cpuid_entry e;
-	struct gk_cpuid head;
+	uint32_t n;
+	int status = given(arg, sizeof(e), &table, &n);
 
-	if (sw_copy_in(&head, arg, sizeof(head)))
-		return -EFAULT;
-	if (head.nent > GK_CPUID_ENTRIES_MOST)
-		return -E2BIG;
-	if (sw_bad_pointer(at, head.nent * sizeof(e)))
-		return -EFAULT;
-	table = calloc(head.nent ? head.nent : 1, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < head.nent; i++, at += sizeof(e)) {
+	if (status)
+		return status;
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
 		memcpy(&e, (const void *)at, sizeof(e));
 		table[i] = (struct snap_cpuid){ e.function, 0, 0, { e.eax, e.ebx, e.ecx, e.edx } };
 	}
-	return set(x, table, head.nent);
+	return set(x86_vcpu(object), table, n);
 }
 
 /* Behind the head of a struct kvm_cpuid2. */

@@ -2,10 +2,6 @@
 /* What guest code does. */
 #include "x86.h"
 
-#define GP 13 /* general protection */
-#define UD 6  /* invalid opcode */
-#define CR4_OSXSAVE (1ULL << 18)
-
 static enum sw_step fault(struct gcpu_guest_op *op, unsigned vector)
 {
 	op->status = GCPU_GUEST_FAULT;

@@ -40,8 +40,12 @@ struct x86_vm;
 #define APIC_BASE_X2APIC (1U << 10)
 #define APIC_BASE_ENABLED (1U << 11)
 
+#define APIC_VERSION_DIRECTED_EOI (1U << 24)
+#define APIC_DFR_FLAT 0xffffffffU
 #define APIC_SPIV_ENABLED (1U << 8)
 #define APIC_LVT_MASKED (1U << 16)
+#define APIC_TIMER_PERIODIC (1U << 17)
+#define APIC_TIMER_DEADLINE (2U << 17)
 
 /* Fields of an interrupt command. */
 #define ICR_VECTOR 0xffU

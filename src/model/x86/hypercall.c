@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Hypercalls of the guest: answered, or given to the VMM. */
-#define _POSIX_C_SOURCE 200809L
 #include "x86.h"
 
 #include <string.h>
@@ -12,10 +11,7 @@
 #define FAULT (-14LL)
 #define NOT_SUPPORTED (-95LL)
 #define HYPERV_INVALID_CODE 2
-#define HYPERV_SIGNATURE 0x31237648U /* "Hv#1" */
 #define PAGE_SHIFT 12
-#define QUIRK_FIX_HYPERCALL (1ULL << 5)
-#define INVALID_OPCODE 6
 
 struct clock_pairing {
 	int64_t sec, nsec;
@@ -96,10 +92,7 @@ static bool map_range(struct x86_vcpu *x, uint32_t number, const uint64_t arg[4]
 /* The instruction is Hyper-V's once its guest has said who it is. */
 static bool is_hyperv(const struct x86_vcpu *x)
 {
-	const uint64_t first = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
-	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(first), 0);
-
-	return e && e->regs[0] == HYPERV_SIGNATURE && x86_msr_kept(x, X86_MSR(HV_GUEST_OS_ID));
+	return x86_says_hyperv(x) && x86_msr_kept(x, X86_MSR(HV_GUEST_OS_ID));
 }
 
 static int64_t answer(struct x86_vcpu *x, uint32_t number, const uint64_t arg[4], bool wide)
@@ -137,7 +130,7 @@ enum sw_step x86_hypercall(struct x86_vcpu *x, struct gcpu_guest_op *op, bool co
 
 	if (!complete && foreign(x, op->arg[5])) {
 		op->status = GCPU_GUEST_FAULT;
-		op->fault = INVALID_OPCODE;
+		op->fault = UD;
 		return SW_DONE;
 	}
 	for (int i = 0; i < 4; i++)

@@ -10,13 +10,7 @@
 
 #include <string.h>
 
-#define CR0_ET (1U << 4)
-#define CR0_CACHE (3U << 29) /* CD and NW, which INIT leaves alone */
-#define RIP_RESET 0xfff0U
-#define CODE_RESET 0xffff0000U
-#define CODE_SELECTOR 0xf000U
-#define LVT_TIMER_DEADLINE (2U << 17)
-#define LVT_TIMER_PERIODIC (1U << 17)
+#define CR0_CACHE (CR0_CD | CR0_NW) /* which INIT leaves alone */
 
 static void reset(struct x86_vcpu *x)
 {
@@ -26,8 +20,8 @@ static void reset(struct x86_vcpu *x)
 	x86_pv_reset(x);
 	x->sregs.cr0 = CR0_ET | cache;
 	x->sregs.cr2 = x->sregs.cr3 = x->sregs.cr4 = x->sregs.efer = 0;
-	x->sregs.cs.base = CODE_RESET;
-	x->sregs.cs.selector = CODE_SELECTOR;
+	x->sregs.cs.base = CS_BASE_RESET;
+	x->sregs.cs.selector = CS_RESET;
 	x->guest->nmi = false;
 	x86_runtime(x);
 }
@@ -185,12 +179,12 @@ static void timer(struct x86_vcpu *x)
 
 	if (!(x->v->waited & SW_WAITED_TIME) || (lvt & APIC_LVT_MASKED))
 		return;
-	if (lvt & LVT_TIMER_DEADLINE ? !x->guest->deadline : !x86_apic_reg(x, APIC_REG_TMICT))
+	if (lvt & APIC_TIMER_DEADLINE ? !x->guest->deadline : !x86_apic_reg(x, APIC_REG_TMICT))
 		return;
-	if ((lvt & LVT_TIMER_DEADLINE) && x->guest->deadline > x86_tsc(x))
+	if ((lvt & APIC_TIMER_DEADLINE) && x->guest->deadline > x86_tsc(x))
 		x86_pass(x, x->guest->deadline - x86_tsc(x));
 	x->guest->deadline = 0;
-	if (!(lvt & LVT_TIMER_PERIODIC))
+	if (!(lvt & APIC_TIMER_PERIODIC))
 		x86_apic_put(x, APIC_REG_TMICT, 0);
 	x86_accept(x, &irq);
 }

@@ -8,14 +8,9 @@
 #define BASE_RESET 0xfee00000U
 #define BASE_RESERVED 0x2ffULL
 #define VERSION 0x14U
-#define VERSION_DIRECTED_EOI (1U << 24)
 #define LVTS 6 /* without the one of corrected machine checks */
-#define DFR_FLAT 0xffffffffU
 #define SPIV_RESET 0xffU
 #define MODE_EXTINT 0x700U
-#define TIMER_PERIODIC (1U << 17)
-#define TIMER_DEADLINE (2U << 17)
-#define QUIRK_LINT0_REENABLED (1ULL << 0)
 #define EOI_BROADCAST_KEPT (1ULL << 3) /* KVM_X2APIC_DISABLE_SUPPRESS_EOI_BROADCAST */
 
 uint32_t x86_apic_reg(const struct x86_vcpu *x, uint32_t reg)
@@ -83,7 +78,7 @@ static void set_version(struct x86_vcpu *x)
 	/* the kernel's own I/O APIC knows no end of interrupt of its own */
 	if (x86_guest_has(x, X86_F_X2APIC) && x86_vm(x->v->vm)->irqchip == X86_IRQCHIP_SPLIT &&
 	    !(x86_vm(x->v->vm)->x2apic_flags & EOI_BROADCAST_KEPT))
-		version |= VERSION_DIRECTED_EOI;
+		version |= APIC_VERSION_DIRECTED_EOI;
 	x86_apic_put(x, APIC_REG_VERSION, version);
 }
 
@@ -153,7 +148,7 @@ void x86_apic_reset(struct x86_vcpu *x, bool init)
 		x86_apic_put(x, lvt(i), APIC_LVT_MASKED);
 	if (boot_cpu(x) && !(x86_vm(x->v->vm)->quirks_disabled & QUIRK_LINT0_REENABLED))
 		x86_apic_put(x, APIC_REG_LVT0, MODE_EXTINT);
-	x86_apic_put(x, APIC_REG_DFR, DFR_FLAT);
+	x86_apic_put(x, APIC_REG_DFR, APIC_DFR_FLAT);
 	x86_apic_put(x, APIC_REG_SPIV, SPIV_RESET);
 	if (!x86_apic_x2(x))
 		x86_apic_put(x, APIC_REG_LDR, 0);
@@ -190,7 +185,7 @@ void x86_lapic_after(struct x86_vcpu *x)
 	/* without a leaf 1 both stay what they were */
 	if (!x86_own_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_ECX].addr), 0))
 		return;
-	x->guest->timer_mask = TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? TIMER_DEADLINE : 0);
+	x->guest->timer_mask = APIC_TIMER_PERIODIC | (x86_table_has(x, X86_F_TSC_DEADLINE) ? APIC_TIMER_DEADLINE : 0);
 	set_version(x);
 }
 

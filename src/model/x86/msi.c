@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#define ROUTES_MOST 4096 /* KVM_MAX_IRQ_ROUTES */
 #define PIC_PINS 8
 #define IOAPIC_PINS 24
 #define IRQCHIPS 3 /* two PICs, then the I/O APIC */

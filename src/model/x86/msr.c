@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
 #define HYPERV_SIGNATURE 0x31237648U /* "Hv#1" */
 
 static const struct msr_fact *fact_at(const struct gcpu_model *m, uint32_t index)
@@ -139,16 +138,38 @@ static int may(const struct x86_vcpu *x, const struct msr_fact *f, const struct 
 	return lacks[f->lacks];
 }
 
+bool x86_says_hyperv(const struct x86_vcpu *x)
+{
+	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
+	const struct snap_cpuid *e = x86_own_entry(x, ADDR_LEAF(addr), 0);
+
+	return e && e->regs[0] == HYPERV_SIGNATURE;
+}
+
 /* Hyper-V's are there for the VMM, and for guests whose table says Hyper-V. */
 static bool hidden(const struct x86_vcpu *x, const struct msr_fact *f, bool host)
 {
-	uint64_t addr = gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr;
-	const struct snap_cpuid *e;
+	return f->who == MSR_HYPERV && !host && !x86_says_hyperv(x);
+}
 
-	if (f->who != MSR_HYPERV || host)
-		return false;
-	e = x86_own_entry(x, ADDR_LEAF(addr), 0);
-	return !e || e->regs[0] != HYPERV_SIGNATURE;
+/* An access that the row allows. */
+static int plain(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op)
+{
+	const struct x86_msr_rule *r = &x86_msr_rules[f->rule];
+	int status = 0;
+
+	if (!op->write) {
+		op->value = x86_msr_kept(x, op->index) & f->kept;
+		return r->get ? r->get(x, op) : 0;
+	}
+	op->value &= ~f->dropped;
+	if (op->value & ~f->valid)
+		return -EINVAL;
+	if (r->set)
+		status = r->set(x, op);
+	if (status)
+		return status == X86_MSR_TAKEN ? 0 : status;
+	return x86_msr_keep(x, op->index, op->value & f->kept);
 }
 
 static int access(struct x86_vcpu *x, struct x86_msr_op *op)
@@ -167,26 +188,7 @@ static int access(struct x86_vcpu *x, struct x86_msr_op *op)
 	status = may(x, f, op);
 	if (status <= 0)
 		return status;
-	return x86_msr_plain(x, f, op);
-}
-
-int x86_msr_plain(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op)
-{
-	const struct x86_msr_rule *r = &x86_msr_rules[f->rule];
-	int status = 0;
-
-	if (!op->write) {
-		op->value = x86_msr_kept(x, op->index) & f->kept;
-		return r->get ? r->get(x, op) : 0;
-	}
-	op->value &= ~f->dropped;
-	if (op->value & ~f->valid)
-		return -EINVAL;
-	if (r->set)
-		status = r->set(x, op);
-	if (status)
-		return status == X86_MSR_TAKEN ? 0 : status;
-	return x86_msr_keep(x, op->index, op->value & f->kept);
+	return plain(x, f, op);
 }
 
 static int hooked(struct x86_vcpu *x, struct x86_msr_op *op)
@@ -235,20 +237,34 @@ int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 	return done(x, &op);
 }
 
-/* How many were done; the first that fails ends it. */
-static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
+#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
+
+int x86_msrs_given(uintptr_t arg, bool write, uint32_t *n)
 {
 	uintptr_t at = arg + sizeof(struct gk_msrs);
-	struct gk_msr_entry e;
 	struct gk_msrs head;
+	size_t size;
 
 	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
 	if (head.nmsrs >= MSRS_MOST)
 		return -E2BIG;
-	if (set ? sw_bad_pointer(at, head.nmsrs * sizeof(e)) : sw_bad_target(at, head.nmsrs * sizeof(e)))
-		return -EFAULT;
-	for (uint32_t i = 0; i < head.nmsrs; i++, at += sizeof(e)) {
+	*n = head.nmsrs;
+	size = *n * sizeof(struct gk_msr_entry);
+	return (write ? sw_bad_target(at, size) : sw_bad_pointer(at, size)) ? -EFAULT : 0;
+}
+
+/* How many were done; the first that fails ends it. */
+static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
+{
+	uintptr_t at = arg + sizeof(struct gk_msrs);
+	struct gk_msr_entry e;
+	uint32_t n;
+	int refused = x86_msrs_given(arg, !set, &n);
+
+	if (refused)
+		return refused;
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
 		int status;
 
 		memcpy(&e, (const void *)at, sizeof(e));
@@ -260,7 +276,7 @@ static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 		if (status)
 			return (int)i;
 	}
-	return (int)head.nmsrs;
+	return (int)n;
 }
 
 /* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */

@@ -26,8 +26,7 @@ struct x86_msr_rule {
 /* By X86_MSR_RULE_*. */
 extern const struct x86_msr_rule x86_msr_rules[];
 
-/* msr.c: an access that the row allows. */
-int x86_msr_plain(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op);
+/* msr.c */
 bool x86_msr_listed(const struct gcpu_model *m, uint32_t index);
 /* Is a module parameter of the host's known, and on? */
 bool x86_parameter(const struct gcpu_model *m, const char *module, const char *name);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GP 13 /* general protection */
 #define DENIED (-EACCES) /* inside: by the filter */
 
 /* Bytes of a range's bitmap, in whole words. */

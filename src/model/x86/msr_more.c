@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-#define BIT(n) (1ULL << (n))
-#define QUIRK_STUFF_FEATURE_MSRS BIT(8)
-#define PLATFORM_INFO_CPUID_FAULT BIT(31)
-#define MCG_CTL_P BIT(8)
 #define MCG_CMCI_P BIT(10)
 #define MC_CTL2_VALID (BIT(30) | 0x7fff)
 #define HWCR_MC_STATUS_WRITABLE BIT(18)

@@ -2,21 +2,12 @@
 /* What the values of MSRs must be, beyond what their rows say. */
 #include "msr.h"
 
-#define BIT(n) (1ULL << (n))
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define CR0_PG BIT(31)
-#define CR4_LA57 BIT(12)
 #define IBPB BIT(0)
 #define SBPB BIT(7)
 #define MISC_ENABLE_EMON BIT(7)
 #define MISC_ENABLE_READ_ONLY (BIT(7) | BIT(11) | BIT(12))
-#define MISC_ENABLE_MWAIT BIT(18)
-#define QUIRK_MISC_ENABLE_NO_MWAIT BIT(4)
-#define PLATFORM_INFO_CPUID_FAULT BIT(31)
 #define VM_CR_SVM_DISABLE BIT(4)
 #define VM_CR_LOCKED (BIT(3) | BIT(4))
-#define EFER_SVME BIT(12)
 #define FEAT_CTL_LOCKED BIT(0)
 #define DEBUGCTL_AMD 0x3fU
 #define FAMILY_15H 0x15U

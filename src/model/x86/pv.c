@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What KVM shares with its guest: its MSRs, and the pages and words behind them. */
-#define _POSIX_C_SOURCE 200809L
 #include "x86.h"
 
 #include <string.h>
@@ -384,33 +383,32 @@ static const struct {
 	{ X86_M_KVM_ASYNC_PF_ACK, X86_F_KVM_ASYNCPF_INT },
 };
 
-/* Its place in the table, or -1: none of these. */
-static int owner_of(uint32_t index)
+/* 0: *AT is its place in the table; X86_MSR_NOT_MINE: none of these; or -errno, enforced away. */
+static int owned(const struct x86_vcpu *x, uint32_t index, unsigned *at)
 {
-	for (unsigned i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
-		if (gcpu_facts_x86.msrs[owners[i].msr].index == index)
-			return (int)i;
-	return -1;
-}
+	const unsigned n = sizeof(owners) / sizeof(owners[0]);
 
-static int enforced_away(const struct x86_vcpu *x)
-{
+	for (*at = 0; *at < n && gcpu_facts_x86.msrs[owners[*at].msr].index != index;)
+		++*at;
+	if (*at == n)
+		return X86_MSR_NOT_MINE;
+	if (x86_pv_has(x, owners[*at].field))
+		return 0;
 	return sw_behaves(x86_model(x), BEHAVIOUR_PV_REFUSAL_UNKNOWN) ? -ENOENT : -EINVAL;
 }
 
 int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 {
-	int at = owner_of(index);
+	unsigned at;
+	int status = owned(x, index, &at);
 
 	(void)host;
 	if (index == X86_MSR(TSC_DEADLINE)) {
 		*ret = x86_deadline(x);
 		return 0;
 	}
-	if (at < 0)
-		return X86_MSR_NOT_MINE;
-	if (!x86_pv_has(x, owners[at].field))
-		return enforced_away(x);
+	if (status)
+		return status;
 	switch (owners[at].msr) {
 	case X86_M_KVM_WALL_CLOCK:
 	case X86_M_KVM_WALL_CLOCK_NEW:
@@ -443,16 +441,15 @@ int x86_pv_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 
 int x86_pv_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 {
-	int at = owner_of(index);
+	unsigned at;
+	int status = owned(x, index, &at);
 
 	if (index == X86_MSR(TSC_DEADLINE)) {
 		x86_set_deadline(x, value);
 		return 0;
 	}
-	if (at < 0)
-		return X86_MSR_NOT_MINE;
-	if (!x86_pv_has(x, owners[at].field))
-		return enforced_away(x);
+	if (status)
+		return status;
 	switch (owners[at].msr) {
 	case X86_M_KVM_WALL_CLOCK:
 	case X86_M_KVM_WALL_CLOCK_NEW:

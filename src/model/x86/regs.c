@@ -8,7 +8,6 @@
 #define MILLION 1000000U
 #define TSC_KHZ_MOST 0x7fffffffU
 #define XCR0_X87 1U
-#define RIP_RESET 0xfff0U
 #define RDX_RESET 0x600U /* of a vCPU that has no leaf 1 */
 #define RFLAGS_FIXED 2U
 #define DR6_RESET 0xffff0ff0U

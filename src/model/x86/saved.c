@@ -9,7 +9,6 @@
 
 /* Parts of MCG_CAP. */
 #define BANKS 0xffULL
-#define MCG_CTL_P (1ULL << 8)
 #define MCG_EXT_CNT (0xffULL << 16)
 #define MCG_SER_P (1ULL << 24)
 

@@ -4,28 +4,10 @@
 
 #include <string.h>
 
-#define BIT(n) (1ULL << (n))
-#define CR0_PE BIT(0)
-#define CR0_ET BIT(4)
-#define CR0_WP BIT(16)
-#define CR0_NW BIT(29)
-#define CR0_CD BIT(30)
-#define CR0_PG BIT(31)
 #define CR0_DEFINED (0x3fU | BIT(16) | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
-#define CR4_PAE BIT(5)
-#define CR4_OSXSAVE (1ULL << 18)
-#define CR4_PKE (1ULL << 22)
-#define CR4_LA57 BIT(12)
-#define CR4_PCIDE BIT(17)
-#define CR4_CET BIT(23)
 #define CR3_PCID 0xfffU
 #define CR3_LAM (BIT(61) | BIT(62))
 #define CR8_VALID 0xfU
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define RIP_RESET 0xfff0U
-#define CS_RESET 0xf000U
-#define CS_BASE_RESET 0xffff0000U
 
 /* Of one register: bits that KVM has, and that the guest's table gives, too, if ITS. */
 static uint64_t may(const struct x86_vcpu *x, unsigned control, bool its)
@@ -46,7 +28,7 @@ static uint64_t may(const struct x86_vcpu *x, unsigned control, bool its)
 	return bits;
 }
 
-uint64_t x86_cr4_reserved(const struct x86_vcpu *x)
+static uint64_t cr4_reserved(const struct x86_vcpu *x)
 {
 	bool judged = x->table || sw_behaves(x86_model(x), BEHAVIOUR_EMPTY_TABLE_COUNTS);
 
@@ -85,7 +67,7 @@ static bool valid(const struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 	} else if ((s->efer & EFER_LMA) || s->cs.l) {
 		return false;
 	}
-	if ((s->cr4 & x86_cr4_reserved(x)) || !valid_cr0(s->cr0))
+	if ((s->cr4 & cr4_reserved(x)) || !valid_cr0(s->cr0))
 		return false;
 	return !sw_behaves(m, BEHAVIOUR_SREGS_EFER_JUDGED) ||
 	       !(s->efer & ~x86_efer_bits(x, false));
@@ -274,7 +256,7 @@ static int write_cr4(struct x86_vcpu *x, uint64_t cr4)
 	bool is_long = s->efer & EFER_LMA;
 	uint64_t changed;
 
-	if (cr4 & x86_cr4_reserved(x))
+	if (cr4 & cr4_reserved(x))
 		return -EINVAL;
 	if (is_long && (!(cr4 & CR4_PAE) || ((cr4 ^ s->cr4) & CR4_LA57)))
 		return -EINVAL;

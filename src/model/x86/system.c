@@ -186,22 +186,17 @@ static int msr_features(void *object, uintptr_t arg)
 	return give_list(arg, (uint32_t)m->host->msr_features.n, feature_at, m);
 }
 
-#define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
-
 static int get_msrs(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
 	uintptr_t at = arg + sizeof(struct gk_msrs);
 	struct gk_msr_entry e;
-	struct gk_msrs head;
+	uint32_t n;
+	int refused = x86_msrs_given(arg, true, &n);
 
-	if (sw_copy_in(&head, arg, sizeof(head)))
-		return -EFAULT;
-	if (head.nmsrs >= MSRS_MOST)
-		return -E2BIG;
-	if (sw_bad_target(at, head.nmsrs * sizeof(e)))
-		return -EFAULT;
-	for (uint32_t i = 0; i < head.nmsrs; i++, at += sizeof(e)) {
+	if (refused)
+		return refused;
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
 		const struct snap_msr *f;
 		bool listed;
 
@@ -213,7 +208,7 @@ static int get_msrs(void *object, uintptr_t arg)
 		e.data = f ? f->value : 0;
 		memcpy((void *)at, &e, sizeof(e));
 	}
-	return (int)head.nmsrs;
+	return (int)n;
 }
 
 static int has_attr(void *object, uintptr_t arg)

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#define ROUTES_MOST 4096 /* KVM_MAX_IRQ_ROUTES */
 #define BUS_LOCK_OFF 1U
 #define BUS_LOCK_EXIT 2U
 

@@ -4,7 +4,6 @@
 
 #define COUNT 0x100U /* MSRs from X86_MSR(X2APIC) on */
 #define TIMER_MODE (3U << 17)
-#define TIMER_DEADLINE (2U << 17)
 #define ICR_RESERVED 0xfff32000U
 
 static uint32_t reg_of(uint32_t index)
@@ -19,7 +18,7 @@ static bool is_mine(uint32_t index)
 
 static bool deadline_mode(const struct x86_vcpu *x)
 {
-	return x86_apic_hw(x) && (x86_apic_reg(x, APIC_REG_LVTT) & TIMER_MODE) == TIMER_DEADLINE;
+	return x86_apic_hw(x) && (x86_apic_reg(x, APIC_REG_LVTT) & TIMER_MODE) == APIC_TIMER_DEADLINE;
 }
 
 uint64_t x86_deadline(const struct x86_vcpu *x)

@@ -5,6 +5,7 @@
 
 #include "../sw.h"
 #include "kvm/abi_more.h"
+#include "bits.h"
 #include "guest.h"
 
 /* Local APICs: the VMM's own, all controllers in the kernel, or the local ones alone. */
@@ -141,6 +142,10 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap);
 int x86_vcpu_allowed(struct sw_vm *vm, unsigned id);
 
 /* msr.c: 0, -EINVAL: KVM refuses it, -ENOENT: it does not know the MSR. HOST: the VMM, not the guest. */
+/* Does the vCPU's table tell its guest that it runs on Hyper-V? */
+bool x86_says_hyperv(const struct x86_vcpu *x);
+/* Can the list of a KVM_GET_MSRS or KVM_SET_MSRS be read? 0 or -errno. */
+int x86_msrs_given(uintptr_t arg, bool write, uint32_t *n);
 int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
 int x86_get_msrs(void *vcpu, uintptr_t arg);
@@ -166,7 +171,6 @@ int x86_get_sregs(void *vcpu, uintptr_t arg);
 int x86_set_sregs(void *vcpu, uintptr_t arg);
 int x86_get_sregs2(void *vcpu, uintptr_t arg);
 int x86_set_sregs2(void *vcpu, uintptr_t arg);
-uint64_t x86_cr4_reserved(const struct x86_vcpu *x);
 /* Bits of EFER that may be set; HOST: by what KVM has alone. */
 uint64_t x86_efer_bits(const struct x86_vcpu *x, bool host);
 void x86_sregs_new(struct x86_vcpu *x);
@@ -183,8 +187,6 @@ int x86_get_xsave2(void *vcpu, uintptr_t arg);
 int x86_set_xsave(void *vcpu, uintptr_t arg);
 int x86_get_fpu(void *vcpu, uintptr_t arg);
 int x86_set_fpu(void *vcpu, uintptr_t arg);
-/* XSETBV: 0 or -EINVAL. */
-int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value);
 /* Components that KVM gives guests of this process, those of IA32_XSS, and those that a process must ask for. */
 uint64_t x86_kvm_xcr0(const struct gcpu_model *m);
 uint64_t x86_kvm_xss(const struct gcpu_model *m);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BIT(n) (1ULL << (n))
 #define LEGACY 3U
 #define X87 BIT(0)
 #define SSE BIT(1)
@@ -79,13 +78,11 @@ void x86_save_area(const struct gcpu_model *m, struct snap_cpuid *e, bool both)
 	}
 }
 
-/* XCR0. */
-
-int x86_set_xcr(struct x86_vcpu *x, uint32_t index, uint64_t value)
+static int set_xcr0(struct x86_vcpu *x, uint64_t value)
 {
 	uint64_t changed;
 
-	if (index || !(value & X87) || ((value & YMM) && !(value & SSE)))
+	if (!(value & X87) || ((value & YMM) && !(value & SSE)))
 		return -EINVAL;
 	if (value & ~(x86_guest_xcr0(x) | X87))
 		return -EINVAL;
@@ -132,7 +129,7 @@ int x86_set_xcrs(void *object, uintptr_t arg)
 		return -EINVAL;
 	for (uint32_t i = 0; i < xcrs.nr_xcrs; i++)
 		if (!xcrs.xcrs[i].xcr)
-			return x86_set_xcr(x, 0, xcrs.xcrs[i].value);
+			return set_xcr0(x, xcrs.xcrs[i].value);
 	return 0;
 }
 
