@@ -4,7 +4,7 @@
 import re
 
 from links import field_index
-from tables import named, number, refuse, rows
+from tables import check_since, named, number, refuse, rows
 
 MSR_LACKS = ("-", "guest", "refused", "unknown", "ignored", "pv")
 MSR_WHO = ("-", "amd", "intel", "hyperv")
@@ -79,7 +79,7 @@ def read_controls(folder, fields):
 
 
 def read_behaviours(path):
-    """How KVM differs by kernel; kernels as one number, the last of all where there is no end."""
+    """How KVM differs by kernel; kernels as the words that the library reads, none for ever."""
     out, seen = [], {}
     for where, (name, since, until, meaning, source) in rows(path, 5):
         if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
@@ -87,8 +87,9 @@ def read_behaviours(path):
         if name in seen:
             refuse(where, f"{name} is at {seen[name]} already")
         seen[name] = where
-        since, until = kernel(where, since, 0), kernel(where, until, 2**32 - 1)
-        if since >= until:
+        check_since(where, since)
+        if kernel(where, since.split()[0], 0) >= kernel(where, until, 2**32 - 1):
             refuse(where, "it ends before it begins")
+        since, until = (None if text == "-" else text for text in (since, until))
         out.append(dict(name=name, since=since, until=until, meaning=meaning, source=source, where=where))
     return out

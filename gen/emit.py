@@ -202,7 +202,7 @@ def emit_arch(a, lists):
         items = [f"{{ {c_str(c)}, {c_str(e)}, {c_str(m)} }}" for c, e, m in lists["errors"]]
         text += "\n" + table("const struct error_fact gcpu_errors[]", items)
         text += f"const unsigned gcpu_n_errors = {len(items)};\n"
-        items = [f"{{ {c_str(b['name'])}, {b['since']:#x}, {b['until']:#x}, {c_str(b['meaning'])} }}"
+        items = [f"{{ {c_str(b['name'])}, {c_str(b['since'])}, {c_str(b['until'])}, {c_str(b['meaning'])} }}"
                  for b in lists["behaviours"]]
         text += "\n" + table("const struct behaviour_fact gcpu_behaviours[]", items)
     return text
@@ -237,6 +237,7 @@ def emit_enums(arches, lists):
     text += "};\n\n/* How KVM differs by kernel: index in gcpu_behaviours. */\nenum behaviour {\n"
     for b in lists["behaviours"]:
         text += f"\tBEHAVIOUR_{c_name(b['name'])},\n"
+    text += "\tBEHAVIOURS\n"
     text += "};\n\n/* Steps of the planner itself: index in every rule table. */\nenum {\n"
     for i, r in enumerate(arches[0]["rules"]):
         if r["stage"] == 0 and "/kvm/" in r["where"]:

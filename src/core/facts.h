@@ -452,10 +452,9 @@ struct error_fact {
 };
 extern const struct error_fact gcpu_errors[];
 
-/* What KVM's interface does from one kernel on, before another: major << 16 | minor. */
+/* What KVM's interface does from one kernel on, before another, as kernel_too_old() reads them; NULL: ever. */
 struct behaviour_fact {
-	const char *name;
-	uint32_t since, until;
+	const char *name, *since, *until;
 	const char *meaning;
 };
 extern const struct behaviour_fact gcpu_behaviours[];

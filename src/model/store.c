@@ -86,7 +86,7 @@ static int give(const struct list *blobs, const struct stored *s, uintptr_t arg)
 	const struct sw_blob *b = blob_of(blobs, s->set);
 	uint32_t size = IOC_SIZE(s->get), n = b && b->size < size ? b->size : size;
 
-	if (sw_bad_pointer(arg, size))
+	if (sw_bad_target(arg, size))
 		return -EFAULT;
 	memset((void *)arg, 0, size);
 	if (b)

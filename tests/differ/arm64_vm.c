@@ -132,8 +132,12 @@ void make_gic_attr(struct maker *m, struct step *s)
 	s->arg[2] = 0;
 	s->arg[3] = 0;
 	if (s->arg[1] == GK_DEV_ARM_VGIC_GRP_ADDR) {
-		s->arg[2] = chance(&m->r, 90) ? 2 + below(&m->r, 2) : below(&m->r, 5);
+		s->arg[2] = chance(&m->r, 80) ? 2 + below(&m->r, 2) : below(&m->r, 6);
 		s->arg[3] = places[below(&m->r, COUNT(places))];
+		/* a region: which, and for how many */
+		if (s->arg[2] == GK_VGIC_V3_ADDR_TYPE_REDIST_REGION)
+			s->arg[3] = (s->arg[3] & 0xffffffff) | below(&m->r, 3) | (uint64_t)below(&m->r, 4) << 52 |
+				    (chance(&m->r, 5) ? 0x1000 : 0);
 	} else if (s->arg[1] == GK_DEV_ARM_VGIC_GRP_NR_IRQS) {
 		s->arg[3] = counts[below(&m->r, COUNT(counts))];
 	}

@@ -296,6 +296,29 @@ static int gic(struct conform *c)
 	return 0;
 }
 
+/* A run that was refused has looked for a vGIC, and left no trace that forbids one. */
+static int gic_later(struct conform *c)
+{
+	struct conform_vm *vm = arm64_vm(c, 1, NO_INIT);
+	bool told = c->release >= KERNEL(6, 18);
+	int fd;
+
+	if (!vm || !has_cap(c, CAP_ARM_PMU_V3))
+		return vm ? skip(c, "no PMU") : 1;
+	if (!expect_ok(c, vcpu_init(vm, 0, F_PSCI | F_PMU), "KVM_ARM_VCPU_INIT"))
+		return 1;
+	if (!GIC(vcpu_read(vm, 0, R_PFR0)))
+		return skip(c, "no vGICv3");
+	expect_errno(c, run_at_once(vm, 0), EINVAL, "KVM_RUN with a PMU that is not ready");
+	expect_value(c, GIC(vcpu_read(vm, 0, R_PFR0)), c->release < KERNEL(6, 12), "ID_AA64PFR0_EL1.GIC after that");
+	fd = make_gic(vm);
+	if (!expect_ok(c, fd, "KVM_CREATE_DEVICE"))
+		return 1;
+	expect_value(c, GIC(vcpu_read(vm, 0, R_PFR0)), c->release < KERNEL(6, 12) || told,
+		     "ID_AA64PFR0_EL1.GIC with the vGIC, which tells of itself since 6.18");
+	return 0;
+}
+
 const struct conform_case cases_arm64_ids[] = {
 	{ "ids:fixed-without-masks", "sys_regs.c set_id_reg of 6.1", fixed },
 	{ "ids:vm-wide", "ST:arm64/set_id_regs", vm_wide },
@@ -310,5 +333,6 @@ const struct conform_case cases_arm64_ids[] = {
 	{ "ids:aarch32", "ST:arm64/aarch32_id_regs", aarch32 },
 	{ "ids:no-gic", "ST:arm64/no-vgic", no_gic },
 	{ "ids:gic", "ST:arm64/no-vgic, sys_regs.c", gic },
+	{ "ids:gic-later", "sys_regs.c kvm_finalize_sys_regs, vgic-init.c kvm_vgic_create", gic_later },
 	{ NULL, NULL, NULL },
 };

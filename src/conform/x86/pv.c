@@ -35,7 +35,7 @@ static struct conform_vm *told(struct conform *c, uint32_t features, enum order 
 
 	if (!vm || table_usual(c, 0, &t))
 		return NULL;
-	table_find(&t, L_KVM_FEATURES, 0)->eax = features;
+	table_entry(&t, L_KVM_FEATURES, 0)->eax = features;
 	if (order == BEFORE)
 		expect_ok(c, enable_cap(c, vm->vcpu[0], CAP_ENFORCE_PV_FEATURE_CPUID, 1), "KVM_CAP_ENFORCE_PV_FEATURE_CPUID");
 	if (!give_table(vm, 0, &t))
@@ -144,7 +144,7 @@ static int enforced_moved(struct conform *c)
 	give_table(vm, 0, &t);
 	if (each(vm, PV_EOI | PV_CLOCK2))
 		return 1;
-	table_find(&t, L_KVM_MOVED, 0)->ecx ^= 1;
+	table_entry(&t, L_KVM_MOVED, 0)->ecx ^= 1;
 	give_table(strange, 0, &t);
 	return each(strange, 0);
 }

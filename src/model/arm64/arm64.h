@@ -11,12 +11,18 @@
 #define REG_BYTES(id) (1U << ((id) >> GK_REG_SIZE_SHIFT & 15))
 #define NOWHERE (~0ULL)
 
+/* Where redistributors are, and of how many vCPUs; 0: of all that there are, and the only region. */
+struct arm64_redist {
+	uint64_t base;
+	unsigned count;
+};
+
 /* The interrupt controller of a VM: there is one at most. */
 struct arm64_gic {
 	uint32_t type; /* 0: none */
 	bool ready;    /* KVM_DEV_ARM_VGIC_CTRL_INIT */
-	uint64_t dist, cpu, redist; /* NOWHERE: not said yet */
-	bool regions;
+	uint64_t dist, cpu; /* NOWHERE: not said yet */
+	struct list redists; /* arm64_redist */
 	uint32_t irqs; /* 0: not said yet */
 };
 
@@ -117,6 +123,16 @@ bool arm64_hidden(const struct arm64_vcpu *x, uint64_t id);
 /* The field that it comes with, or -1. */
 int arm64_comes_with(uint64_t id);
 
+/* redist.c: what the attributes of redistributors' places say. NOWHERE: nothing yet. */
+int arm64_set_redist(struct sw_vm *vm, uint64_t at);
+int arm64_set_redist_region(struct sw_vm *vm, uint64_t value);
+uint64_t arm64_redist(const struct sw_vm *vm);
+/* *VALUE says which, and is completed. */
+int arm64_redist_region(const struct sw_vm *vm, uint64_t *value);
+/* Is there one for each of N vCPUs; and are all in memory, and apart from the distributor? */
+bool arm64_has_redist(const struct sw_vm *vm, unsigned n);
+bool arm64_gic_placed(const struct sw_vm *vm);
+
 /* idregs.c: registers of features. */
 bool arm64_is_id(uint64_t id);
 /* Index in the snapshot, or -1. */
@@ -128,6 +144,7 @@ int arm64_set_id(struct arm64_vcpu *x, int index, uint64_t value);
 void arm64_ids_new(struct arm64_vcpu *x);
 /* The first run of the VM: its interrupt controller is known now. */
 void arm64_ids_settle(struct sw_vm *vm);
+void arm64_ids_gic_made(struct sw_vm *vm);
 uint64_t arm64_field(const struct arm64_vcpu *x, unsigned field);
 
 /* firmware.c */

@@ -40,7 +40,7 @@ static int reserve(struct arm64_vm *a)
 	return status;
 }
 
-static int set_filter(struct arm64_vm *a, uint64_t addr)
+static int set_filter(const struct gcpu_model *m, struct arm64_vm *a, uint64_t addr)
 {
 	struct gk_smccc_filter f;
 	uint32_t last;
@@ -52,7 +52,7 @@ static int set_filter(struct arm64_vm *a, uint64_t addr)
 		if (f.pad[i])
 			return -EINVAL;
 	last = f.base + f.nr_functions - 1;
-	if (!f.nr_functions || last < f.base || f.action > GK_SMCCC_FILTER_FWD_TO_USER)
+	if ((!f.nr_functions && sw_behaves(m, BEHAVIOUR_NO_EMPTY_FILTER)) || last < f.base || f.action > GK_SMCCC_FILTER_FWD_TO_USER)
 		return -EINVAL;
 	if (a->ran)
 		return -EBUSY;
@@ -87,7 +87,7 @@ int arm64_vm_set_attr(void *object, uintptr_t arg)
 		return -EINVAL;
 	if (sw_copy_in(&a, arg, sizeof(a)))
 		return -EFAULT;
-	return has(&a) ? has(&a) : set_filter(arm64_vm(vm), a.addr);
+	return has(&a) ? has(&a) : set_filter(vm->model, arm64_vm(vm), a.addr);
 }
 
 int arm64_vm_get_attr(void *object, uintptr_t arg)

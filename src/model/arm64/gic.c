@@ -51,10 +51,16 @@ int arm64_device_allowed(struct sw_vm *vm, uint32_t type, uint32_t flags)
 	return status || (flags & GK_CREATE_DEVICE_TEST) ? status : gic_allowed(vm, type);
 }
 
+static void made(struct sw_vm *vm, uint32_t type)
+{
+	arm64_vm(vm)->gic.type = type;
+	arm64_ids_gic_made(vm);
+}
+
 void arm64_device_made(struct sw_device *d)
 {
 	if (d->type == GK_DEV_TYPE_ARM_VGIC_V2 || d->type == GK_DEV_TYPE_ARM_VGIC_V3)
-		arm64_vm(d->vm)->gic.type = d->type;
+		made(d->vm, d->type);
 }
 
 int arm64_create_irqchip(void *object, uintptr_t arg)
@@ -64,7 +70,7 @@ int arm64_create_irqchip(void *object, uintptr_t arg)
 
 	(void)arg;
 	if (status == 0)
-		arm64_vm(vm)->gic.type = GK_DEV_TYPE_ARM_VGIC_V2;
+		made(vm, GK_DEV_TYPE_ARM_VGIC_V2);
 	return status;
 }
 
@@ -80,26 +86,6 @@ static int place(const struct sw_vm *vm, uint64_t *where, uint64_t at, uint64_t 
 		return -E2BIG;
 	*where = at;
 	return 0;
-}
-
-static int set_redist(const struct sw_vm *vm, struct arm64_gic *g, uint64_t at)
-{
-	if (g->regions)
-		return -EINVAL;
-	return place(vm, &g->redist, at, SIZE_64K, GK_VGIC_V3_REDIST_SIZE);
-}
-
-/* Bits 0 to 11: which region; from 16 on the address; from 52 on how many redistributors. */
-static int set_region(const struct sw_vm *vm, struct arm64_gic *g, uint64_t value)
-{
-	uint64_t at = value & 0x000fffffffff0000ULL, n = value >> 52;
-
-	if (!n || (value & 0xf000) || (g->redist != NOWHERE && !g->regions) || (!g->regions && (value & 0xfff)))
-		return -EINVAL;
-	if (g->regions)
-		return 0;
-	g->regions = place(vm, &g->redist, at, SIZE_64K, n * GK_VGIC_V3_REDIST_SIZE) == 0;
-	return g->regions ? 0 : -EINVAL;
 }
 
 static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_device_attr *a)
@@ -119,9 +105,9 @@ static int set_address(struct sw_vm *vm, struct arm64_gic *g, const struct gk_de
 	case GK_VGIC_V3_ADDR_TYPE_DIST:
 		return place(vm, &g->dist, at, SIZE_64K, GK_VGIC_V3_DIST_SIZE);
 	case GK_VGIC_V3_ADDR_TYPE_REDIST:
-		return set_redist(vm, g, at);
+		return arm64_set_redist(vm, at);
 	case GK_VGIC_V3_ADDR_TYPE_REDIST_REGION:
-		return set_region(vm, g, at);
+		return arm64_set_redist_region(vm, at);
 	default:
 		return -ENXIO;
 	}
@@ -193,12 +179,37 @@ static int set_attr(void *object, uintptr_t arg)
 	}
 }
 
+static int get_address(const struct sw_vm *vm, const struct gk_device_attr *a)
+{
+	const struct arm64_gic *g = &arm64_vm(vm)->gic;
+	uint64_t at;
+	int status;
+
+	if (sw_copy_in(&at, (uintptr_t)a->addr, sizeof(at)))
+		return -EFAULT;
+	switch (a->attr) {
+	case GK_VGIC_V2_ADDR_TYPE_CPU:
+		at = g->cpu;
+		break;
+	case GK_VGIC_V3_ADDR_TYPE_REDIST:
+		at = arm64_redist(vm);
+		break;
+	case GK_VGIC_V3_ADDR_TYPE_REDIST_REGION:
+		status = arm64_redist_region(vm, &at);
+		if (status)
+			return status;
+		break;
+	default:
+		at = g->dist;
+	}
+	return sw_copy_out((uintptr_t)a->addr, &at, sizeof(at));
+}
+
 static int get_attr(void *object, uintptr_t arg)
 {
 	struct sw_device *d = object;
 	const struct arm64_gic *g = &arm64_vm(d->vm)->gic;
 	struct gk_device_attr a;
-	const uint64_t *at;
 	uint32_t irqs;
 
 	if (sw_copy_in(&a, arg, sizeof(a)))
@@ -209,9 +220,7 @@ static int get_attr(void *object, uintptr_t arg)
 		irqs = g->irqs ? g->irqs : PRIVATE_IRQS;
 		return sw_copy_out((uintptr_t)a.addr, &irqs, sizeof(irqs));
 	}
-	at = a.attr == GK_VGIC_V2_ADDR_TYPE_CPU ? &g->cpu :
-	     a.attr == GK_VGIC_V2_ADDR_TYPE_DIST || a.attr == GK_VGIC_V3_ADDR_TYPE_DIST ? &g->dist : &g->redist;
-	return sw_copy_out((uintptr_t)a.addr, at, sizeof(*at));
+	return get_address(d->vm, &a);
 }
 
 static int has_attr(void *object, uintptr_t arg)
@@ -229,12 +238,16 @@ int arm64_gic_enter(struct sw_vm *vm)
 
 	if (!g->type)
 		return 0;
-	if (g->dist == NOWHERE || (g->type == GK_DEV_TYPE_ARM_VGIC_V2 ? g->cpu : g->redist) == NOWHERE)
+	if (g->dist == NOWHERE)
 		return -ENXIO;
 	/* the old one is made ready by the run */
-	if (g->type == GK_DEV_TYPE_ARM_VGIC_V2)
-		g->ready = true;
-	return g->ready ? 0 : -EBUSY;
+	if (g->type == GK_DEV_TYPE_ARM_VGIC_V2) {
+		g->ready = g->cpu != NOWHERE;
+		return g->ready ? 0 : -ENXIO;
+	}
+	if (!arm64_has_redist(vm, vm->n_vcpus))
+		return -ENXIO;
+	return !arm64_gic_placed(vm) ? -EINVAL : g->ready ? 0 : -EBUSY;
 }
 
 const struct sw_call arm64_device_calls[] = {

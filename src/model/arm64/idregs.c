@@ -143,19 +143,31 @@ void arm64_ids_new(struct arm64_vcpu *x)
 			arm64_vm(x->v->vm)->now[i] = arm64_limit_of(x, (int)i);
 }
 
-void arm64_ids_settle(struct sw_vm *vm)
+/* What the ID registers say of the GIC's system registers: as the host has it, or nothing. */
+static void tell_of_gic(struct sw_vm *vm, bool there)
 {
 	static const unsigned fields[] = { ARM64_F_ID_AA64PFR0_EL1_GIC, ARM64_F_ID_PFR1_EL1_GIC };
 	struct arm64_vm *a = arm64_vm(vm);
 
-	if (a->ran || a->gic.type || !sw_behaves(vm->model, BEHAVIOUR_GIC_SETTLED))
-		return;
 	for (unsigned i = 0; i < 2; i++) {
-		int k = arm64_index(vm->model, facts->words[facts->fields[fields[i]].word].addr);
+		const struct field_fact *f = &facts->fields[fields[i]];
+		int k = arm64_index(vm->model, facts->words[f->word].addr);
 
 		if (k >= 0)
-			put(&a->now[k], &facts->fields[fields[i]], 0);
+			put(&a->now[k], f, there ? get(LIST_AT(&vm->model->host->regs, struct snap_reg, k)->value[0], f) : 0);
 	}
+}
+
+void arm64_ids_settle(struct sw_vm *vm)
+{
+	if (!arm64_vm(vm)->ran && !arm64_vm(vm)->gic.type && sw_behaves(vm->model, BEHAVIOUR_GIC_SETTLED))
+		tell_of_gic(vm, false);
+}
+
+void arm64_ids_gic_made(struct sw_vm *vm)
+{
+	if (arm64_vm(vm)->settled && sw_behaves(vm->model, BEHAVIOUR_GIC_TELLS))
+		tell_of_gic(vm, arm64_vm(vm)->gic.type == GK_DEV_TYPE_ARM_VGIC_V3);
 }
 
 uint64_t arm64_field(const struct arm64_vcpu *x, unsigned field)

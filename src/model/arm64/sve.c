@@ -5,9 +5,20 @@
 #include <string.h>
 
 #define SLICE_MASK 0x1fU
+#define Z0 (GK_REG_ARM64 | GK_REG_SIZE_U2048 | GK_REG_ARM64_SVE)
+#define P0 (GK_REG_ARM64 | GK_REG_SIZE_U256 | GK_REG_ARM64_SVE | 0x400)
+#define N_Z 32U
+#define N_P 17U /* and FFR */
+
+static bool is_architectural(uint64_t id)
+{
+	return (id >= Z0 && id < Z0 + N_Z * (SLICE_MASK + 1)) || (id >= P0 && id < P0 + N_P * (SLICE_MASK + 1));
+}
 
 static int there(const struct arm64_vcpu *x, uint64_t id)
 {
+	if (!is_architectural(id))
+		return -EINVAL;
 	if (!arm64_has(x, ARM64_F_SVE) || arm64_index(arm64_model(x), id & ~(uint64_t)SLICE_MASK) < 0 || (id & SLICE_MASK))
 		return -ENOENT;
 	return x->finalised ? 0 : -EPERM;

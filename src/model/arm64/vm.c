@@ -32,7 +32,7 @@ int arm64_vm_new(struct sw_vm *vm)
 	for (size_t i = 0; i < s->regs.n; i++)
 		a->now[i] = LIST_AT(&s->regs, struct snap_reg, i)->value[0];
 	a->ipa_bits = bits ? bits : IPA_BITS_USUAL;
-	a->gic.dist = a->gic.cpu = a->gic.redist = NOWHERE;
+	a->gic.dist = a->gic.cpu = NOWHERE;
 	vm->own = a;
 	return 0;
 }
@@ -44,6 +44,7 @@ void arm64_vm_free(struct sw_vm *vm)
 	if (!a)
 		return;
 	list_free(&a->filters);
+	list_free(&a->gic.redists);
 	free(a->now);
 	free(a);
 }
@@ -65,6 +66,9 @@ int arm64_vcpu_allowed(struct sw_vm *vm, unsigned id)
 		return -EINVAL;
 	if (a->gic.ready)
 		return -EBUSY;
+	/* it takes its place among the redistributors at once, where there is one */
+	if (a->gic.redists.n && arm64_has_redist(vm, vm->n_vcpus + 1) && !arm64_gic_placed(vm))
+		return -EINVAL;
 	return a->gic.type == GK_DEV_TYPE_ARM_VGIC_V2 && id >= V2_VCPUS_MOST ? -EINVAL : 0;
 }
 

@@ -238,27 +238,29 @@ int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 /* How many were done; the first that fails ends it. */
 static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 {
-	struct gk_msrs *to = (void *)arg;
+	uintptr_t at = arg + sizeof(struct gk_msrs);
+	struct gk_msr_entry e;
+	struct gk_msrs head;
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	if (to->nmsrs >= MSRS_MOST)
+	if (head.nmsrs >= MSRS_MOST)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)to->entries, to->nmsrs * sizeof(to->entries[0])))
+	if (set ? sw_bad_pointer(at, head.nmsrs * sizeof(e)) : sw_bad_target(at, head.nmsrs * sizeof(e)))
 		return -EFAULT;
-	for (uint32_t i = 0; i < to->nmsrs; i++) {
-		uint64_t value = to->entries[i].data;
-		int status = set ? x86_msr_set(x, to->entries[i].index, true, value) :
-				   x86_msr_get(x, to->entries[i].index, true, &value);
+	for (uint32_t i = 0; i < head.nmsrs; i++, at += sizeof(e)) {
+		int status;
 
+		memcpy(&e, (const void *)at, sizeof(e));
+		status = set ? x86_msr_set(x, e.index, true, e.data) : x86_msr_get(x, e.index, true, &e.data);
 		if (status == -ENOMEM)
 			return status;
 		if (!set)
-			to->entries[i].data = value; /* 0 of the one that failed */
+			memcpy((void *)at, &e, sizeof(e)); /* 0 of the one that failed */
 		if (status)
 			return (int)i;
 	}
-	return (int)to->nmsrs;
+	return (int)head.nmsrs;
 }
 
 /* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */

@@ -305,6 +305,7 @@ static int set_wall(struct x86_vcpu *x, uint64_t value)
 static int set_apf(struct x86_vcpu *x, uint64_t value, bool host)
 {
 	struct x86_guest *g = x->guest;
+	bool on, nowhere;
 
 	if (value & APF_RESERVED)
 		return -EINVAL;
@@ -314,13 +315,14 @@ static int set_apf(struct x86_vcpu *x, uint64_t value, bool host)
 		return -EINVAL;
 	if (!x86_lapic(x))
 		return value ? -EINVAL : 0;
-	g->apf_en = value;
-	g->apf_wake = false;
-	if ((value & (PV_ENABLED | APF_BY_INTERRUPT)) != (PV_ENABLED | APF_BY_INTERRUPT))
-		return 0;
-	if (!sw_guest_memory(x->v->vm, value & ~0x3fULL, 64))
+	on = (value & (PV_ENABLED | APF_BY_INTERRUPT)) == (PV_ENABLED | APF_BY_INTERRUPT);
+	nowhere = on && !sw_guest_memory(x->v->vm, value & ~0x3fULL, 64);
+	if (nowhere && sw_behaves(x86_model(x), BEHAVIOUR_APF_CHECKED_FIRST))
 		return -EINVAL;
-	g->apf_wake = true;
+	g->apf_en = value;
+	g->apf_wake = on && !nowhere;
+	if (!g->apf_wake)
+		return nowhere ? -EINVAL : 0;
 	if (!host)
 		x86_pv_enter(x);
 	return 0;

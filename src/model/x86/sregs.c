@@ -87,7 +87,7 @@ static bool valid(const struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 	}
 	if ((s->cr4 & x86_cr4_reserved(x)) || !valid_cr0(s->cr0))
 		return false;
-	return (!sw_behaves(m, BEHAVIOUR_SREGS_EFER_JUDGED) && !sw_behaves(m, BEHAVIOUR_SREGS_EFER_JUDGED_STABLE)) ||
+	return !sw_behaves(m, BEHAVIOUR_SREGS_EFER_JUDGED) ||
 	       !(s->efer & ~x86_efer_bits(x, false));
 }
 

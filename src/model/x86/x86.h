@@ -95,6 +95,7 @@ static inline uint32_t x86_host_khz(const struct gcpu_model *m)
 int x86_set_cpuid(void *vcpu, uintptr_t arg);
 int x86_set_cpuid2(void *vcpu, uintptr_t arg);
 int x86_get_cpuid2(void *vcpu, uintptr_t arg);
+int x86_give_entries(uintptr_t arg, const struct snap_cpuid *table, size_t n);
 /* The first entry that answers for LEAF and SUBLEAF, or NULL. */
 struct snap_cpuid *x86_own_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf); /* for KVM itself */
 struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf);
