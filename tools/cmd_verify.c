@@ -13,7 +13,7 @@ struct table {
 	const struct tool *tool;
 	struct grid *grid;
 	bool asked; /* now those that were asked for */
-	unsigned left_out;
+	unsigned left_out, untested;
 };
 
 static void cell(char *buf, size_t n, bool has, uint64_t v)
@@ -43,6 +43,8 @@ static int result(void *ctx, const struct gcpu_result *r)
 
 	if (t->asked == r->asked && (t->asked || news || t->tool->value[OPT_ALL]))
 		row(t->grid, r);
+	else if (!t->asked && !r->asked && r->verdict == GCPU_VERDICT_UNTESTED)
+		t->untested++;
 	else if (!t->asked && !r->asked)
 		t->left_out++;
 	return 0;
@@ -83,7 +85,7 @@ static void explain_guest(const struct tool *t, const struct gcpu_plan *plan, st
 static void as_text(const struct tool *t, const struct planned *p, struct gcpu_view *const *views,
 		    const struct gcpu_error *guest, struct gcpu_summary *sum)
 {
-	struct table table = { t, grid_new(6), true, 0 };
+	struct table table = { t, grid_new(6), true, 0, 0 };
 	struct grid *findings = grid_new(2);
 
 	head(t, p);
@@ -107,7 +109,11 @@ static void as_text(const struct tool *t, const struct planned *p, struct gcpu_v
 	       sum->matched, sum->runtime, sum->overridden, sum->untested, sum->mismatched,
 	       sum->total);
 	if (table.left_out)
-		printf("%u %s not asked for by name: --all shows them\n", table.left_out, guest->code ? "more," : "as planned and");
+		printf("%u as planned", table.left_out);
+	if (table.untested)
+		printf("%s%u untested", table.left_out ? ", " : "", table.untested);
+	if (table.left_out || table.untested)
+		printf(" and not asked for by name: --all shows them\n");
 	grid_free(table.grid);
 	grid_free(findings);
 }

@@ -477,6 +477,10 @@ int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel
 		blank++;
 	if (blank < length && text[blank] == '{') {
 		status = gcpu_snapshot_parse(text, length, &host, err);
+		if (!status && host->arch != GCPU_ARCH_X86) {
+			status = error_set(err, GCPU_ERR_DOCUMENT, "a host of %s, where there is no CPUID", gcpu_arch_name(host->arch));
+			error_expected(err, "CPUID of an x86 CPU, or a snapshot that has it");
+		}
 	} else {
 		host = snapshot_new(GCPU_ARCH_X86);
 		status = host ? cpuid_text_read(text, length, host, err) : error_memory(err);

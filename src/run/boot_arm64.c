@@ -95,7 +95,7 @@ int run_arm64_gic_init(const struct gcpu_kvm *kvm, int gic_fd, unsigned n_vcpus,
 		r = gic_set(kvm, gic_fd, GK_DEV_ARM_VGIC_GRP_CTRL, GK_DEV_ARM_VGIC_CTRL_INIT, NULL);
 	}
 	if (r < 0)
-		return run_fail(err, GCPU_ERR_KVM, -r, "the vGICv3 does not take %s: %s", what,
-				strerror(-r));
+		return run_fail(err, r == -ENOMEM ? GCPU_ERR_MEMORY : GCPU_ERR_KVM, -r, "the vGICv3 does not take %s: %s",
+				what, strerror(-r));
 	return 0;
 }

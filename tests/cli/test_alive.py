@@ -266,6 +266,7 @@ class OnModel(cli.Test):
             text = ran.json()["guest_error"] if args else ran.out
             self.assertIn("the plan has no long mode (lm)", text)
             self.assertIn("64-bit", text)
+        self.assertRegex(ran.out, r"\n\d+ untested and not asked for by name: ")
 
 
 class Usage(cli.Test):

@@ -413,6 +413,10 @@ class Cpuid(cli.Test):
                 self.assertTrue(error["expected"])
         self.fails(3, "kvm", "probe", "--from-cpuid", "/nonexistent/dump.txt", "--kernel", "6.12")
 
+    def test_arm64(self):
+        with open(os.path.join(cli.ROOT, "data/hosts", cli.a_host("arm64") + ".json"), "rb") as f:
+            self.refuses("document", f.read(), "a host of arm64")
+
     def test_other_tools(self):
         """Text of tools that people have at hand: whose it is, what is taken, and what that looks like."""
         for data, said in ((b"version=0.6.2\n\nbasic_cpuid[0]=00000024 756e6547 6c65746e 49656e69\n", "cpuid_tool"),
