@@ -21,7 +21,6 @@ static const struct stored {
 } stored[] = {
 	{ SW_VM, X86, GK_SET_TSS_ADDR, 0 },
 	{ SW_VM, X86, GK_SET_IDENTITY_MAP_ADDR, 0 },
-	{ SW_VM, X86, GK_SET_CLOCK, GK_GET_CLOCK },
 	{ SW_VM, X86, GK_SET_IRQCHIP, GK_GET_IRQCHIP },
 	{ SW_VM, X86, GK_CREATE_PIT2, 0 },
 	{ SW_VM, X86, GK_SET_PIT2, GK_GET_PIT2 },

@@ -49,6 +49,19 @@ class Client(Sim):
         self.assertIn(f" plain on a model of {HOST} (", text)
         self.assertTrue(text.endswith("sim_client: stopped at its first KVM_RUN\n"), text)
 
+    def test_model_said(self):
+        """Here every host is a model: who says so, and of which kernel, means the same."""
+        want, _ = self.simulate(CLIENT, "plain", options=("--kernel", "6.1"))
+        got, _ = self.simulate(CLIENT, "plain", host=f"model:{HOST}@6.1")
+        self.assertEqual(got, want)
+        self.assertEqual(got["series"], "6.1")
+        text = self.exits(0, "sim", "--host", f"model:{HOST}@6.1", CLIENT, "plain").out
+        self.assertIn(f" plain on a model of {HOST} (", text)
+        self.exits(0, "sim", "--host", f"model:{HOST}@6.1", "--kernel", "6.1", CLIENT, "plain")
+        self.exits(2, "sim", "--host", f"model:{HOST}@6.1", "--kernel", "6.12", CLIENT, "plain")
+        error = self.exits(3, "sim", "--json", "--host", f"{HOST}@6.1", CLIENT, "plain").json()["error"]
+        self.assertEqual(error["expected"], f"--host {HOST} --kernel 6.1")
+
     def test_capabilities_are_the_hosts(self):
         doc, _ = self.simulate(CLIENT, "threads")
         asked = {c["cap"]: c["value"] for c in doc["capabilities"]["checked"]}

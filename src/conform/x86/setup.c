@@ -18,9 +18,8 @@ static int offered(struct conform *c)
 
 	if (!vm)
 		return 1;
-	/* KVM_CAP_IRQCHIP, the first of all */
-	expect_result(c, check_cap(c, c->kvm_fd, 0), 1, "KVM_CAP_IRQCHIP of the system");
-	expect_result(c, check_cap(c, vm->fd, 0), 1, "KVM_CAP_IRQCHIP of a VM");
+	expect_result(c, check_cap(c, c->kvm_fd, CAP_IRQCHIP), 1, "KVM_CAP_IRQCHIP of the system");
+	expect_result(c, check_cap(c, vm->fd, CAP_IRQCHIP), 1, "KVM_CAP_IRQCHIP of a VM");
 	return 0;
 }
 

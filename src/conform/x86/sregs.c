@@ -211,6 +211,8 @@ static int modes(struct conform *c)
 	struct gk_x86_sregs first = { .cr4 = 0 }, s, back = { .cr4 = 0 };
 	struct conform_vm *vm = x86_ready(c, NO_APIC, 1);
 
+	if (lacks_bits(c, L_EXT_FEATURES, 0, EDX, D81_LM, "long mode"))
+		return 1;
 	if (!vm || !expect_ok(c, get_sregs(vm, 0, &first), "KVM_GET_SREGS"))
 		return 1;
 	for (unsigned i = 0; i < COUNT(bad); i++) {
@@ -241,7 +243,7 @@ static int maxphyaddr(struct conform *c)
 	struct table t;
 	unsigned host, width;
 
-	if (!vm || table_usual(c, 0, &t))
+	if (!vm || table_usual(c, 0, &t) || lacks_bits(c, L_EXT_FEATURES, 0, EDX, D81_LM, "long mode"))
 		return 1;
 	host = table_reg(&t, L_ADDRESSES, 0, EAX) & 0xff;
 	for (unsigned i = 0; i < 3; i++) {

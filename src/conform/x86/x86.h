@@ -116,6 +116,7 @@ X86_TABLE(cases_x86_msrs);
 X86_TABLE(cases_x86_lapic);
 X86_TABLE(cases_x86_smp);
 X86_TABLE(cases_x86_pv);
+X86_TABLE(cases_x86_clock);
 X86_TABLE(cases_x86_hypercalls);
 X86_TABLE(cases_x86_exits);
 X86_TABLE(cases_x86_run);

@@ -218,6 +218,16 @@ int arm64_get_reg(void *object, uintptr_t arg)
 	return status ? status : sw_copy_out((uintptr_t)reg.addr, value, REG_BYTES(reg.id));
 }
 
+/* The system's and the firmware's registers have 64 bits, which are read before anybody looks for the register. */
+static bool value_first(uint64_t id)
+{
+	uint64_t kind = REG_KIND(id);
+
+	if (kind == GK_REG_ARM_FW || kind == GK_REG_ARM_FW_FEAT_BMAP)
+		return REG_BYTES(id) == sizeof(uint64_t);
+	return kind != GK_REG_ARM_CORE && kind != GK_REG_ARM64_SVE && kind != GK_REG_ARM_DEMUX;
+}
+
 int arm64_set_reg(void *object, uintptr_t arg)
 {
 	struct arm64_vcpu *x = arm64_vcpu(object);
@@ -225,9 +235,12 @@ int arm64_set_reg(void *object, uintptr_t arg)
 	struct gk_one_reg reg;
 	int status = begin(x, arg, &reg);
 
+	if (status)
+		return status;
+	if (value_first(reg.id) && sw_copy_in(value, (uintptr_t)reg.addr, sizeof(value[0])))
+		return -EFAULT;
 	/* what is not there is told before the value is looked at */
-	if (status == 0)
-		status = get(x, reg.id, value);
+	status = get(x, reg.id, value);
 	if (status)
 		return status;
 	memset(value, 0, sizeof(value));

@@ -120,6 +120,9 @@ uint32_t x86_area_size(const struct gcpu_model *m, uint64_t have, bool compacted
 		const struct snap_cpuid *e = have >> n & 1 ? snapshot_cpuid(m->host, SNAP_NATIVE, LEAF_SAVE_AREA, n) : NULL;
 		uint32_t at;
 
+		/* what a dump does not describe */
+		if (have >> n & 1 && (!e || e->subleaf != n || !e->regs[0]))
+			e = snapshot_cpuid(m->host, SNAP_SUPPORTED, LEAF_SAVE_AREA, n);
 		if (!e)
 			continue;
 		at = !compacted ? e->regs[1] : e->regs[2] & 2 ? (size + 63) & ~63U : size;
