@@ -162,7 +162,8 @@ static bool odd(struct fixture f[2], const struct trial *t, int *ret)
 	skip_pointer(t, at[0]);
 	skip_pointer(t, at[1]);
 	CHECK(r[0] == r[1], "%#lx: %d, and at an odd address %d", t->request, r[0], r[1]);
-	CHECK(memcmp(at[0], at[1], 2 * SIZE - 1) == 0, "%#lx: something else at an odd address", t->request);
+	/* what the clock says is another time's */
+	CHECK(t->request == GK_GET_CLOCK || memcmp(at[0], at[1], 2 * SIZE - 1) == 0, "%#lx: something else at an odd address", t->request);
 	munmap(at[0], 2 * SIZE);
 	munmap(at[1] - 1, 2 * SIZE);
 	munmap(was, 2 * SIZE);
