@@ -23,15 +23,18 @@ static void tell(struct conform *c, const char *what, const char *got)
 		va_end(ap);                                 \
 	} while (0)
 
+#define ERRNO_MOST 4095 /* what is below that is no kernel's */
+
 /* "0", "5", "EINVAL", "errno 123" */
 static void result_name(char *buf, size_t n, int r)
 {
-	const char *name = r < 0 ? errno_name(-r) : NULL;
+	bool failed = r < 0 && r >= -ERRNO_MOST;
+	const char *name = failed ? errno_name(-r) : NULL;
 
 	if (name)
 		snprintf(buf, n, "%s", name);
 	else
-		snprintf(buf, n, r < 0 ? "errno %d" : "%d", r < 0 ? -r : r);
+		snprintf(buf, n, failed ? "errno %d" : "%d", failed ? -r : r);
 }
 
 bool expect(struct conform *c, bool good, const char *format, ...)

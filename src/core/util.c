@@ -44,7 +44,7 @@ static const struct {
 	{ ENOMEM, "ENOMEM" }, { EACCES, "EACCES" }, { EFAULT, "EFAULT" }, { EBUSY, "EBUSY" },
 	{ EEXIST, "EEXIST" }, { ENODEV, "ENODEV" }, { EINVAL, "EINVAL" }, { EMFILE, "EMFILE" },
 	{ ENOTTY, "ENOTTY" }, { ENOSPC, "ENOSPC" }, { ENOSYS, "ENOSYS" }, { EOPNOTSUPP, "EOPNOTSUPP" },
-	{ EINTR, "EINTR" },   { ENFILE, "ENFILE" }, { EOVERFLOW, "EOVERFLOW" },
+	{ EINTR, "EINTR" },   { ENFILE, "ENFILE" }, { EOVERFLOW, "EOVERFLOW" }, { EFBIG, "EFBIG" },
 };
 
 const char *errno_name(int e)

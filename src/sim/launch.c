@@ -57,20 +57,33 @@ static int find_it(const struct sim_launch *l, char path[PATH_MAX], struct gcpu_
 	return 0;
 }
 
+/* A limit on the size of files is an error then, not the end. */
+static int set_size(int fd, size_t size)
+{
+	struct sigaction was, ignore = { .sa_handler = SIG_IGN };
+	int r;
+
+	sigaction(SIGXFSZ, &ignore, &was);
+	r = ftruncate(fd, (off_t)size) ? errno : 0;
+	sigaction(SIGXFSZ, &was, NULL);
+	return r;
+}
+
 static int make_log(const struct sim_launch *l, int *ret_fd, struct sim_log **ret, struct gcpu_error *err)
 {
 	size_t head = (sizeof(struct sim_log) + 63) & ~(size_t)63, size = head + SIM_PAD(l->n_snapshot) + SIM_LOG_ROOM;
 	int fd = memfd_create("guestcpu-sim", MFD_CLOEXEC);
 	struct sim_log *log;
+	int error;
 
 	if (fd < 0)
 		return error_os(err, errno, "memfd_create");
-	log = ftruncate(fd, (off_t)size) ? MAP_FAILED :
-					   mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	error = set_size(fd, size);
+	log = error ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (log == MAP_FAILED) {
-		error_os(err, errno, "memory to record in");
+		error = error_os(err, error ? error : errno, "memory to record in");
 		close(fd);
-		return GCPU_ERR_KVM;
+		return error;
 	}
 	log->magic = SIM_MAGIC;
 	log->size = size;

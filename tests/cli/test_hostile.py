@@ -56,7 +56,7 @@ class Hosts(cli.Test):
 
     def test_capabilities(self):
         for name in HOSTS:
-            for value in 0, -1, 1, 2**31 - 1:
+            for value in 0, -1, 1, 2**31 - 1, -2**31:
                 doc = copy.deepcopy(self.docs[name])
                 for scope in doc["capabilities"].values():
                     for cap in scope:

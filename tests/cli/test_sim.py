@@ -193,6 +193,13 @@ class Rough(Sim):
             self.assertEqual((doc["program"]["exit"], doc["program"]["signal"]), (code, signal))
             self.assertEqual([v["ran"] for v in doc["vcpus"]], [False])
 
+    def test_limits(self):
+        """Too few descriptors, or too small files: said, or the program's own trouble."""
+        for limit, code, name in (("-n 16", 0, None), ("-n 4", 1, None), ("-f 1", 3, "kvm")):
+            ran = self.exits(code, "sim", "--json", "--host", HOST, "--", ROUGH, "ask",
+                             wrapper=["bash", "-c", f'ulimit {limit}; exec "$@"', "bash"])
+            self.assertEqual(ran.json().get("error", {}).get("code"), name, str(ran))
+
     def test_much_output(self):
         doc, ran = self.simulate(ROUGH, "lines")
         self.assertTrue(doc["program"]["stopped"])

@@ -103,6 +103,12 @@ static int lists(struct run_machine *vm, struct gcpu_error *err)
 	return status;
 }
 
+/* KVM's own lack of memory is a call that failed, to who runs a guest. */
+static int told(int status, const struct gcpu_error *err)
+{
+	return status == GCPU_ERR_KVM && err->os_error == ENOMEM ? GCPU_ERR_MEMORY : status;
+}
+
 /* A plan, given to the model and looked at from inside. */
 static int machine(void)
 {
@@ -124,16 +130,16 @@ static int machine(void)
 	if (status == 0)
 		status = check_error(gcpu_plan_make(gcpu_model_host(model), req, &m, &plan, &err), &err);
 	if (status == 0)
-		status = check_error(run_machine_new(kvm, fd, plan, NULL, &vm, &err), &err);
+		status = told(check_error(run_machine_new(kvm, fd, plan, NULL, &vm, &err), &err), &err);
 	if (status == 0)
 		status = run_machine_look(vm, 0, NULL, NULL, &guest, &err);
 	if (status == 0 && guest.code)
-		status = guest.os_error == ENOMEM ? GCPU_ERR_MEMORY : guest.code;
+		status = told(guest.code, &guest);
 	if (status == 0)
 		status = gcpu_verify(plan, run_machine_views(vm), 2, NULL, NULL, &sum);
 	wrote = status ? 0 : sum.matched;
 	if (status == 0)
-		status = lists(vm, &err) == GCPU_ERR_KVM && err.os_error == ENOMEM ? GCPU_ERR_MEMORY : err.code;
+		status = told(lists(vm, &err), &err);
 	run_machine_free(vm);
 	gcpu_plan_free(plan);
 	gcpu_request_free(req);
