@@ -105,6 +105,7 @@ void run_immediate(struct side *w, const struct step *s, struct answer *a)
 	if (a->status < 0)
 		return;
 	run = at;
+	w->entered = true;
 	run->immediate_exit = 1;
 	a->status = ask_number(w, vcpu_of(w, s), GK_RUN, s->arg[0]);
 	run->immediate_exit = 0;

@@ -80,6 +80,7 @@ struct side {
 	unsigned guest_vcpus;
 	bool disturbed[VCPUS]; /* registers that the guest's code lives by may have been set */
 	bool lost[VCPUS];      /* it does not answer any more */
+	bool entered;	       /* some vCPU was to run */
 	const struct step *now; /* whose guest operations run */
 	struct answer *answer;
 	unsigned exits;

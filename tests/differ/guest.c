@@ -83,6 +83,7 @@ void guest_steps(struct side *w, const struct step *s, struct answer *a)
 		return;
 	}
 	r = open_guest(w, &err);
+	w->entered = true;
 	if (r == 0 && w->disturbed[v]) {
 		a->status = w->d->domain->settle(w, v);
 		if (a->status)

@@ -11,6 +11,9 @@
 #define ESR_SVE 0x66000000U /* EC 0x19: the guest has not turned SVE on */
 #define ESR_ID_SPACE 0x62000001U /* EC 0x18, a read: what a CPU with FEAT_IDST says of registers of features */
 #define OP0_LEAST 2U
+/* The CPU's own answer, which is in no snapshot: that DC ZVA is not to be used is true everywhere. */
+#define DCZID_EL0 GK_ARM64_SYS_REG(3, 3, 0, 0, 7)
+#define DCZID_PROHIBITED (1U << 4)
 #define CPACR_EL1 GK_ARM64_SYS_REG(3, 0, 1, 0, 2)
 #define CPACR_ZEN (1U << 16)
 
@@ -59,7 +62,9 @@ static enum sw_step mrs(struct arm64_vcpu *x, struct gcpu_guest_op *op)
 		op->status = GCPU_GUEST_UNKNOWN;
 		return SW_DONE;
 	}
-	if (i >= 0 && arm64_is_id(id))
+	if (id == DCZID_EL0)
+		op->res[0] = DCZID_PROHIBITED;
+	else if (i >= 0 && arm64_is_id(id))
 		op->res[0] = arm64_id_value(x, i);
 	else if (esr_not_on(x, id))
 		return fault(op, esr_not_on(x, id));

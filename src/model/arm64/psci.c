@@ -179,14 +179,30 @@ static enum sw_step old_call(struct arm64_vcpu *x, uint32_t function, int64_t *r
 	return SW_DONE;
 }
 
+/* By the 32-bit convention the caller's arguments are cut, where they are addresses. */
+static int narrow(struct arm64_vcpu *x, uint32_t function, int place)
+{
+	int status = 0;
+
+	if (place < 0 || (function & FAST_64) || !((WIDE & ~(1U << CPU_SUSPEND)) >> place & 1))
+		return 0;
+	for (unsigned i = 1; i < 4 && !status; i++)
+		status = arm64_set_x(x, i, (uint32_t)arm64_x(x, i));
+	return status;
+}
+
 enum sw_step arm64_psci_call(struct arm64_vcpu *x, uint32_t function, int64_t *ret)
 {
 	uint64_t version = arm64_psci(x);
+	int place;
 
 	if (version < VERSION(0, 2))
 		return old_call(x, function, ret);
 	*ret = INTERNAL_FAILURE;
-	switch (known(x, function)) {
+	place = known(x, function);
+	if (narrow(x, function, place))
+		return SW_DONE;
+	switch (place) {
 	case PSCI_VERSION:
 		*ret = (int64_t)version;
 		return SW_DONE;

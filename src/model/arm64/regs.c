@@ -103,7 +103,7 @@ static unsigned core_bytes(const struct arm64_vcpu *x, uint64_t word)
 
 static int core(const struct arm64_vcpu *x, uint64_t id)
 {
-	uint64_t word = id & 0xffff;
+	uint64_t word = (uint32_t)id & ~(uint32_t)GK_REG_ARM_CORE;
 
 	if (word >= CORE_WORDS || word + REG_BYTES(id) / 4 >= CORE_WORDS)
 		return -ENOENT;

@@ -165,7 +165,8 @@ static int vcpu_init(void *object, uintptr_t arg)
 	a->settled = true;
 	own_ids(x, again);
 	sve = snapshot_reg(v->vm->model->host, GK_REG_ARM64_SVE_VLS);
-	if (!again && sve)
+	/* chosen lengths last from KVM_ARM_VCPU_FINALIZE on */
+	if (sve && !(again && x->finalised))
 		memcpy(x->sve, sve->value, sizeof(x->sve));
 	status = arm64_regs_reset(x);
 	v->mp_state = features & off ? GK_MP_STATE_STOPPED : GK_MP_STATE_RUNNABLE;
