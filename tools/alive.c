@@ -55,7 +55,7 @@ int alive_collect(struct tool *t, const struct planned *p, unsigned limit_ms, st
 	const struct alive_options o = {
 		.kvm = tool_kvm(t), .kvm_fd = p->kvm_fd, .snapshot = p->snap,
 		.request = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host", .machine = &t->machine,
-		.plan = p->plan, .limit_ms = limit_ms, .progress = progress, .visit = keep, .ctx = ret,
+		.plan = p->plan, .model = t->model != NULL, .limit_ms = limit_ms, .progress = progress, .visit = keep, .ctx = ret,
 	};
 	struct gcpu_error err = { 0 };
 	int status;

@@ -31,8 +31,7 @@ void tool_model_free(struct tool *t)
 	t->model_host = NULL;
 }
 
-/* NAME and SERIES of "NAME@SERIES"; SERIES is NULL without an @. */
-static char *split(const char *text, const char **ret_series)
+char *tool_split_series(const char *text, const char **ret_series)
 {
 	char *name = strdup(text), *at = name ? strrchr(name, '@') : NULL;
 
@@ -48,7 +47,7 @@ static char *split(const char *text, const char **ret_series)
 int tool_model_open(struct tool *t, const char *text, struct gcpu_error *err)
 {
 	struct gcpu_model_options o = { .size = sizeof(o) };
-	char *name = split(text, &o.kernel);
+	char *name = tool_split_series(text, &o.kernel);
 	int status, fd;
 
 	memset(err, 0, sizeof(*err));
@@ -72,4 +71,24 @@ int tool_model_open(struct tool *t, const char *text, struct gcpu_error *err)
 	}
 	tool_model_free(t);
 	return status;
+}
+
+/* A host that is only found where it is named otherwise: what to write instead. */
+void tool_hint_model(const struct tool *t, const char *host, struct gcpu_error *err)
+{
+	struct gcpu_snapshot *found = NULL;
+	const char *series = NULL;
+	char *name = tool_split_series(host, &series);
+	struct gcpu_error other;
+
+	if (name && series && *series && tool_load(name, &found, &other) == 0) {
+		if (t->command == &cmd_sim)
+			snprintf(err->expected, sizeof(err->expected), "--host %.100s --kernel %.40s", name, series);
+		else
+			snprintf(err->expected, sizeof(err->expected),
+				 "a host; --host model:%.120s is a software KVM of it, as of that kernel series", host);
+		memset(err->near, 0, sizeof(err->near));
+	}
+	gcpu_snapshot_free(found);
+	free(name);
 }

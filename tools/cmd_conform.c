@@ -211,12 +211,16 @@ static int run(struct tool *t)
 	const char *on = t->value[OPT_BACKEND] ? t->value[OPT_BACKEND] : "kvm";
 	enum form form = t->json ? JSON : t->value[OPT_TAP] ? TAP : TEXT;
 	struct gcpu_error err;
+	static char hint[120];
 	int fd, status;
 
 	if (t->json && t->value[OPT_TAP])
 		return tool_usage(t, "--json and --tap are two forms of one output");
-	if (strcmp(on, "kvm") != 0 && !tool_model_name(on))
+	snprintf(hint, sizeof(hint), "conform --on model:%.100s", on);
+	if (strcmp(on, "kvm") != 0 && !tool_model_name(on)) {
+		t->hint = *on ? hint : NULL;
 		return tool_usage(t, "--on: no such backend '%.60s', expected %s", on, options[OPT_BACKEND].value);
+	}
 	fd = tool_model_name(on) ? tool_model_open(t, tool_model_name(on), &err) : tool_open_kvm(t, &err);
 	if (fd < 0)
 		return tool_fail(t, &err, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/snapshot.h"
 #include "tool.h"
 
 #include <unistd.h>
@@ -21,6 +22,17 @@ static int check_computed(const struct tool *t)
 	return 0;
 }
 
+/* What is odd about a dump is said at once; the document has all that was assumed. */
+static void warn(const struct tool *t, const struct gcpu_snapshot *snap)
+{
+	for (size_t i = 0; !t->json && i < snap->assumed.n; i++) {
+		const struct snap_assumed *a = LIST_AT(&snap->assumed, struct snap_assumed, i);
+
+		if (a->odd)
+			fprintf(stderr, "guestcpu probe: assumed: %s: %s: %s\n", a->what, a->value, a->why);
+	}
+}
+
 static int run(struct tool *t)
 {
 	struct gcpu_snapshot *snap;
@@ -37,6 +49,8 @@ static int run(struct tool *t)
 		exit_code = tool_close_output(t, f);
 		if (status && !exit_code)
 			exit_code = EXIT_LACKS;
+		if (!exit_code)
+			warn(t, snap);
 		if (!exit_code && f != stdout && !t->json) {
 			tool_print(stdout, gcpu_snapshot_name(snap));
 			printf("\n%s  %s\n  written to ", gcpu_snapshot_is_computed(snap) ? "  computed, not measured: what was assumed is in it\n" : "",

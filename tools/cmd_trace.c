@@ -7,6 +7,7 @@
 #include <guestcpu/model.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The document to -o FILE or standard output; 0 or an exit code. */
 static int document(const struct tool *t, const struct sim_report *r, const struct sim_told *told)
@@ -105,13 +106,32 @@ static int run_on(struct tool *t, const struct gcpu_snapshot *snap)
 	return exit_code;
 }
 
-static int run_sim(struct tool *t)
+/* It is a model anyhow: "model:HOST@SERIES" says no more than --host HOST --kernel SERIES. */
+static int take_model(struct tool *t, char **ret_host)
+{
+	const char *model = t->value[OPT_HOST] ? tool_model_name(t->value[OPT_HOST]) : NULL, *series = NULL;
+
+	*ret_host = NULL;
+	if (!model)
+		return 0;
+	*ret_host = tool_split_series(model, &series);
+	if (!*ret_host) {
+		fputs("guestcpu sim: out of memory\n", stderr);
+		return EXIT_LACKS;
+	}
+	if (series && t->value[OPT_KERNEL] && strcmp(series, t->value[OPT_KERNEL]) != 0)
+		return tool_usage(t, "--host %.100s and --kernel %.40s are two kernels", t->value[OPT_HOST], t->value[OPT_KERNEL]);
+	t->value[OPT_HOST] = *ret_host;
+	if (series)
+		t->value[OPT_KERNEL] = series;
+	return 0;
+}
+
+static int run_host(struct tool *t)
 {
 	struct gcpu_snapshot *snap;
 	int fd, exit_code;
 
-	if (!t->rest)
-		return tool_usage(t, "no program to run: guestcpu sim --host HOST -- CMD ...");
 	if (tool_snapshot(t, &snap, &fd, &exit_code))
 		return exit_code;
 	tool_close_kvm(t, fd);
@@ -120,6 +140,20 @@ static int run_sim(struct tool *t)
 	else
 		exit_code = tool_usage(t, "a program of this machine cannot be shown an %s host", gcpu_arch_name(t->arch));
 	gcpu_snapshot_free(snap);
+	return exit_code;
+}
+
+static int run_sim(struct tool *t)
+{
+	char *host;
+	int exit_code;
+
+	if (!t->rest)
+		return tool_usage(t, "no program to run: guestcpu sim --host HOST -- CMD ...");
+	exit_code = take_model(t, &host);
+	if (!exit_code)
+		exit_code = run_host(t);
+	free(host);
 	return exit_code;
 }
 

@@ -3,6 +3,8 @@
 #include "run/machine.h"
 #include "tool.h"
 
+#include <guestcpu/feature.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +70,16 @@ static int finding(void *ctx, const struct gcpu_finding *f)
 	return 0;
 }
 
+/* What of the plan makes that no guest answers. */
+static void explain_guest(const struct tool *t, const struct gcpu_plan *plan, struct gcpu_error *guest)
+{
+	size_t n = strlen(guest->text);
+
+	if (guest->code && t->arch == GCPU_ARCH_X86 && !gcpu_plan_has(plan, GCPU_X86_LM))
+		snprintf(guest->text + n, sizeof(guest->text) - n,
+			 ": the plan has no long mode (lm), and the guest that looks is 64-bit code, which this KVM then does not start");
+}
+
 static void as_text(const struct tool *t, const struct planned *p, struct gcpu_view *const *views,
 		    const struct gcpu_error *guest, struct gcpu_summary *sum)
 {
@@ -95,7 +107,7 @@ static void as_text(const struct tool *t, const struct planned *p, struct gcpu_v
 	       sum->matched, sum->runtime, sum->overridden, sum->untested, sum->mismatched,
 	       sum->total);
 	if (table.left_out)
-		printf("%u as planned and not asked for by name: --all shows them\n", table.left_out);
+		printf("%u %s not asked for by name: --all shows them\n", table.left_out, guest->code ? "more," : "as planned and");
 	grid_free(table.grid);
 	grid_free(findings);
 }
@@ -128,6 +140,7 @@ static int verify(struct tool *t, const struct planned *p, struct run_machine *m
 
 	if (status)
 		return tool_fail(t, &err, NULL);
+	explain_guest(t, p->plan, &guest);
 	if (t->value[OPT_ALIVE])
 		exit_code = alive_collect(t, p, ms, &alive);
 	if (exit_code)
@@ -168,7 +181,7 @@ static int open_here(struct tool *t, struct planned *p)
 	struct gcpu_error err;
 
 	if (t->arch != gcpu_arch_native() && !t->model)
-		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here, but on a software KVM: --host model:HOST",
+		return tool_usage(t, "this machine is %s: a plan for %s cannot be tried here, but on a software KVM: --host model:HOST[@SERIES]",
 				  gcpu_arch_name(gcpu_arch_native()), gcpu_arch_name(t->arch));
 	if (t->arch != gcpu_arch_native() && t->value[OPT_ALIVE])
 		return tool_usage(t, "this build has no exercises for %s: --alive is for %s here",
@@ -209,9 +222,15 @@ static int run(struct tool *t)
 		gcpu_plan_findings(p.plan, refusal, &err);
 		exit_code = tool_fail(t, &err, NULL);
 	} else if (run_machine_new(tool_kvm(t), p.kvm_fd, p.plan, NULL, &m, &err)) {
-		exit_code = tool_fail(t, &err, NULL);
 		/* a plan for another host that this KVM does not take: the answer is no */
-		if (t->value[OPT_HOST] && strcmp(t->value[OPT_HOST], "kvm") != 0 && err.code == GCPU_ERR_KVM)
+		bool other = t->value[OPT_HOST] && strcmp(t->value[OPT_HOST], "kvm") != 0 && err.code == GCPU_ERR_KVM;
+
+		if (other && !t->model)
+			snprintf(err.expected, sizeof(err.expected),
+				 "a KVM like that host's; --host model:%.120s tries it on a software KVM of that host",
+				 t->value[OPT_HOST]);
+		exit_code = tool_fail(t, &err, NULL);
+		if (other)
 			exit_code = EXIT_NO;
 	} else {
 		exit_code = verify(t, &p, m, (unsigned)ms);

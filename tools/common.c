@@ -411,6 +411,8 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 			tool_close_kvm(t, *ret_kvm_fd);
 	} else {
 		status = tool_load(host, ret, &err);
+		if (status)
+			tool_hint_model(t, host, &err);
 	}
 	if (status) {
 		*ret_exit = tool_fail(t, &err, NULL);

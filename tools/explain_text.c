@@ -7,6 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
+/* Children by name: up to so many, and of more than that so many. */
+#define CHILDREN_MOST 30
+#define CHILDREN_FEW 12
+
 /* State of a parent or a child, by name. */
 static const char *state_of(const struct account *a, const char *name)
 {
@@ -20,6 +24,7 @@ struct lines {
 	struct text text;
 	unsigned n;
 	bool on; /* children: those that are on */
+	unsigned shown; /* children: so many by name */
 	const char *only, *last;
 	uint64_t after;
 };
@@ -46,35 +51,50 @@ static int child(void *ctx, const struct gcpu_requirement *r)
 	/* rows of a group may name a child twice, one after the other */
 	if (on != l->on || (l->last && strcmp(l->last, r->child) == 0))
 		return 0;
-	text_add(&l->text, "%s%s", l->n++ ? ", " : "", r->child);
+	if (l->n < l->shown)
+		text_add(&l->text, "%s%s", l->n ? ", " : "", r->child);
+	l->n++;
 	l->last = r->child;
 	return 0;
+}
+
+static void look_at_children(struct lines *l, bool on, unsigned shown)
+{
+	l->last = NULL;
+	l->n = 0;
+	l->on = on;
+	l->shown = shown;
+	gcpu_feature_needed_by(l->a->tool->arch, l->a->word, child, l);
+}
+
+/* Those that are on, or those that are not: how many. Of very many some by name. */
+static unsigned children(struct lines *l, bool on)
+{
+	look_at_children(l, on, 0);
+	if (!l->n)
+		return 0;
+	look_at_children(l, on, l->n > CHILDREN_MOST ? CHILDREN_FEW : l->n);
+	if (l->n > CHILDREN_MOST)
+		text_add(&l->text, " and %u more", l->n - CHILDREN_FEW);
+	text_add(&l->text, on ? " (on)" : " (off)");
+	return l->n;
 }
 
 static void print_family(const struct account *a)
 {
 	struct lines l = { .a = a };
-	unsigned on;
+	unsigned on, off;
 
 	gcpu_feature_needs(a->tool->arch, a->word, parent, &l);
 	text_item("needs", &l.text);
-	l.last = NULL;
-	l.n = 0;
-	l.on = true;
-	gcpu_feature_needed_by(a->tool->arch, a->word, child, &l);
-	on = l.n;
-	if (on)
-		text_add(&l.text, " (on)");
-	l.n = 0;
-	l.on = false;
-	l.last = NULL;
+	on = children(&l, true);
 	if (on)
 		text_add(&l.text, "; ");
-	gcpu_feature_needed_by(a->tool->arch, a->word, child, &l);
-	if (l.n)
-		text_add(&l.text, " (off)");
-	else if (on)
+	off = children(&l, false);
+	if (on && !off)
 		l.text.s[l.text.n -= 2] = 0;
+	if (on > CHILDREN_MOST || off > CHILDREN_MOST)
+		text_add(&l.text, "; --json names them all");
 	text_item("needed by", &l.text);
 	free(l.text.s);
 }

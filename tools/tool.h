@@ -135,6 +135,10 @@ const char *tool_model_name(const char *host);
 /* From now on the KVM is the software one of "HOST" or "HOST@SERIES": its descriptor, or a code. */
 int tool_model_open(struct tool *t, const char *text, struct gcpu_error *err);
 void tool_model_free(struct tool *t);
+/* NAME and SERIES of "NAME@SERIES", to be freed; SERIES is NULL without an @. NULL: out of memory. */
+char *tool_split_series(const char *text, const char **ret_series);
+/* HOST was not found: *err says what to write if it is one with a kernel series behind it. */
+void tool_hint_model(const struct tool *t, const char *host, struct gcpu_error *err);
 /* A bundled snapshot, or that of a file (with / or .): 0 or a code. */
 int tool_load(const char *host, struct gcpu_snapshot **ret, struct gcpu_error *err);
 

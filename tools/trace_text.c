@@ -11,6 +11,31 @@
 
 #define MOST_REFUSED 24
 
+/* As a shell would have to be told it. */
+static void print_word(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+,-./:=@_%";
+
+	if (*word && word[strspn(word, plain)] == 0) {
+		tool_print(stdout, word);
+		return;
+	}
+	fputc('\'', stdout);
+	while (*word) {
+		size_t n = strcspn(word, "'");
+		char *part = strndup(word, n);
+
+		if (part)
+			tool_print(stdout, part);
+		free(part);
+		word += n;
+		if (*word)
+			fputs("'\\''", stdout);
+		word += *word != 0;
+	}
+	fputc('\'', stdout);
+}
+
 static void print_command(char *const *command)
 {
 	unsigned n = 0;
@@ -18,7 +43,7 @@ static void print_command(char *const *command)
 	for (; *command && n < 60; command++) {
 		if (n)
 			fputc(' ', stdout);
-		tool_print(stdout, *command);
+		print_word(*command);
 		n += (unsigned)strlen(*command) + 1;
 	}
 	if (*command)
@@ -291,12 +316,17 @@ static void print_end(const struct sim_report *r, const struct sim_told *t)
 	else
 		printf(": ended with exit code %d%s\n", t->exit_code,
 		       r->opened ? "" : ", and never opened /dev/kvm");
+	if (!r->opened)
+		fputs("what a program asks of the kernel past libc is not seen: programs in Go do so\n", stdout);
 }
 
 void trace_text(const struct sim_report *r, const struct sim_told *t, bool all)
 {
 	print_command(t->command);
-	print_kvm(t);
+	if (r->opened)
+		print_kvm(t);
+	else
+		fputc('\n', stdout);
 	if (r->vcpus.n)
 		print_vcpus(r, t->arch == GCPU_ARCH_X86);
 	print_enabled(r);

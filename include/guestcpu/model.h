@@ -9,7 +9,8 @@
  * is executed: what a guest does is given to it as a list of operations.
  *
  * Descriptors are the model's own numbers, from 3 on, and mean nothing to the
- * kernel. Pointers to where no memory is give EFAULT, others are believed.
+ * kernel. Pointers to where no memory is, or none that can be written, give EFAULT;
+ * how they are aligned does not matter. So does a guest's access to a slot whose memory is gone.
  * Calls may come from several threads; one at a time is carried out.
  */
 #ifndef GUESTCPU_MODEL_H

@@ -18,6 +18,7 @@ struct alive_options {
 	const char *request;		    /* what the plan was made of */
 	const struct gcpu_machine *machine; /* its irqchip and the like; the number of vCPUs is each exercise's own */
 	const struct gcpu_plan *plan;	    /* which features are on */
+	bool model;			    /* KVM is a software KVM: what it does not play is said to be that */
 	unsigned limit_ms;		    /* for each exercise, 0: ten seconds */
 	const char *only;		    /* one exercise by name, or NULL */
 	/* For tests of the controls themselves. LEFT_ON: the VM of a control has the feature on,

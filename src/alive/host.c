@@ -11,6 +11,7 @@
 #include "core/util.h"
 #include "kvm/abi.h"
 
+#define NOT_PLAYED (-ENOSYS) /* for the statistics of a software KVM; no ioctl gives it */
 #define STAT_NAME_MOST 256 /* bytes; KVM has 48 */
 
 struct competitor {
@@ -70,11 +71,16 @@ void competitor_stop(struct competitor *c)
 	free(c);
 }
 
+bool lab_on_model(const struct lab *lab)
+{
+	return lab->alive->o->model;
+}
+
 int lab_stats_open(const struct lab *lab, int fd)
 {
 	const struct gcpu_kvm *kvm = lab->alive->o->kvm;
 
-	return kvm->ops->ioctl(kvm->ctx, fd, GK_GET_STATS_FD, 0);
+	return lab_on_model(lab) ? NOT_PLAYED : kvm->ops->ioctl(kvm->ctx, fd, GK_GET_STATS_FD, 0);
 }
 
 void lab_stats_close(int stats)
@@ -85,6 +91,8 @@ void lab_stats_close(int stats)
 
 int lab_no_stat(struct outcome *out, int stats, const char *name)
 {
+	if (stats == NOT_PLAYED)
+		return say(out, GCPU_ALIVE_UNTESTABLE, "%s would show it: the software KVM keeps no statistics", name);
 	if (stats >= 0 || stats == -ENOTTY)
 		return say(out, GCPU_ALIVE_INCONCLUSIVE, "this kernel has no %s", name);
 	return say(out, GCPU_ALIVE_INCONCLUSIVE, "%s cannot be read: KVM_GET_STATS_FD: %s", name, strerror(-stats));

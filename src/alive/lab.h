@@ -101,6 +101,9 @@ struct competitor;
 struct competitor *competitor_start(int cpu);
 void competitor_stop(struct competitor *c);
 
+/* Is it a software KVM? That has no time but the host's clock, no statistics, and executes operations, not code. */
+bool lab_on_model(const struct lab *lab);
+
 /* KVM's own statistics of a vCPU or VM descriptor, or -errno. Open them before the vCPU runs.
  * lab_stat(): the value, or -1 if this kernel has none of that name, or STATS is none. */
 int lab_stats_open(const struct lab *lab, int fd);

@@ -30,5 +30,7 @@ void steal_compete_end(struct competitor *others[STEAL_COMPETITORS]);
  * all than there was time.
  */
 void steal_time_judge(struct outcome *out, const struct steal_spell s[2], int competitors, bool impossible);
+/* On a software KVM there is nothing to be judged: the outcome says so. */
+void steal_time_model(struct outcome *out);
 
 #endif

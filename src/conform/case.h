@@ -24,6 +24,9 @@ struct conform_case {
 	int (*run)(struct conform *c);
 };
 
+/* Of a host of x86: what to say of cases that need a guest, or NULL. */
+const char *x86_no_guest(const struct conform *c);
+
 /* Tables of cases, each ended by one without a name; NULL after the last. */
 extern const struct conform_case *const conform_x86[], *const conform_arm64[];
 
@@ -49,6 +52,7 @@ struct conform {
 	struct list vms;    /* struct conform_vm * */
 	struct list memory; /* void * */
 	bool skipped;
+	const char *no_guest; /* why no guest of ours can run on this host, or NULL */
 };
 
 /* Assertions; each is counted. What is asserted, then what came of it. True: it holds. */

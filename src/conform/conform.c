@@ -97,6 +97,8 @@ int conform_run(const struct conform_options *o, struct gcpu_error *err)
 	unsigned all = 0, n = 0;
 	int status = 0;
 
+	if (arch == GCPU_ARCH_X86)
+		c.no_guest = x86_no_guest(&c);
 	c.release = series(gcpu_snapshot_kernel(o->snapshot));
 	for (unsigned i = 0; case_at(arch, i); i++)
 		all += !o->only || matches(o->only, case_at(arch, i)->name);

@@ -114,6 +114,10 @@ struct run_guest *vm_guest(struct conform_vm *vm)
 {
 	struct gcpu_error err = { 0 };
 
+	if (vm->c->no_guest) {
+		skip(vm->c, "%s", vm->c->no_guest);
+		return NULL;
+	}
 	if (!vm->guest &&
 	    run_guest_new(vm->c->kvm, vm->c->kvm_fd, vm->fd, vm->vcpu, vm->id, vm->n, &vm->guest, &err))
 		broken(vm->c, "no guest: %s", err.text);

@@ -180,7 +180,6 @@ const char *gcpu_snapshot_name(const struct gcpu_snapshot *s)
 	return or_unknown(s ? s->name : NULL);
 }
 
-/* What was measured is hashed when somebody asks. Two who ask at once write the same. */
 int snapshot_assume(struct gcpu_snapshot *s, const char *what, const char *value, const char *why)
 {
 	struct snap_assumed *a = list_add(&s->assumed, sizeof(*a));
@@ -193,6 +192,7 @@ int snapshot_assume(struct gcpu_snapshot *s, const char *what, const char *value
 	return a->what && a->value && a->why ? 0 : GCPU_ERR_MEMORY;
 }
 
+/* What was measured is hashed when somebody asks. Two who ask at once write the same. */
 const char *gcpu_snapshot_hash(const struct gcpu_snapshot *s)
 {
 	if (s && !__atomic_load_n(&s->hash[0], __ATOMIC_ACQUIRE))

@@ -32,6 +32,7 @@ struct snap_param {
 /* What a computed snapshot takes for given. */
 struct snap_assumed {
 	char *what, *value, *why;
+	bool odd; /* as long as it is computed, not in the document: no such host is known, or the dump lacks something */
 };
 
 /* arm64: one KVM register as seen right after VCPU_INIT. */

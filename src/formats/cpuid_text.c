@@ -59,6 +59,32 @@ static bool hex(struct text *t, unsigned most, uint32_t *ret)
 	return n && n <= most;
 }
 
+static int not_taken(struct gcpu_error *err)
+{
+	error_expected(err, "what 'cpuid -r' prints ('   0x00000000 0x00: eax=0x... ebx=0x... ecx=0x... edx=0x...'), "
+			    "a dump of InstLatx64 ('CPUID 00000000: EAX-EBX-ECX-EDX [SL 00]'), or a snapshot");
+	return GCPU_ERR_DOCUMENT;
+}
+
+/* Whose text it is, if it is one that people have at hand and that is not taken; or NULL. */
+static const char *other_tool(const char *text, size_t length)
+{
+	static const struct {
+		const char *mark, *whose;
+	} others[] = {
+		{ "basic_cpuid[", "cpuid_tool's text, which is not read" },
+		{ ": EAX=0x", "kcpuid's text, which is not read" },
+		{ "<cpuid>", "libvirt's XML, which is not read" },
+		{ "eax_in=", "libvirt's XML, which is not read" },
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		for (size_t n = strlen(others[i].mark), at = 0; at + n <= length; at++)
+			if (memcmp(text + at, others[i].mark, n) == 0)
+				return others[i].whose;
+	return NULL;
+}
+
 static int bad_line(const struct text *t, const char *what, const char *expected, struct gcpu_error *err)
 {
 	error_set(err, GCPU_ERR_DOCUMENT, "line %u: %s", t->line, what);
@@ -217,12 +243,11 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 {
 	struct list *l = &s->cpuid[SNAP_NATIVE];
 	struct text t = { .line = 0 };
-	const char *next = text, *end = text + length;
+	const char *next = text, *end = text + length, *whose;
 
 	if (!is_text(text, length)) {
 		error_set(err, GCPU_ERR_DOCUMENT, "not a text");
-		error_expected(err, "what cpuid -r prints, or a dump of InstLatx64");
-		return GCPU_ERR_DOCUMENT;
+		return not_taken(err);
 	}
 	while (next < end) {
 		const char *stop = memchr(next, '\n', (size_t)(end - next));
@@ -238,18 +263,19 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 		line = take_line(&t);
 		if (next_cpu(line, &t, l))
 			break;
-		if (line == LINE_BAD)
-			return bad_line(&t, "not a line of CPUID",
-					"'0x00000000 0x00: eax=0x... ebx=0x... ecx=0x... edx=0x...' or "
-					"'CPUID 00000000: EAX-EBX-ECX-EDX [SL 00]'", err);
+		if (line == LINE_BAD) {
+			whose = l->n ? NULL : other_tool(text, length);
+			bad_line(&t, whose ? whose : "not a line of CPUID as it is read", "", err);
+			return not_taken(err);
+		}
 		status = line == LINE_ENTRY ? add_entry(&t, l, err) : 0;
 		if (status)
 			return status;
 	}
 	if (!snapshot_cpuid(s, SNAP_NATIVE, 0, 0)) {
-		error_set(err, GCPU_ERR_DOCUMENT, l->n ? "no leaf 0" : "no line of CPUID");
-		error_expected(err, "what cpuid -r prints, or a dump of InstLatx64");
-		return GCPU_ERR_DOCUMENT;
+		whose = l->n ? NULL : other_tool(text, length);
+		error_set(err, GCPU_ERR_DOCUMENT, "%s", whose ? whose : l->n ? "no leaf 0" : "no line of CPUID");
+		return not_taken(err);
 	}
 	drop_strays(l);
 	return 0;

@@ -66,6 +66,7 @@ struct gk_arm_counter_offset {
 	 (uint64_t)(op1) << 11 | (uint64_t)(crn) << 7 | (uint64_t)(crm) << 3 | (uint64_t)(op2))
 
 /* Registers of the firmware that KVM plays. */
+#define GK_REG_ARM_DEMUX 0x0000000000110000ULL
 #define GK_REG_ARM_FW 0x0000000000140000ULL
 #define GK_REG_ARM_FW_REG(r) (GK_REG_ARM64 | GK_REG_SIZE_U64 | GK_REG_ARM_FW | (r))
 #define GK_REG_ARM_PSCI_VERSION GK_REG_ARM_FW_REG(0)
@@ -115,6 +116,7 @@ struct gk_arm_counter_offset {
 #define GK_ARM_VCPU_PMU_V3_INIT 1
 #define GK_ARM_VCPU_PMU_V3_FILTER 2
 #define GK_ARM_VCPU_PMU_V3_SET_PMU 3
+#define GK_ARM_VCPU_PMU_V3_SET_NR_COUNTERS 4
 #define GK_ARM_VCPU_TIMER_CTRL 1
 #define GK_ARM_VCPU_TIMER_IRQ_VTIMER 0
 #define GK_ARM_VCPU_TIMER_IRQ_PTIMER 1

@@ -55,11 +55,6 @@ struct gk_x86_sregs2 {
 	uint64_t pdptrs[4];
 };
 
-/* Capabilities that no host is asked for by name. */
-#define GK_CAP_IRQCHIP 0
-#define GK_CAP_HYPERV_SYNIC 123
-#define GK_CAP_HYPERV_DIRECT_TLBFLUSH 175
-
 /* Of a register's id on x86: what it is. */
 #define GK_X86_REG_TYPE_MSR (2ULL << 32)
 #define GK_SREGS2_FLAGS_PDPTRS_VALID 1U

@@ -177,7 +177,10 @@ struct gk_xsave {
 	uint32_t region[1024];
 };
 
-/* flags of KVM_SET_CLOCK: 0, and time goes on from .clock */
+/* flags of KVM_SET_CLOCK: 0, and time goes on from .clock; what KVM_GET_CLOCK gave may stay */
+#define GK_CLOCK_TSC_STABLE 2U
+#define GK_CLOCK_REALTIME 4U /* .realtime is that moment: what has passed since is added */
+#define GK_CLOCK_HOST_TSC 8U
 struct gk_clock_data {
 	uint64_t clock; /* ns */
 	uint32_t flags;

@@ -164,14 +164,17 @@ static const struct {
 static int step_failed(const struct target *t, const struct gcpu_step *s, int error, struct gcpu_error *err)
 {
 	const char *name = errno_name(error), *meaning = NULL, *what = s->n_args ? s->args[0].text : NULL;
-	char vcpu[32] = "";
+	char vcpu[32] = "", value[32] = "";
 
 	for (unsigned i = 0; name && i < gcpu_n_errors; i++)
 		if (strcmp(gcpu_errors[i].call, s->call) == 0 && strcmp(gcpu_errors[i].name, name) == 0)
 			meaning = gcpu_errors[i].meaning;
 	if (s->phase == GCPU_PHASE_VCPU || s->phase == GCPU_PHASE_ALL_VCPUS)
 		snprintf(vcpu, sizeof(vcpu), "vCPU %u: ", t->vcpu);
-	error_os(err, error, "%s%s%s%s (%s)", vcpu, s->call, what ? " " : "", what ? what : "", s->why);
+	/* what it is about, and what it was to be */
+	if (what && s->n_args > 1 && strcmp(s->args[1].name, "value") == 0)
+		snprintf(value, sizeof(value), " = 0x%llx", (unsigned long long)s->args[1].value);
+	error_os(err, error, "%s%s%s%s%s (%s)", vcpu, s->call, what ? " " : "", what ? what : "", value, s->why);
 	if (err && meaning) {
 		size_t n = strlen(err->text);
 

@@ -11,23 +11,38 @@
 #define HALF (sizeof(uintptr_t) == 8 ? (uintptr_t)1 << 56 : UINTPTR_MAX)
 #define PAGE 4096U
 
-/* Can a byte of each of these pages be read? Asked of the kernel, which answers instead of a
- * signal; where it is not allowed to (a sandbox), they are believed. */
-static bool no_memory(uintptr_t at, uintptr_t end)
+/* Can a byte of each of these pages be read, and written? Asked of the kernel, which answers instead
+ * of a signal; where it is not allowed to (a sandbox), they are believed. What is written is what was read. */
+static bool no_memory(uintptr_t at, uintptr_t end, bool written)
 {
 	for (; at < end; at = (at & ~(uintptr_t)(PAGE - 1)) + PAGE) {
 		char byte;
 		struct iovec here = { &byte, 1 }, there = { (void *)at, 1 };
 
-		if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) < 0 && errno == EFAULT)
+		if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) < 0) {
+			if (errno == EFAULT)
+				return true;
+			continue;
+		}
+		if (written && process_vm_writev(getpid(), &here, 1, &there, 1, 0) < 0 && errno == EFAULT)
 			return true;
 	}
 	return false;
 }
 
+static bool is_bad(uintptr_t at, size_t size, bool written)
+{
+	return size && (at < LOWEST || at >= HALF || size > HALF - at || no_memory(at, at + size, written));
+}
+
 bool sw_bad_pointer(uintptr_t at, size_t size)
 {
-	return size && (at < LOWEST || at >= HALF || size > HALF - at || no_memory(at, at + size));
+	return is_bad(at, size, false);
+}
+
+bool sw_bad_target(uintptr_t at, size_t size)
+{
+	return is_bad(at, size, true);
 }
 
 int sw_copy_in(void *to, uintptr_t from, size_t size)
@@ -40,7 +55,7 @@ int sw_copy_in(void *to, uintptr_t from, size_t size)
 
 int sw_copy_out(uintptr_t to, const void *from, size_t size)
 {
-	if (sw_bad_pointer(to, size))
+	if (sw_bad_target(to, size))
 		return -EFAULT;
 	memcpy((void *)to, from, size);
 	return 0;
@@ -99,27 +114,39 @@ int sw_set_slot(void *object, uintptr_t arg)
 	return 0;
 }
 
-static void *memory_of(const struct sw_vm *vm, uint64_t address, size_t size, uint32_t forbidden)
+static const struct sw_slot *slot_at(const struct sw_vm *vm, uint64_t address, size_t size)
 {
 	for (size_t i = 0; i < vm->slots.n; i++) {
 		const struct sw_slot *s = LIST_AT(&vm->slots, struct sw_slot, i);
 
 		if (!(s->id >> 16) && address >= s->base && address - s->base < s->size &&
-		    size <= s->size - (address - s->base)) {
-			uintptr_t at = (uintptr_t)s->at + (uintptr_t)(address - s->base);
-
-			return (s->flags & forbidden) || sw_bad_pointer(at, size) ? NULL : (void *)at;
-		}
+		    size <= s->size - (address - s->base))
+			return s;
 	}
 	return NULL;
 }
 
+static void *memory_of(const struct sw_vm *vm, uint64_t address, size_t size, bool written)
+{
+	const struct sw_slot *s = slot_at(vm, address, size);
+	uintptr_t at = s ? (uintptr_t)s->at + (uintptr_t)(address - s->base) : 0;
+
+	return !s || (written && (s->flags & GK_MEM_READONLY)) || is_bad(at, size, written) ? NULL : (void *)at;
+}
+
 const void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size)
 {
-	return memory_of(vm, address, size, 0);
+	return memory_of(vm, address, size, false);
 }
 
 void *sw_guest_writable(const struct sw_vm *vm, uint64_t address, size_t size)
 {
-	return memory_of(vm, address, size, GK_MEM_READONLY);
+	return memory_of(vm, address, size, true);
+}
+
+bool sw_guest_lost(const struct sw_vm *vm, uint64_t address, size_t size, bool written)
+{
+	const struct sw_slot *s = slot_at(vm, address, size);
+
+	return s && !(written && (s->flags & GK_MEM_READONLY)) && !memory_of(vm, address, size, written);
 }

@@ -64,8 +64,8 @@ static int op_open(void *ctx, const char *path, int flags)
 	int fd;
 
 	(void)flags;
-	if (strcmp(path, "/dev/kvm") != 0)
-		return -ENOENT;
+	if (!path || strcmp(path, "/dev/kvm") != 0)
+		return path ? -ENOENT : -EFAULT;
 	pthread_mutex_lock(&m->lock);
 	fd = sw_fd_new(m, SW_SYSTEM, NULL);
 	pthread_mutex_unlock(&m->lock);
@@ -158,27 +158,19 @@ static int op_mmap(void *ctx, size_t length, int fd, void **ret)
 	at = sw_fd_at(m, fd);
 	if (!at || at->kind != SW_VCPU)
 		status = at ? -ENODEV : -EBADF;
-	else if (length > m->arch->run_size)
-		status = -EINVAL;
-	else if (!sw_run_page(at->vcpu))
-		status = -ENOMEM;
 	else
-		*ret = at->vcpu->run;
-	if (status == 0)
-		sw_page_at(m, *ret)->holders++;
+		status = sw_run_map(at->vcpu, length, ret);
 	pthread_mutex_unlock(&m->lock);
 	return status;
 }
 
-/* A run page is there until its vCPU is gone and nobody has it mapped. */
 static int op_munmap(void *ctx, void *addr, size_t length)
 {
 	struct gcpu_model *m = ctx;
 	bool ours;
 
 	pthread_mutex_lock(&m->lock);
-	ours = sw_page_at(m, addr) != NULL;
-	sw_page_release(m, sw_page_at(m, addr));
+	ours = sw_page_shared(m, addr);
 	pthread_mutex_unlock(&m->lock);
 	return ours ? 0 : gcpu_kvm_real()->ops->munmap(gcpu_kvm_real()->ctx, addr, length);
 }
@@ -187,6 +179,7 @@ static int op_host_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t re
 {
 	struct gcpu_model *m = ctx;
 
+	/* without the lock: an instruction that faulted is answered from a signal handler, wherever it came */
 	return m->arch->host_cpuid ? m->arch->host_cpuid(m, leaf, subleaf, ret) : -ENOTSUP;
 }
 
@@ -209,7 +202,7 @@ static int op_pin(void *ctx, int cpu)
 
 	if (cpu > (int)m->host->cpuid[SNAP_VARIES].n || cpu > 1)
 		return -EINVAL;
-	m->cpu = cpu < 0 ? 0 : cpu;
+	atomic_store(&m->cpu, cpu < 0 ? 0 : cpu);
 	return 0;
 }
 
@@ -267,9 +260,7 @@ void gcpu_model_free(struct gcpu_model *m)
 	if (!m)
 		return;
 	sw_fds_free(m);
-	for (size_t i = 0; i < m->pages.n; i++) /* still mapped by somebody */
-		free(LIST_AT(&m->pages, struct sw_page, i)->room);
-	list_free(&m->pages);
+	sw_pages_free(m);
 	gcpu_snapshot_free(m->computed);
 	pthread_mutex_destroy(&m->lock);
 	free(m);

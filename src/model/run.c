@@ -1,44 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /* KVM_RUN: the guest's list of operations, worked off until one needs the VMM. */
+#define _GNU_SOURCE 1 /* mremap */
 #include "sw.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 
-#define PAGE 4096U
-
-struct gk_run *sw_run_page(struct sw_vcpu *v)
+/*
+ * Memory that can be mapped more than once, as KVM's: whatever the caller does with its own mapping, unmaps
+ * it twice or in part, the model's stays; and what the caller has mapped outlives the vCPU.
+ */
+static struct gk_run *run_page(struct sw_vcpu *v)
 {
-	struct gcpu_model *m = v->vm->model;
-	void *room = v->run ? NULL : calloc(1, m->arch->run_size + PAGE - 1);
-	struct sw_page *p = room ? list_add(&m->pages, sizeof(*p)) : NULL;
+	if (!v->run) {
+		void *at = mmap(NULL, v->vm->model->arch->run_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				-1, 0);
 
-	if (!p) {
-		free(room);
-		return v->run;
+		v->run = at == MAP_FAILED ? NULL : at;
 	}
-	/* begins with a page, as what is mapped does */
-	p->at = (void *)(((uintptr_t)room + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
-	p->room = room;
-	p->holders = 1;
-	v->run = p->at;
 	return v->run;
 }
 
-struct sw_page *sw_page_at(struct gcpu_model *m, const void *at)
+int sw_run_map(struct sw_vcpu *v, size_t length, void **ret)
 {
-	for (size_t i = 0; at && i < m->pages.n; i++)
-		if (LIST_AT(&m->pages, struct sw_page, i)->at == at)
-			return LIST_AT(&m->pages, struct sw_page, i);
-	return NULL;
+	struct gcpu_model *m = v->vm->model;
+	void **page, *at;
+
+	if (!length || length > m->arch->run_size)
+		return -EINVAL;
+	if (!run_page(v))
+		return -ENOMEM;
+	/* with no old length, it makes another mapping of the same */
+	at = mremap(v->run, 0, length, MREMAP_MAYMOVE);
+	if (at == MAP_FAILED) {
+		/* not so for Valgrind: there is this one only */
+		page = sw_page_shared(m, v->run) ? NULL : list_add(&m->pages, sizeof(*page));
+		if (page)
+			*page = v->run;
+		at = sw_page_shared(m, v->run) ? v->run : NULL;
+	}
+	*ret = at;
+	return at ? 0 : -ENOMEM;
 }
 
-void sw_page_release(struct gcpu_model *m, struct sw_page *p)
+bool sw_page_shared(const struct gcpu_model *m, const void *at)
 {
-	if (!p || --p->holders)
-		return;
-	free(p->room);
-	*p = *LIST_AT(&m->pages, struct sw_page, m->pages.n - 1);
-	m->pages.n--;
+	for (size_t i = 0; at && i < m->pages.n; i++)
+		if (*LIST_AT(&m->pages, void *, i) == at)
+			return true;
+	return false;
+}
+
+void sw_run_free(struct sw_vcpu *v)
+{
+	if (v->run && !sw_page_shared(v->vm->model, v->run))
+		munmap(v->run, v->vm->model->arch->run_size);
+	v->run = NULL;
+}
+
+void sw_pages_free(struct gcpu_model *m)
+{
+	for (size_t i = 0; i < m->pages.n; i++)
+		munmap(*LIST_AT(&m->pages, void *, i), m->arch->run_size);
+	list_free(&m->pages);
 }
 
 int sw_run(void *object, uintptr_t arg)
@@ -49,12 +72,14 @@ int sw_run(void *object, uintptr_t arg)
 
 	if (status)
 		return status;
-	if (!sw_run_page(v))
+	if (!run_page(v))
 		return -ENOMEM;
 	while (v->at < v->n_ops && !v->run->immediate_exit) {
 		struct gcpu_guest_op *op = &v->ops[v->at];
 		enum sw_step step = op->code ? a->step(v, op, v->waits_for_vmm) : SW_DONE;
 
+		if (step == SW_LOST)
+			return -EFAULT;
 		v->waits_for_vmm = step == SW_EXIT;
 		if (step != SW_BLOCKED)
 			v->vm->model->moves++;

@@ -21,7 +21,6 @@ static const struct stored {
 } stored[] = {
 	{ SW_VM, X86, GK_SET_TSS_ADDR, 0 },
 	{ SW_VM, X86, GK_SET_IDENTITY_MAP_ADDR, 0 },
-	{ SW_VM, X86, GK_SET_CLOCK, GK_GET_CLOCK },
 	{ SW_VM, X86, GK_SET_IRQCHIP, GK_GET_IRQCHIP },
 	{ SW_VM, X86, GK_CREATE_PIT2, 0 },
 	{ SW_VM, X86, GK_SET_PIT2, GK_GET_PIT2 },
@@ -80,7 +79,7 @@ static int give(const struct list *blobs, const struct stored *s, uintptr_t arg)
 	const struct sw_blob *b = blob_of(blobs, s->set);
 	uint32_t size = IOC_SIZE(s->get), n = b && b->size < size ? b->size : size;
 
-	if (sw_bad_pointer(arg, size))
+	if (sw_bad_target(arg, size))
 		return -EFAULT;
 	memset((void *)arg, 0, size);
 	if (b)

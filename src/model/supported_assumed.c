@@ -24,6 +24,16 @@ static bool same_answers(const struct gcpu_snapshot *a, const struct gcpu_snapsh
 	       a->xcomp_supported == b->xcomp_supported;
 }
 
+/* What who made the dump should be told at once. */
+static int assume_odd(struct gcpu_snapshot *out, const char *what, const char *value, const char *why)
+{
+	int status = snapshot_assume(out, what, value, why);
+
+	if (!status)
+		LIST_AT(&out->assumed, struct snap_assumed, out->assumed.n - 1)->odd = true;
+	return status;
+}
+
 /* A fact that was settled, so that others can be tried. */
 struct settled {
 	bool value;
@@ -79,7 +89,10 @@ static int always_assumed(const struct supported *s, const char *kernel, struct 
 	if (!status && !s->host->microcode)
 		status = snapshot_assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
 	if (!status && !s->facts[KFACT_VIRTUALIZATION])
-		status = snapshot_assume(out, "virtualization", "1", "this CPUID shows neither VMX nor SVM: without it there is no KVM");
+		status = assume_odd(out, "virtualization", "1", "this CPUID shows neither VMX nor SVM: without it there is no KVM");
+	if (!status && !(s->words[FACTS->fields[X86_F_LM].word] >> FACTS->fields[X86_F_LM].lsb & 1))
+		status = assume_odd(out, "long mode", "0",
+				"this CPUID shows none: no kernel of x86-64 runs there, and no others were compared");
 	if (!status && s->vendor != VENDOR_AMD)
 		status = snapshot_assume(out, "witness", "records",
 				"rules for this vendor's CPUs were read in KVM's source, and agree with what others recorded there: "
@@ -162,11 +175,39 @@ static int msrs_not_compared(const struct supported *s, struct gcpu_snapshot *ou
 		      "in the list of MSRs by rules that were read in KVM's source: no KVM at hand has shown these");
 }
 
+/* Components of XSAVE that are offered, and that the dump does not describe. */
+static int components_not_described(const struct supported *s, struct gcpu_snapshot *out)
+{
+	uint64_t offered = s->words[X86_W_CPUID_0XD_0X0_EAX] | s->words[X86_W_CPUID_0XD_0X1_ECX];
+	int status = 0;
+
+	for (unsigned i = 2; i < 64 && !status; i++) {
+		struct snap_cpuid e;
+		bool made = supported_component(s, i, &e);
+		char what[40], value[60];
+
+		if (!(offered >> i & 1) || (!made && e.regs[0]))
+			continue;
+		snprintf(what, sizeof(what), "XSAVE component %u", i);
+		snprintf(value, sizeof(value), e.regs[1] ? "%u bytes at %u" : "%u bytes", e.regs[0], e.regs[1]);
+		if (made)
+			status = assume_odd(out, what, value,
+					    s->vendor != VENDOR_AMD || !e.regs[1] ?
+					    "the dump has its bit and does not describe it: taken as on other CPUs that have it" :
+					    "the dump has its bit and does not describe it: the end of the area is what is left for it");
+		else
+			status = assume_odd(out, what, "left out", "the dump has its bit and does not describe it, nor can it be told: no KVM answers so");
+	}
+	return status;
+}
+
 int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snapshot *out)
 {
 	int status = always_assumed(s, kernel, out);
 
 	/* what was computed last must be the host itself, not a try */
+	if (!status)
+		status = components_not_described(s, out);
 	if (!status)
 		status = not_compared(out);
 	if (!status)

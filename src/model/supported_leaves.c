@@ -28,7 +28,10 @@ static uint64_t xss_supported(const struct supported *s)
 
 static struct snap_cpuid component(const struct supported *s, unsigned i)
 {
-	return supported_raw(s, ADDR_LEAF(FACTS->words[X86_W_CPUID_0XD_0X0_EAX].addr), i);
+	struct snap_cpuid e;
+
+	supported_component(s, i, &e);
+	return e;
 }
 
 /* Bytes that components take, as they lie in the standard form or packed. */

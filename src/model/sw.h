@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct sw_arch;
 struct sw_vm;
@@ -44,12 +45,6 @@ struct sw_blob {
 	void *data;
 };
 
-/* A run page: its vCPU holds it, and each mapping. */
-struct sw_page {
-	void *at, *room; /* where it is, in what was allocated */
-	unsigned holders;
-};
-
 struct gcpu_model {
 	struct gcpu_kvm kvm; /* ops and this model */
 	pthread_mutex_t lock;
@@ -61,14 +56,14 @@ struct gcpu_model {
 	const char *series; /* what was asked for, or NULL: only while it is made */
 	bool other_kernel;  /* and it is not the one of the snapshot */
 	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
-	struct list pages; /* sw_page */
+	struct list pages; /* void *: run pages that could not be mapped twice, and are the caller's, too */
 	struct sw_fd *fds;
 	size_t n_fds, room_fds, lowest; /* no free place below `lowest` */
 	uint64_t permitted; /* guest state components that the process asked for (x86) */
 	bool overrides;	    /* it puts something else in force than it was given (x86) */
 	bool perm_locked;   /* the first vCPU has been made */
 	uint64_t moves;	    /* operations done, exits, events: who waits may try again */
-	int cpu;	    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
+	_Atomic int cpu;    /* of the host, that the caller is on: 0, or 1 where CPUs differ */
 };
 
 /* Guest memory: a slot of KVM_SET_USER_MEMORY_REGION. */
@@ -96,7 +91,7 @@ struct sw_vcpu {
 	unsigned id, index;
 	bool open, ran;
 	uint32_t mp_state;
-	struct gk_run *run; /* the run page; NULL before it is mapped */
+	struct gk_run *run; /* the run page, a mapping of the model's own; NULL before it is needed */
 	struct list blobs;
 	struct gcpu_guest_op *ops; /* the guest's list */
 	size_t n_ops, at;
@@ -126,6 +121,7 @@ enum sw_step {
 	SW_DONE,    /* on to the next */
 	SW_EXIT,    /* the run page says why; the next run completes it */
 	SW_BLOCKED, /* it waits, and is tried again at the next run */
+	SW_LOST,    /* the VMM's memory is not there: KVM_RUN fails, and the next tries again */
 };
 
 struct sw_arch {
@@ -182,6 +178,9 @@ int sw_read_host_file(void *ctx, const char *path, char *buf, size_t size);
 
 /* memory.c: the caller's memory, believed within reason, and the guest's. */
 bool sw_bad_pointer(uintptr_t at, size_t size);
+/* The same of memory that is to be written. */
+bool sw_bad_target(uintptr_t at, size_t size);
+/* 0 or -EFAULT. Wherever the caller's structs are, aligned or not: nothing reads or writes them in place. */
 int sw_copy_in(void *to, uintptr_t from, size_t size);
 int sw_copy_out(uintptr_t to, const void *from, size_t size);
 int sw_set_slot(void *vm, uintptr_t arg);
@@ -190,6 +189,8 @@ int sw_set_slot(void *vm, uintptr_t arg);
 const void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size);
 /* The same, and the slot may be written. */
 void *sw_guest_writable(const struct sw_vm *vm, uint64_t address, size_t size);
+/* There is a slot for it, whose memory the VMM has taken away, or made read-only behind its back: no guest gets further. */
+bool sw_guest_lost(const struct sw_vm *vm, uint64_t address, size_t size, bool written);
 /* A word of it. */
 typedef uint32_t sw_guest_u32 __attribute__((aligned(1)));
 
@@ -199,8 +200,11 @@ void sw_blobs_free(struct list *blobs);
 
 /* run.c */
 int sw_run(void *vcpu, uintptr_t arg);
-struct gk_run *sw_run_page(struct sw_vcpu *v); /* NULL: no memory */
-struct sw_page *sw_page_at(struct gcpu_model *m, const void *at); /* NULL: none begins there */
-void sw_page_release(struct gcpu_model *m, struct sw_page *p);    /* NULL is fine */
+/* LENGTH bytes of the run page for the caller, who may do with the mapping what they like. 0 or -errno. */
+int sw_run_map(struct sw_vcpu *v, size_t length, void **ret);
+/* Is it one that the caller must not unmap? */
+bool sw_page_shared(const struct gcpu_model *m, const void *at);
+void sw_run_free(struct sw_vcpu *v);
+void sw_pages_free(struct gcpu_model *m);
 
 #endif

@@ -224,7 +224,7 @@ void sw_vm_release(struct sw_vm *vm)
 
 		vm->model->arch->vcpu_free(v);
 		sw_blobs_free(&v->blobs);
-		sw_page_release(vm->model, sw_page_at(vm->model, v->run));
+		sw_run_free(v);
 		free(v);
 	}
 	vm->model->arch->vm_free(vm);

@@ -102,7 +102,7 @@ static int set_state(struct run_vcpu *v, int (*sregs)(struct run_vcpu *v), const
 
 	r = run_ioctl(v->guest, v->fd, GK_SET_MP_STATE, &mp);
 	if (r >= 0) {
-		what = "KVM_SET_SREGS";
+		what = sregs == set_sregs ? "KVM_SET_SREGS into 64-bit mode" : "KVM_SET_SREGS";
 		r = sregs(v);
 	}
 	if (r >= 0) {

@@ -24,6 +24,9 @@ int run_fail(struct gcpu_error *err, int code, int os_error, const char *fmt, ..
 {
 	va_list args;
 
+	/* KVM had none */
+	if (code == GCPU_ERR_KVM && os_error == ENOMEM)
+		code = GCPU_ERR_MEMORY;
 	if (!err)
 		return code;
 	memset(err, 0, sizeof(*err));

@@ -4,6 +4,7 @@
 
 #include "kvm/abi_arm64.h"
 #include "kvm/abi_x86.h"
+#include "model/sw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,8 @@ NEXT_SLOT(ioctl);
 NEXT_SLOT(syscall);
 #endif
 NEXT_SLOT(open);
+
+#define PAGE 4096U
 
 _Atomic unsigned kvm_calls;
 
@@ -63,7 +66,15 @@ static const void *const nothing[2] = { NULL, NULL };
 
 bool is_kvm_path(const char *path)
 {
-	return path && strcmp(path, "/dev/kvm") == 0;
+	static const char kvm[] = "/dev/kvm";
+	size_t n = PAGE - (uintptr_t)path % PAGE;
+	char text[sizeof(kvm)];
+
+	/* it may lead nowhere, which is the kernel's to refuse; what follows the end need not be there */
+	n = n < sizeof(kvm) ? n : sizeof(kvm);
+	if (!path || sw_copy_in(text, (uintptr_t)path, n) || memcmp(text, kvm, n) != 0)
+		return false;
+	return sw_copy_in(text, (uintptr_t)path + n, sizeof(kvm) - n) == 0 && memcmp(text, kvm + n, sizeof(kvm) - n) == 0;
 }
 
 void kvm_opened(int fd, int backend_fd)
@@ -174,8 +185,6 @@ static int give(struct object *o, const struct wrap_shape *s, uintptr_t arg, int
 	return 0;
 }
 
-#define PAGE 4096U
-
 /* Can N bytes at P be read? A call that failed need not have looked at its argument. */
 static bool is_readable(const void *p, size_t n)
 {
@@ -209,8 +218,9 @@ static void keep(struct sim_event *e, const struct wrap_shape *s, const void *ar
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		arg[i] = s->part[i].at;
+		/* a pointer in it may be of no interest to the kernel: some attributes have no value */
 		if (s->part[i].at && s->part[i].in <= SIM_BYTES_MOST &&
-		    (e->result >= 0 || is_readable(s->part[i].at, s->part[i].in)))
+		    ((e->result >= 0 && i == 0) || is_readable(s->part[i].at, s->part[i].in)))
 			e->n[i] = (uint32_t)s->part[i].in;
 	}
 }
@@ -290,7 +300,7 @@ long process_perm(int code, uintptr_t arg, bool *ret_done)
 	if (preload.kvm) {
 		e.result = preload.kvm->ops->guest_perm(preload.kvm->ctx, code, asks ? 0 : arg, &value);
 		if (asks && e.result == 0)
-			memcpy((void *)arg, &value, sizeof(value));
+			e.result = sw_copy_out(arg, &value, sizeof(value));
 	} else {
 		e.result = (int)NEXT(syscall)(SYS_arch_prctl, code, arg);
 		e.result = e.result < 0 ? -errno : e.result;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpuid.h"
 
+#include "model/sw.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -29,10 +31,13 @@ unsigned cpuid_length(const unsigned char *code, size_t most)
 bool cpuid_emulate(const struct gcpu_kvm *kvm, ucontext_t *context)
 {
 	greg_t *r = context->uc_mcontext.gregs;
-	/* it was fetched, byte for byte, up to what faulted: so far it can be read */
-	unsigned n = cpuid_length((const unsigned char *)r[REG_RIP], LENGTH_MOST);
 	uint32_t out[4] = { 0, 0, 0, 0 };
+	unsigned n;
 
+	/* unless it was a jump to nowhere, it was fetched, byte for byte, up to what faulted: so far it can be read */
+	if (sw_bad_pointer((uintptr_t)r[REG_RIP], 1))
+		return false;
+	n = cpuid_length((const unsigned char *)r[REG_RIP], LENGTH_MOST);
 	if (!n)
 		return false;
 	/* what the host's table does not have reads as zeros */

@@ -179,8 +179,8 @@ int sim_report_write(const struct sim_report *r, const struct sim_told *t, gcpu_
 	jw_key_bool(&j, "complete", r->complete);
 	jw_key(&j, "machine");
 	jw_object(&j, false);
-	jw_key_string(&j, "irqchip", x86 ? r->irqchip : NULL);
-	jw_key_string(&j, "gic", x86 ? NULL : r->irqchip);
+	jw_key_string(&j, "irqchip", x86 && r->n_vms ? r->irqchip : NULL);
+	jw_key_string(&j, "gic", x86 || !r->n_vms ? NULL : r->irqchip);
 	jw_key_int(&j, "vcpus", (int64_t)r->vcpus.n);
 	jw_close(&j, '}');
 	write_caps(&j, r);

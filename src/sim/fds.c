@@ -2,6 +2,8 @@
 /* KVM's descriptors in this process. Static room: a VMM may call from a signal handler. */
 #include "fds.h"
 
+#include "quiet.h"
+
 #include <pthread.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -13,20 +15,34 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Atomic pid_t owner;
 
+static void hold(sigset_t *was)
+{
+	quiet_begin(was);
+	pthread_mutex_lock(&lock);
+}
+
+static void let_go(const sigset_t *was)
+{
+	pthread_mutex_unlock(&lock);
+	quiet_end(was);
+}
+
+static _Thread_local sigset_t at_fork;
+
 static void before_fork(void)
 {
-	pthread_mutex_lock(&lock);
+	hold(&at_fork);
 }
 
 static void after_fork(void)
 {
-	pthread_mutex_unlock(&lock);
+	let_go(&at_fork);
 }
 
 static void in_child(void)
 {
 	atomic_store(&owner, getpid());
-	pthread_mutex_unlock(&lock);
+	let_go(&at_fork);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -67,10 +83,11 @@ static int forget(int fd, struct object **ret)
 struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend_fd, struct object *vm, uint32_t id)
 {
 	struct object *o = NULL, *was;
+	sigset_t mask;
 
 	if (fd < 0 || fd >= FDS_MOST)
 		return NULL;
-	pthread_mutex_lock(&lock);
+	hold(&mask);
 	/* closed behind our back: the number was given out anew */
 	forget(fd, &was);
 	for (size_t i = 0; i < OBJECTS_MOST && !o; i++)
@@ -93,18 +110,19 @@ struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend
 			atomic_fetch_add(&vm->vcpus, 1);
 		atomic_store_explicit(&places[fd], (uint16_t)(o - objects + 1), memory_order_release);
 	}
-	pthread_mutex_unlock(&lock);
+	let_go(&mask);
 	return o;
 }
 
 void fds_dup(int from, int to, int *ret_close)
 {
 	struct object *o = fds_find(from), *was;
+	sigset_t mask;
 
 	*ret_close = -1;
 	if (to < 0 || to >= FDS_MOST || (!o && !fds_find(to)))
 		return;
-	pthread_mutex_lock(&lock);
+	hold(&mask);
 	if (o) {
 		atomic_fetch_add(&o->fds, 1);
 		atomic_fetch_add(&o->holders, 1);
@@ -112,24 +130,25 @@ void fds_dup(int from, int to, int *ret_close)
 	*ret_close = forget(to, &was);
 	if (o)
 		atomic_store_explicit(&places[to], (uint16_t)(o - objects + 1), memory_order_release);
-	pthread_mutex_unlock(&lock);
+	let_go(&mask);
 }
 
 int fds_close(int fd, uint32_t *ret_number, enum wrap_role *ret_role)
 {
 	struct object *o;
 	int backend_fd = -1;
+	sigset_t mask;
 
 	*ret_number = 0;
 	if (!fds_find(fd))
 		return -1;
-	pthread_mutex_lock(&lock);
+	hold(&mask);
 	backend_fd = forget(fd, &o);
 	if (o && atomic_load(&o->fds) == 0) {
 		*ret_number = o->number;
 		*ret_role = o->role;
 	}
-	pthread_mutex_unlock(&lock);
+	let_go(&mask);
 	return backend_fd;
 }
 

@@ -2,6 +2,8 @@
 /* Programs look whether there is a /dev/kvm before they open it: with the model there is one. */
 #include "preload.h"
 
+#include "model/sw.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -25,37 +27,45 @@ static int may(int mode)
 	return -1;
 }
 
-static int fill(struct stat *st)
+static int give(void *to, const void *from, size_t n)
 {
-	memset(st, 0, sizeof(*st));
-	st->st_mode = S_IFCHR | 0666;
-	st->st_nlink = 1;
-	st->st_rdev = makedev(MAJOR, MINOR);
-	st->st_blksize = 4096;
-	return 0;
+	if (sw_copy_out((uintptr_t)to, from, n) == 0)
+		return 0;
+	errno = EFAULT;
+	return -1;
+}
+
+static int fill(struct stat *to)
+{
+	struct stat st;
+
+	memset(&st, 0, sizeof(st));
+	st.st_mode = S_IFCHR | 0666;
+	st.st_nlink = 1;
+	st.st_rdev = makedev(MAJOR, MINOR);
+	st.st_blksize = 4096;
+	return give(to, &st, sizeof(st));
 }
 
 /* The same structure on 64-bit machines, under another name. */
-static int fill64(struct stat64 *st)
+static int fill64(struct stat64 *to)
 {
-	struct stat plain;
-
-	_Static_assert(sizeof(plain) == sizeof(*st), "struct stat64");
-	fill(&plain);
-	memcpy(st, &plain, sizeof(plain));
-	return 0;
+	_Static_assert(sizeof(struct stat) == sizeof(*to), "struct stat64");
+	return fill((struct stat *)to);
 }
 
-static int fillx(struct statx *st)
+static int fillx(struct statx *to)
 {
-	memset(st, 0, sizeof(*st));
-	st->stx_mask = STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID;
-	st->stx_mode = S_IFCHR | 0666;
-	st->stx_nlink = 1;
-	st->stx_blksize = 4096;
-	st->stx_rdev_major = MAJOR;
-	st->stx_rdev_minor = MINOR;
-	return 0;
+	struct statx st;
+
+	memset(&st, 0, sizeof(st));
+	st.stx_mask = STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID;
+	st.stx_mode = S_IFCHR | 0666;
+	st.stx_nlink = 1;
+	st.stx_blksize = 4096;
+	st.stx_rdev_major = MAJOR;
+	st.stx_rdev_minor = MINOR;
+	return give(to, &st, sizeof(st));
 }
 
 NEXT_SLOT(access);

@@ -3,6 +3,7 @@
 #include "preload.h"
 
 #include "model/sw.h"
+#include "quiet.h"
 
 #include <guestcpu/model.h>
 
@@ -25,28 +26,68 @@ __attribute__((noreturn)) static void give_up(struct sim_log *log, const char *w
 
 /* Another thread may be in the middle of a call, which the child's copy would never end. */
 
+static struct gcpu_model *model;
+static _Thread_local sigset_t at_fork;
+
 static void before_fork(void)
 {
-	pthread_mutex_lock(&gcpu_model_of(preload.kvm)->lock);
+	quiet_begin(&at_fork);
+	pthread_mutex_lock(&model->lock);
 }
 
 static void after_fork(void)
 {
-	pthread_mutex_unlock(&gcpu_model_of(preload.kvm)->lock);
+	pthread_mutex_unlock(&model->lock);
+	quiet_end(&at_fork);
 }
+
+/* The model's operations, each as one that no signal handler gets into. */
+
+#define UNBROKEN(name, parameters, ...)                                 \
+	static int quiet_##name parameters                              \
+	{                                                               \
+		sigset_t was;                                           \
+		int r;                                                  \
+		quiet_begin(&was);                                      \
+		r = gcpu_model_kvm(ctx)->ops->name(__VA_ARGS__);        \
+		quiet_end(&was);                                        \
+		return r;                                               \
+	}
+
+UNBROKEN(open, (void *ctx, const char *path, int flags), ctx, path, flags)
+UNBROKEN(close, (void *ctx, int fd), ctx, fd)
+UNBROKEN(ioctl, (void *ctx, int fd, unsigned long request, uintptr_t arg), ctx, fd, request, arg)
+UNBROKEN(mmap, (void *ctx, size_t length, int fd, void **ret), ctx, length, fd, ret)
+UNBROKEN(guest_perm, (void *ctx, int code, uint64_t arg, uint64_t *ret), ctx, code, arg, ret)
+
+static int host_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
+{
+	return gcpu_model_kvm(ctx)->ops->host_cpuid(ctx, leaf, subleaf, ret);
+}
+
+static const struct gcpu_kvm_ops quiet_ops = {
+	.size = sizeof(quiet_ops),
+	.open = quiet_open,
+	.close = quiet_close,
+	.ioctl = quiet_ioctl,
+	.mmap = quiet_mmap,
+	.guest_perm = quiet_guest_perm,
+	.host_cpuid = host_cpuid,
+};
 
 void model_start(struct sim_log *log)
 {
 	struct gcpu_model_options o = { .size = sizeof(o), .kernel = log->kernel[0] ? log->kernel : NULL };
 	struct gcpu_snapshot *snap;
-	struct gcpu_model *model = NULL;
+	static struct gcpu_kvm kvm = { .ops = &quiet_ops };
 	struct gcpu_error err;
 
 	if (gcpu_snapshot_parse((const char *)log + log->snapshot_at, log->n_snapshot, &snap, &err) ||
 	    gcpu_model_new(snap, &o, &model, &err))
 		give_up(log, err.text);
 	/* both stay as long as the process */
-	preload.kvm = gcpu_model_kvm(model);
+	kvm.ctx = model;
+	preload.kvm = &kvm;
 	pthread_atfork(before_fork, after_fork, after_fork);
 	cpuid_start(log);
 }

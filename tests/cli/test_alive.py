@@ -240,6 +240,34 @@ class OnArm64(cli.Test):
         self.assertEqual(doc["alive"]["summary"]["leaks"] + doc["alive"]["summary"]["fails"], 0, exercises)
 
 
+@unittest.skipUnless(X86, "these features and hosts are x86's")
+class OnModel(cli.Test):
+    """A software KVM: what it plays works, what it does not is said to be that, and nothing is left open."""
+    HOSTS = "x86-amd-rome-6-12", "x86-amd-max-6-12@6.1", "x86-amd-max-6-12@7.2"
+    NOT_PLAYED = {"kvm-steal-time", "kvm-pv-tlb-flush", "kvm-poll-control", "kvm-pv-sched-yield", "kvm-asyncpf-int",
+                  "kvmclock-stable-bit"}
+
+    def test_features(self):
+        for host in self.HOSTS:
+            doc = self.exits(0, "verify", "--alive", "--json", "--host", "model:" + host, timeout=LONG).json()
+            found = {e["name"]: e for e in doc["alive"]["exercises"]}
+            open_ = [e for e in found.values() if e["alive"] == "inconclusive"]
+            self.assertEqual(open_, [], host)
+            for name in self.NOT_PLAYED:
+                self.assertEqual(found[name]["alive"], "untestable", found[name])
+                self.assertIn("software KVM", found[name]["witness"])
+            for name in "kvmclock1", "kvmclock2", "kvm-pv-ipi", "kvm-pv-eoi", "kvm-pv-unhalt", "tsc-deadline":
+                self.assertEqual(found[name]["alive"], "works", found[name])
+
+    def test_without_long_mode(self):
+        """The guest that looks cannot run: said, and of what it comes."""
+        for args in ("--json",), ():
+            ran = self.exits(3, "verify", "-c", "host,-lm", "--host", "model:x86-amd-rome-6-12", *args)
+            text = ran.json()["guest_error"] if args else ran.out
+            self.assertIn("the plan has no long mode (lm)", text)
+            self.assertIn("64-bit", text)
+
+
 class Usage(cli.Test):
     def test_only_verify_takes_it(self):
         for command in cli.COMMANDS:

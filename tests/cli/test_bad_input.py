@@ -372,6 +372,19 @@ class Snapshots(cli.Test):
         cli.need_kvm()
         self.exits(2, "probe", "--name", "a" * 2000)
 
+    def test_host_with_a_series(self):
+        """Only a model is as of another kernel: what to write."""
+        name = cli.a_host("x86")
+        path = os.path.join(cli.ROOT, "data/hosts", name + ".json")
+        for host in name + "@6.1", name + "@6", path + "@7.2":
+            for command in "plan", "verify", "probe":
+                ran = cli.guestcpu(command, "--json", "--host", host)
+                self.assertIn(f"--host model:{host} is a software KVM", ran.json()["error"]["expected"], ran)
+        ran = cli.guestcpu("conform", "--on", name)
+        self.assertIn(f"try: guestcpu conform --on model:{name}\n", ran.err)
+        for host in "nobody@6.1", "./nobody.json@6.1", name + "@":
+            self.assertNotIn("model:", cli.guestcpu("plan", "--json", "--host", host).json()["error"]["expected"])
+
     def test_nearest_host(self):
         for name in cli.bundled()[:1]:
             _, error = self.fails(2, "name", "plan", "--host", name[:-1])
@@ -399,6 +412,15 @@ class Cpuid(cli.Test):
                 error = self.refuses("document", data, said)
                 self.assertTrue(error["expected"])
         self.fails(3, "kvm", "probe", "--from-cpuid", "/nonexistent/dump.txt", "--kernel", "6.12")
+
+    def test_other_tools(self):
+        """Text of tools that people have at hand: whose it is, what is taken, and what that looks like."""
+        for data, said in ((b"version=0.6.2\n\nbasic_cpuid[0]=00000024 756e6547 6c65746e 49656e69\n", "cpuid_tool"),
+                           (b"Standard Leafs :\n0x00000000: EAX=0x00000024, EBX=0x756e6547, ECX=0x6c65746e, EDX=0x49656e69\n", "kcpuid"),
+                           (b"<cpudata arch='x86'>\n <cpuid eax_in='0x00000000' ecx_in='0x00'/>\n</cpudata>\n", "libvirt")):
+            error = self.refuses("document", data, said)
+            for taken in "cpuid -r", "InstLatx64", "0x00000000 0x00: eax=0x", "CPUID 00000000: EAX-EBX":
+                self.assertIn(taken, error["expected"])
 
     def test_kernels(self):
         for series in ("5.10", "6", "6.12-rc1", "newest", "", "6.120"):

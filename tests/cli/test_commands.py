@@ -49,6 +49,17 @@ class ExitCodes(cli.Test):
         self.exits(3, "plan", "--kvm", "/nosuch/kvm")
         self.exits(2, "plan", "--host", self.arm, "-f", "cpuid-raw")
 
+    def test_explain_with_many_children(self):
+        """A dozen by name, and how many more; the document names them all."""
+        text = re.sub(r"\n +", " ", self.exits(0, "explain", "--host", self.host, "vmx").out)
+        named, more = re.search(r"needed by  (.*) and (\d+) more \(off\); --json names them all ", text).groups()
+        doc = self.exits(0, "explain", "--json", "--host", self.host, "vmx").json()
+        children = {r["name"] for f in doc["features"] for r in f["needed_by"]}
+        self.assertEqual(len(named.split(", ")) + int(more), len(children))
+        self.assertLessEqual(set(named.split(", ")), children)
+        self.assertIn("vgif", re.search(r"needed by (.*?) \(", re.sub(r"\n +", " ", self.exits(
+            0, "explain", "--host", self.host, "svm").out))[1])
+
     def test_explain(self):
         self.exits(0, "explain", "--host", self.host, "-c", "host,-kvm-pv-eoi", "kvm-pv-eoi", "avx2")
         self.exits(0, "explain", "--host", self.arm, "FEAT_RNG", "ID_AA64ISAR0_EL1.RNDR")
@@ -84,6 +95,25 @@ class ExitCodes(cli.Test):
         with open(path, encoding="utf-8") as f:
             self.assertEqual(json.load(f)["schema"], "guestcpu.verify")
         self.exits(3, "verify", "--json", "-o", "/dev/full")
+
+    def test_verify_of_another_host(self):
+        """A plan that this KVM does not take: which value, and where it would be taken."""
+        cli.need_kvm()
+        if self.exits(0, "verify", "--json").json()["arch"] != "x86":
+            cli.skip("cli: verify of another host: these are x86's")
+        path = os.path.join(cli.scratch(), "other.json")
+        self.exits(0, "probe", "--from-cpuid", os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/intel-all.txt"), "--kernel", "7.2",
+                   "-o", path)
+        refused = 0
+        for host in "x86-amd-rome-6-12", path:
+            ran = cli.guestcpu("verify", "--host", host)
+            self.assertIn(ran.code, (0, 1), str(ran))
+            if "KVM_SET_MSRS" in ran.err:
+                self.assertRegex(ran.err, r"KVM_SET_MSRS \S+ = 0x[0-9a-f]+ \(")
+                self.assertIn(f"--host model:{host} tries it on a software KVM", ran.err)
+                refused += 1
+        if not refused:
+            cli.skip("cli: this KVM takes the feature MSRs of AMD and Intel")
 
     def test_verify_shows_what_was_asked_for_first(self):
         cli.need_kvm()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """`conform`: forms of output, patterns, exit status. What is expected of a KVM stands in the cases."""
+import json
 import os
 import re
 import unittest
@@ -65,6 +66,79 @@ class Usage(unittest.TestCase):
                 document = ran.json()
                 self.assertEqual([c for c in document["cases"] if c["outcome"] != "passed"], [], series)
                 self.assertEqual(document["host"]["module"], "kvm_intel")
+
+    def changed(self, name, *changes, more=""):
+        """A dump of the corpus with lines that are others, or none; its path."""
+        with open(os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid", name), encoding="ascii") as f:
+            text = f.read()
+        for old, new in changes:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        path = os.path.join(cli.scratch(), "changed.txt")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text + more)
+        return path
+
+    def conforms(self, dump, series="6.12"):
+        """What probe said, the snapshot, and cases by outcome, of which none failed."""
+        host = os.path.join(cli.scratch(), "changed.json")
+        said = cli.guestcpu("probe", "--from-cpuid", dump, "--kernel", series, "-o", host)
+        self.assertEqual(said.code, 0, said)
+        ran = cli.guestcpu("conform", "--on", "model:" + host, "--json")
+        cases = {c["name"]: c["outcome"] for c in ran.json()["cases"]}
+        self.assertEqual([c for c in ran.json()["cases"] if c["outcome"] == "failed"], [])
+        with open(host, encoding="utf-8") as f:
+            return said, json.load(f), cases
+
+    def test_model_of_centaur(self):
+        """Leaves of its own class, and the hypercall of kvm_intel."""
+        name = "756E6547-6C65746E-49656E69", "746E6543-736C7561-48727561"
+        own = "".join(f"CPUID C000000{i}: {eax:08X}-00000000-00000000-00000000\n"
+                      for i, eax in enumerate((0xc0000004, 0x307b0, 0, 0, 0)))
+        _, doc, cases = self.conforms(self.changed("intel-all.txt", name, more=own))
+        self.assertEqual((doc["host"]["vendor"], doc["host"]["module"]), ("CentaurHauls", "kvm_intel"))
+        self.assertIn("0xc0000001", [e["leaf"] for e in doc["cpuid"]["supported"]])
+        for case in "lookup:out-of-range-intel", "lookup:no-leaf-0", "hypercalls:other-instruction-unpatched":
+            self.assertEqual(cases[case], "passed", case)
+
+    def test_model_without_a_component(self):
+        """A dump that has bits of XCR0 and does not describe what they are about: said, and taken for what it must be."""
+        gone = "   0x0000000d 0x02: eax=0x00000100 ebx=0x00000240 ecx=0x00000000 edx=0x00000000\n"
+        for new in "", gone.replace("0100", "0000").replace("0240", "0000"):
+            said, doc, cases = self.conforms(self.changed("rome-r.txt", (gone, new)))
+            self.assertEqual(cases["supported:xsave"], "passed")
+            assumed = {a["what"]: a["value"] for a in doc["assumed"]}
+            self.assertEqual(assumed["XSAVE component 2"], "256 bytes at 576")
+            self.assertIn("XSAVE component 2: 256 bytes at 576", said.err)
+            whole = cli.guestcpu("probe", "--kernel", "6.12", "--from-cpuid",
+                                 os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt"))
+            self.assertEqual(whole.json()["cpuid"]["supported"], doc["cpuid"]["supported"])
+            self.assertEqual(whole.err, "")
+        # of two the places are not known: they are left out, and that is said
+        doc, _ = self.probed(self.changed("rome-r.txt", (gone, ""), (
+            "0x0000000d 0x00: eax=0x00000007 ebx=0x00000340 ecx=0x00000340",
+            "0x0000000d 0x00: eax=0x00000207 ebx=0x00000340 ecx=0x00000a88")))
+        self.assertEqual({a["what"]: a["value"] for a in doc["assumed"]}["XSAVE component 2"], "left out")
+
+    def probed(self, dump):
+        ran = cli.guestcpu("probe", "--from-cpuid", dump, "--kernel", "6.12")
+        self.assertEqual(ran.code, 0, ran)
+        return ran.json(), ran.err
+
+    def test_model_without_caches(self):
+        """An old CPU, whose leaves end before those that list caches."""
+        _, _, cases = self.conforms(self.changed("rome-r.txt", ("0x00000000 0x00: eax=0x0000000d", "0x00000000 0x00: eax=0x00000001"),
+                                                 ("0x80000000 0x00: eax=0x8000001e", "0x80000000 0x00: eax=0x80000018")))
+        self.assertEqual(cases["supported:caches"], "skipped")
+
+    def test_model_without_long_mode(self):
+        """No KVM of x86-64 has such a host: nothing of 64 bits is asked of it, and it is told so."""
+        dump = self.changed("rome-r.txt", ("edx=0x2dd3fbfd", "edx=0x0dd3fbfd"))
+        for series in "6.1", "6.12":
+            said, doc, cases = self.conforms(dump, series)
+            self.assertIn("long mode: 0: this CPUID shows none", said.err)
+            self.assertIn("long mode", [a["what"] for a in doc["assumed"]])
+            self.assertEqual((cases["frozen:changed-table"], cases["caps:version"]), ("skipped", "passed"))
 
     def test_model_of_arm64(self):
         """A run that lacks something of the vGIC is the VM's end, on every kernel."""

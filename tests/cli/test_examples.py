@@ -24,6 +24,23 @@ class Examples(cli.Test):
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         self.assertEqual(done.stdout.count(": ok\n"), 3)
 
+    def test_against_the_build(self):
+        """With nothing installed, as README.md says: flags of the build's own pkg-config file."""
+        if not shutil.which("pkg-config"):
+            cli.skip("cli: examples: no pkg-config")
+        build = os.path.dirname(os.path.dirname(os.path.abspath(os.environ["EXAMPLE_VMM_TEST"])))
+        if not os.path.exists(os.path.join(build, "src/libguestcpu.so")):
+            cli.skip("cli: examples: this build has no shared library")
+        env = dict(os.environ, PKG_CONFIG_PATH=os.path.join(build, "meson-uninstalled"), LD_LIBRARY_PATH=os.path.join(build, "src"))
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "guestcpu"], env=env, capture_output=True, text=True, check=True)
+        built = os.path.join(cli.scratch(), "vmm_test")
+        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", os.path.join(WHERE, "vmm_test.c"), "-o", built, *flags.stdout.split()],
+                       env=env, check=True)
+        done = subprocess.run([built], env=env, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout.count(": ok\n")), (0, 3), done.stderr)
+        with open(os.path.join(cli.ROOT, "README.md"), encoding="utf-8") as f:
+            self.assertIn("meson devenv -C build ", f.read())
+
     def test_vmm(self):
         examples.check_vmm(self, os.environ["EXAMPLE_VMM"])
 

@@ -13,6 +13,7 @@ import schemas
 import test_trace
 from test_trace import CLIENT, X86
 
+ROUGH = os.environ.get("SIM_ROUGH", os.path.join(cli.ROOT, "build/tests/sim/sim_rough"))
 FAULTING = os.environ.get("SIM_FAULTING", os.path.join(cli.ROOT, "build/tests/sim/libsim-faulting.so"))
 HOST = "x86-amd-rome-6-12" if X86 else "arm64-kvm-neoverse-n1-6-12"
 
@@ -47,6 +48,19 @@ class Client(Sim):
         text = self.exits(0, "sim", "--host", HOST, CLIENT, "plain").out
         self.assertIn(f" plain on a model of {HOST} (", text)
         self.assertTrue(text.endswith("sim_client: stopped at its first KVM_RUN\n"), text)
+
+    def test_model_said(self):
+        """Here every host is a model: who says so, and of which kernel, means the same."""
+        want, _ = self.simulate(CLIENT, "plain", options=("--kernel", "6.1"))
+        got, _ = self.simulate(CLIENT, "plain", host=f"model:{HOST}@6.1")
+        self.assertEqual(got, want)
+        self.assertEqual(got["series"], "6.1")
+        text = self.exits(0, "sim", "--host", f"model:{HOST}@6.1", CLIENT, "plain").out
+        self.assertIn(f" plain on a model of {HOST} (", text)
+        self.exits(0, "sim", "--host", f"model:{HOST}@6.1", "--kernel", "6.1", CLIENT, "plain")
+        self.exits(2, "sim", "--host", f"model:{HOST}@6.1", "--kernel", "6.12", CLIENT, "plain")
+        error = self.exits(3, "sim", "--json", "--host", f"{HOST}@6.1", CLIENT, "plain").json()["error"]
+        self.assertEqual(error["expected"], f"--host {HOST} --kernel 6.1")
 
     def test_capabilities_are_the_hosts(self):
         doc, _ = self.simulate(CLIENT, "threads")
@@ -160,6 +174,35 @@ class Example(Sim):
                 self.assertEqual([e for e in vcpu["cpuid"] if e["leaf"] == leaf],
                                  [e for e in planned if e["leaf"] == leaf])
         self.assertEqual(doc["capabilities"]["enabled"][0]["name"], "ENFORCE_PV_FEATURE_CPUID")
+
+
+class Rough(Sim):
+    """Programs that are no VMMs: whatever they do, they find what they would find, and come to an end."""
+
+    def test_ends(self):
+        for action in "perm", "paths", "few", "many", "children", "signals":
+            doc, ran = self.simulate(ROUGH, action)
+            self.assertEqual((doc["program"]["stopped"], doc["program"]["exit"]), (False, 0), f"{action}: {ran}")
+        for action in "ask", "closes":
+            doc, ran = self.simulate(ROUGH, action)
+            self.assertTrue(doc["program"]["stopped"], f"{action}: {ran}")
+
+    def test_killed(self):
+        for args, code, signal in (("exit", "0"), 0, None), (("exit", "5"), 5, None), (("kill", "9"), None, 9):
+            doc, _ = self.simulate(ROUGH, *args, code=0 if code == 0 else 1)
+            self.assertEqual((doc["program"]["exit"], doc["program"]["signal"]), (code, signal))
+            self.assertEqual([v["ran"] for v in doc["vcpus"]], [False])
+
+    def test_much_output(self):
+        doc, ran = self.simulate(ROUGH, "lines")
+        self.assertTrue(doc["program"]["stopped"])
+        self.assertEqual(len(ran.err), 10 * 1000000)
+        self.assertTrue(ran.err.endswith("\n000999999\n"))
+
+    def test_traced(self):
+        cli.need_kvm()
+        for action in "perm", "paths", "few", "ask", "closes", "children", "signals":
+            self.assertEqual(self.document(ROUGH, action)["program"]["exit"], 0, action)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ recorder of tests/oracle, another program) says.
 """
 import json
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -154,6 +155,16 @@ class Without(Trace):
         self.assertEqual((doc["program"]["exit"], doc["program"]["opened"], doc["vcpus"]), (0, False, []))
         self.assertIn("and never opened /dev/kvm", self.exits(1, "trace", "--", CLIENT, "none").out)
         self.assertEqual(self.document(CLIENT, "exit", "7", code=1)["program"]["exit"], 7)
+        # no VM, so none with or without an irqchip; and no word of who would have answered
+        self.assertEqual(doc["machine"], {"irqchip": None, "gic": None, "vcpus": 0})
+        text = self.exits(1, "trace", "--", CLIENT, "none").out
+        self.assertEqual(text.splitlines()[0], f"{CLIENT} none")
+
+    def test_command_as_a_shell_takes_it(self):
+        words = ["sh", "-c", "exit 0", "it's", "", "a\"b", "$x", "plain-1.2/3=4"]
+        text = self.exits(1, "trace", "--", *words).out
+        self.assertEqual(shlex.split(text.splitlines()[0]), words)
+        self.assertTrue(text.startswith("sh -c 'exit 0' "), text)
 
     def test_words_are_the_programs(self):
         ran = self.exits(1, "trace", "sh", "-c", "echo \"$@\" >&2", "sh", *(["--json", "-o", "--help"] * 40))

@@ -15,10 +15,13 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define KINDS 200
+
+#define JOBS_MOST 64U
 
 struct options {
 	uint64_t seed;
@@ -86,6 +89,9 @@ static void show(struct differ *d, struct finding *f, const struct options *o, u
 	free(text);
 }
 
+/* Where each job is, for who finds it dead. */
+static unsigned long *at;
+
 static void one_sequence(struct differ *d, const struct options *o, unsigned long number, struct totals *t)
 {
 	static struct step list[STEPS_MOST];
@@ -133,8 +139,11 @@ static int work(const struct options *o, unsigned job, struct totals *t)
 	d.one_fd = fd;
 	d.other = gcpu_model_kvm(model);
 	d.other_fd = d.other->ops->open(d.other->ctx, "/dev/kvm", O_RDWR);
-	for (unsigned long i = job; i < o->n && !t->status; i += o->jobs)
+	for (unsigned long i = job; i < o->n && !t->status; i += o->jobs) {
+		if (at)
+			at[job] = i;
 		one_sequence(&d, o, i, t);
+	}
 	if (o->one)
 		one_sequence(&d, o, o->only, t);
 	for (unsigned i = 0; i < n_kinds; i++)
@@ -162,15 +171,18 @@ static void say_totals(const struct totals *t)
 static int jobs(const struct options *o, struct totals *all)
 {
 	int ends[2], worst = 0, status;
+	pid_t pids[JOBS_MOST];
 	struct totals t;
 
-	if (pipe(ends))
+	at = mmap(NULL, JOBS_MOST * sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED || pipe(ends))
 		return 4;
 	for (unsigned j = 0; j < o->jobs; j++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
 			return 4;
+		pids[j] = pid;
 		if (pid == 0) {
 			memset(&t, 0, sizeof(t));
 			status = work(o, j, &t);
@@ -189,11 +201,11 @@ static int jobs(const struct options *o, struct totals *all)
 			all->masked[i] += t.masked[i];
 	}
 	close(ends[0]);
-	while (wait(&status) > 0) {
-		int code = WIFEXITED(status) ? WEXITSTATUS(status) : 4;
+	for (unsigned j = 0; j < o->jobs; j++) {
+		int code = waitpid(pids[j], &status, 0) > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 4;
 
 		if (!WIFEXITED(status))
-			printf("FAIL differ: a job ended by signal %d\n", WTERMSIG(status));
+			printf("FAIL differ: a job ended by signal %d in sequence %lu\n", WTERMSIG(status), at[j]);
 		worst = code > worst ? code : worst;
 	}
 	return worst;
@@ -220,7 +232,7 @@ int main(int argc, char **argv)
 		else if (c == 't')
 			o.steps = v > STEPS_MOST - 6 * VCPUS ? STEPS_MOST - 6 * VCPUS : (unsigned)v;
 		else if (c == 'j')
-			o.jobs = v ? (unsigned)v : 1;
+			o.jobs = !v ? 1 : v < JOBS_MOST ? (unsigned)v : JOBS_MOST;
 		else if (c == 'w')
 			o.show = (unsigned)v;
 		else if (c == 'r')

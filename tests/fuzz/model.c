@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { MEMORY = 1 << 20, LIST = 24, FDS = 24, HOSTS = 64 };
+enum { PAGE = 4096, MEMORY = 1 << 20, LIST = 24, FDS = 24, HOSTS = 64 };
 
 static const unsigned long requests[] = {
 	GK_GET_API_VERSION, GK_CREATE_VM, GK_CHECK_EXTENSION, GK_GET_VCPU_MMAP_SIZE, GK_CREATE_VCPU,
@@ -52,7 +52,7 @@ struct session {
 	struct gcpu_guest_op ops[4][LIST];
 };
 
-static uint8_t *memory; /* arguments, and the guest's */
+static uint8_t *memory; /* arguments, and the guest's; behind it a page to be read only, and one not even that */
 
 static uint8_t byte(struct session *s)
 {
@@ -134,10 +134,13 @@ static uintptr_t argument(struct session *s)
 	switch (b % 8) {
 	case 0:
 		return nowhere(values[(b >> 3) % (sizeof(values) / sizeof(values[0]))]);
-	case 1:
-		return (uintptr_t)memory + MEMORY - b / 8U * 8;
+	case 1: /* the last bytes, what can only be read, what cannot even be read */
+		return (uintptr_t)memory + MEMORY + PAGE * (b >> 3 & 1) - more(s) % 300;
 	case 2:
 		return b / 8; /* mostly numbers */
+	case 3: /* at any address */
+		fill(s, memory + b * 64U + b / 8U);
+		return (uintptr_t)memory + b * 64U + b / 8U;
 	default:
 		fill(s, memory + b * 64U);
 		return (uintptr_t)memory + b * 64U;
@@ -147,12 +150,13 @@ static uintptr_t argument(struct session *s)
 static int call(struct session *s, int fd, unsigned long request, uintptr_t arg)
 {
 	int status = s->kvm->ops->ioctl(s->kvm->ctx, fd, request, arg);
+	struct gk_create_device device;
 
 	MUST(status > -4096);
 	if (request == GK_CREATE_VM || request == GK_CREATE_VCPU)
 		keep_fd(s, status);
 	if (request == GK_CREATE_DEVICE && status == 0)
-		keep_fd(s, (int)((struct gk_create_device *)arg)->fd);
+		memcpy(&device, (void *)arg, sizeof(device)), keep_fd(s, (int)device.fd);
 	return status;
 }
 
@@ -169,17 +173,18 @@ static void any_ioctl(struct session *s)
 
 static void list_ioctl(struct session *s)
 {
-	struct gk_msrs *m = (void *)memory;
 	int fd = fd_of(s);
-	unsigned n = byte(s) % 16;
+	uint8_t b = byte(s), *at = memory + b / 16;
+	struct gk_msrs head = { .nmsrs = b % 16 };
 
-	m->nmsrs = n;
-	for (unsigned i = 0; i < n; i++) {
-		m->entries[i].index = (uint32_t)(byte(s) & 1 ? known(s) : value(s));
-		m->entries[i].reserved = 0;
-		m->entries[i].data = value(s);
+	memcpy(at, &head, sizeof(head));
+	for (unsigned i = 0; i < head.nmsrs; i++) {
+		struct gk_msr_entry e = { .index = (uint32_t)(byte(s) & 1 ? known(s) : value(s)) };
+
+		e.data = value(s);
+		memcpy(at + sizeof(head) + i * sizeof(e), &e, sizeof(e));
 	}
-	call(s, fd, byte(s) & 1 ? GK_SET_MSRS : GK_GET_MSRS, (uintptr_t)m);
+	call(s, fd, byte(s) & 1 ? GK_SET_MSRS : GK_GET_MSRS, (uintptr_t)at);
 }
 
 static void cpuid_ioctl(struct session *s)
@@ -232,6 +237,9 @@ static void slot(struct session *s)
 	/* memory that is not there; what is there is overwritten by the guest */
 	if (b & 16)
 		r.userspace_addr = ~(uint64_t)0xfff & nowhere(values[more(s) % 28]);
+	/* and memory that can only be read, whatever the slot says */
+	if (b & 32)
+		r.userspace_addr = (uintptr_t)memory + MEMORY + (b & 64 ? PAGE : 0), r.memory_size = PAGE;
 	if (r.userspace_addr == ((uintptr_t)memory + MEMORY / 2) && r.memory_size > MEMORY / 2)
 		r.userspace_addr = nowhere(0x10000);
 	call(s, fd_of(s), GK_SET_USER_MEMORY_REGION, (uintptr_t)&r);
@@ -273,11 +281,15 @@ static void misc(struct session *s)
 	uint64_t ret = 0;
 	uint32_t regs[4];
 	char text[64];
+	size_t size;
 
 	switch (byte(s) % 8) {
 	case 0:
-		if (o->mmap(c, byte(s) & 1 ? 4096 : (size_t)value(s) | 1, fd_of(s) | 1 << 1, &at) == 0)
-			MUST(o->munmap(c, at, 4096) == 0);
+		size = byte(s) & 1 ? 4096 : (size_t)value(s) | 1;
+		if (o->mmap(c, size, fd_of(s) | 1 << 1, &at) == 0) {
+			MUST(o->munmap(c, at, size) == 0);
+			MUST(o->munmap(c, at, size) == 0); /* and again, as for the kernel */
+		}
 		break;
 	case 1:
 		o->guest_perm(c, GK_ARCH_SET_CPUID + byte(s) % 24, value(s), &ret);
@@ -297,6 +309,7 @@ static void misc(struct session *s)
 		if (o->mmap(c, 4096, fd_of(s), &at) == 0) {
 			((struct gk_run *)at)->immediate_exit = byte(s) & 1;
 			fill(s, (uint8_t *)at + 8);
+			MUST(o->munmap(c, at, 4096) == 0);
 		}
 		break;
 	default:
@@ -373,9 +386,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *name;
 	int status;
 
-	if (!memory)
-		memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	MUST(memory != MAP_FAILED);
+	if (!memory) {
+		memory = mmap(NULL, MEMORY + 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		MUST(memory != MAP_FAILED && mprotect(memory + MEMORY, PAGE, PROT_READ) == 0 &&
+		     mprotect(memory + MEMORY + PAGE, PAGE, PROT_NONE) == 0);
+	}
 	memset(memory, 0, MEMORY);
 	memset(&s, 0, sizeof(s));
 	s.data = data;

@@ -338,6 +338,8 @@ static void test_meanings(const struct gcpu_plan *plan)
 		      rows[i].name, status, err.os_error);
 		CHECK(strstr(err.text, rows[i].name) && strstr(err.text, rows[i].says), "%s: '%s'", rows[i].says,
 		      err.text);
+		/* and what the value was */
+		CHECK(rows[i].request != GK_SET_ONE_REG || strstr(err.text, " = 0x"), "%s", err.text);
 	}
 }
 

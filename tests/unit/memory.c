@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Memory is exhausted at every allocation in turn: each
- * call says so, leaves nothing behind and does not crash; or it succeeds and
- * nothing is missing.
- *
- * Linked with -Wl,--wrap for malloc, calloc, realloc and free: calls from our
- * objects come here, also under a sanitizer, which then sees what is lost too.
- */
-#include "unit.h"
+/* The library without memory: requests, snapshots, plans, views. */
+#include "exhaust.h"
 
 #include "hosts.h"
 
@@ -16,74 +9,6 @@
 
 #include <errno.h>
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void __real_free(void *p);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-void __wrap_free(void *p);
-
-static struct {
-	bool on;
-	unsigned count, at; /* the AT-th fails, from 1 */
-	bool from_there;    /* and all after it */
-	bool failed;
-	long live;	    /* made and not freed */
-} memory;
-
-/* True if this one fails. */
-static bool spent(void)
-{
-	if (!memory.on)
-		return false;
-	memory.count++;
-	if (memory.count != memory.at && !(memory.from_there && memory.failed))
-		return false;
-	memory.failed = true;
-	return true;
-}
-
-static void *made(void *p)
-{
-	memory.live += memory.on && p;
-	return p;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return spent() ? NULL : made(__real_malloc(n));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return spent() ? NULL : made(__real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	void *q;
-
-	if (spent())
-		return NULL;
-	q = __real_realloc(p, n);
-	memory.live += memory.on && q && !p;
-	return q;
-}
-
-void __wrap_free(void *p)
-{
-	memory.live -= memory.on && p;
-	__real_free(p);
-}
-
-/* One call that is to be tried, with all it needs; leaves nothing behind. */
-struct body {
-	const char *name;
-	int (*run)(void);
-};
-
 static struct unit_text x86_text, arm64_text;
 static struct gcpu_snapshot *rome; /* the last bundled one: a host of x86 */
 static struct unit_text rome_text;
@@ -91,21 +16,11 @@ static struct gcpu_snapshot *x86, *arm64;
 static struct gcpu_request *x86_request, *arm64_request;
 static struct gcpu_plan *x86_plan, *arm64_plan;
 
-/* Length of a document, or of a list: what succeeds must be whole. */
-static size_t wrote;
-
 static int count(void *ctx, const char *data, size_t n)
 {
 	(void)data;
 	*(size_t *)ctx += n;
 	return 0;
-}
-
-static int check_error(int status, const struct gcpu_error *err)
-{
-	CHECK(status == 0 || err->code == status, "returns %d, err has %d", status, err->code);
-	CHECK(status == 0 || err->text[0], "no text");
-	return status;
 }
 
 static int run_request(enum gcpu_arch arch, const char *text)
@@ -424,47 +339,6 @@ static const struct body bodies[] = {
 	{ "gcpu_plan_advise x86", advise_x86 },	     { "gcpu_plan_advise arm64", advise_arm64 },
 	{ "view and verify x86", view_x86 },	     { "view and verify arm64", view_arm64 },
 };
-
-static int once(const struct body *b, unsigned at, bool from_there)
-{
-	int status;
-
-	memory.count = 0;
-	memory.at = at;
-	memory.from_there = from_there;
-	memory.failed = false;
-	memory.live = 0;
-	wrote = 0;
-	memory.on = true;
-	status = b->run();
-	memory.on = false;
-	CHECK(memory.live == 0, "%s: %ld left after allocation %u failed", b->name, memory.live, at);
-	return status;
-}
-
-static void exhaust(const struct body *b)
-{
-	unsigned n;
-	size_t whole;
-
-	CHECK(once(b, 0, false) == 0, "%s fails with all the memory there is", b->name);
-	n = memory.count;
-	whole = wrote;
-	for (unsigned at = 1; at <= n; at++) {
-		for (int from_there = 0; from_there < 2; from_there++) {
-			int status = once(b, at, from_there);
-
-			CHECK(memory.failed, "%s: there is no allocation %u", b->name, at);
-			if (status == 0)
-				CHECK(wrote == whole, "%s: success with %zu of %zu bytes without allocation %u",
-				      b->name, wrote, whole, at);
-			else
-				CHECK(status == GCPU_ERR_MEMORY, "%s: %d without allocation %u", b->name, status,
-				      at);
-		}
-	}
-	printf("%s: %u allocations\n", b->name, n);
-}
 
 static void prepare(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A software KVM and memory that is not as it should be: read-only, taken away, or more than there is. */
+#define _GNU_SOURCE 1 /* MAP_FIXED_NOREPLACE */
 #include "unit.h"
 
 #include "core/snapshot.h"
@@ -45,7 +46,7 @@ static void tear_down(struct fixture *f)
 	gcpu_snapshot_free(f->snap);
 }
 
-/* A write to a read-only slot is the VMM's, and so is memory that it has unmapped. */
+/* A write to a read-only slot is the VMM's; memory that it has unmapped is nobody's, and the guest does not get by. */
 static void guest_memory(void)
 {
 	struct gcpu_guest_op ops[] = {
@@ -71,9 +72,20 @@ static void guest_memory(void)
 	CHECK(call(&f, vcpu, GK_RUN, 0) == 0 && run->exit_reason == GK_EXIT_MMIO, "exit %u", run->exit_reason);
 	CHECK(run->mmio.is_write && run->mmio.phys_addr == BASE + 1, "the write");
 	CHECK(ops[0].status == GCPU_GUEST_DONE, "the read: %u", ops[0].status);
+	/* what is gone: the run fails, and the next one finds what is there by then */
 	munmap(at, SIZE);
-	CHECK(call(&f, vcpu, GK_RUN, 0) == 0 && run->exit_reason == GK_EXIT_MMIO, "exit %u", run->exit_reason);
-	CHECK(!run->mmio.is_write && run->mmio.phys_addr == BASE, "the read of what is gone");
+	CHECK(call(&f, vcpu, GK_RUN, 0) == -EFAULT, "memory is gone");
+	CHECK(call(&f, vcpu, GK_RUN, 0) == -EFAULT && ops[2].status == GCPU_GUEST_PENDING, "it is still gone");
+	CHECK(mmap(at, SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at, "back");
+	CHECK(call(&f, vcpu, GK_RUN, 0) == -EINTR && ops[2].status == GCPU_GUEST_DONE, "memory is back");
+	/* a slot that may be written, of memory that may not */
+	f.kvm->ops->ioctl(f.kvm->ctx, f.vm, GK_SET_USER_MEMORY_REGION,
+			  (uintptr_t)&(struct gk_userspace_memory_region){ 1, 0, 2 * BASE, SIZE, (uintptr_t)at });
+	ops[1].arg[0] = 2 * BASE;
+	CHECK(gcpu_model_guest(f.model, vcpu, ops + 1, 1) == 0 && call(&f, vcpu, GK_RUN, 0) == -EFAULT, "read-only");
+	mprotect(at, SIZE, PROT_READ | PROT_WRITE);
+	CHECK(call(&f, vcpu, GK_RUN, 0) == -EINTR && ops[1].status == GCPU_GUEST_DONE, "and now it may");
+	munmap(at, SIZE);
 	/* it is there until nobody has it mapped, even if the vCPU and its VM are gone */
 	f.kvm->ops->close(f.kvm->ctx, vcpu);
 	f.kvm->ops->close(f.kvm->ctx, f.vm);

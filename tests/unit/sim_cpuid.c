@@ -83,6 +83,11 @@ static void test_emulate(void)
 	was = c;
 	CHECK(!cpuid_emulate(&kvm, &c), "taken");
 	CHECK(memcmp(&was, &c, sizeof(c)) == 0, "changed");
+	/* a jump to where nothing is, which faults in the same way */
+	r[REG_RIP] = (greg_t)0x1234567812345678;
+	CHECK(!cpuid_emulate(&kvm, &c), "taken");
+	r[REG_RIP] = 0;
+	CHECK(!cpuid_emulate(&kvm, &c), "taken");
 	/* a leaf without an answer */
 	r[REG_RIP] = (greg_t)(uintptr_t)code;
 	r[REG_RAX] = 0xbad;

@@ -85,7 +85,9 @@ static void use(struct lab *lab, struct outcome *out)
 	n = steal_compete(cpus[0], others);
 	r = steal_spin(lab, &s->ns, STEAL_TOGETHER_MS, &spells[1]);
 	steal_compete_end(others);
-	if (!r)
+	if (!r && lab_on_model(lab))
+		steal_time_model(out);
+	else if (!r)
 		steal_time_judge(out, spells, n, (int64_t)s->ns > host_ns(CLOCK_MONOTONIC) - start);
 }
 

@@ -75,6 +75,8 @@ int apf_load(struct apf *a, unsigned cpl, struct apf_seen *ret)
 	bool given;
 	int status;
 
+	if (lab_on_model(a->lab))
+		return -say(a->lab->out, GCPU_ALIVE_UNTESTABLE, "no page comes late on the software KVM");
 	memset(contents, 0, sizeof(contents));
 	memcpy(contents + VALUE_AT, &value, sizeof(value));
 	status = withhold_new(a->lab->alive->o->kvm, a->here, PAGE, contents, DELAY_MS, &w, &err);

@@ -59,6 +59,7 @@ static void use(struct lab *lab, struct outcome *out)
 		return;
 	say(out, GCPU_ALIVE_WORKS, "MSR 0x%x taken, reserved bits #GP; %s", a.msr_enable,
 	    tried ? "2 missing pages, no event without bit 3" :
+		    lab_on_model(lab) ? "no page comes late on the software KVM, events not tried" :
 		    "no page can be withheld here, events not tried");
 }
 

@@ -213,7 +213,9 @@ static void use_stable(struct lab *lab, struct outcome *out)
 	if (enable(&c, 0) || enable(&c, 1) || ask(&c, &m))
 		return;
 	stable = page->flags & PVCLOCK_STABLE;
-	if (tsc < 0)
+	if (lab_on_model(lab))
+		say(out, GCPU_ALIVE_UNTESTABLE, "the flag is %d; the software KVM has no clock source to hold it to", stable);
+	else if (tsc < 0)
 		say(out, GCPU_ALIVE_INCONCLUSIVE, "the flag is %d; the host's clock source is not known", stable);
 	else if (stable == tsc)
 		say(out, GCPU_ALIVE_WORKS, "the flag is %d, as the host's clock source %s has it", stable, source);

@@ -87,9 +87,15 @@ static int try_guest32(struct lab *lab, struct guests *ret)
 	const struct guest_op none = OP(GUEST_OP_END, 0);
 	struct gcpu_error err = { 0 };
 	uint32_t eax;
-	int r = low_hypercall32(lab, SENDER32, &none, &eax, &err);
+	int r;
 
 	memset(ret, 0, sizeof(*ret));
+	if (lab_on_model(lab)) {
+		ret->no_guest32 = true;
+		snprintf(ret->why, sizeof(ret->why), "the software KVM executes no code");
+		return 0;
+	}
+	r = low_hypercall32(lab, SENDER32, &none, &eax, &err);
 	if (r && r != GCPU_ERR_KVM)
 		return say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "32-bit guest: %s", err.text);
 	ret->no_guest32 = r != 0;

@@ -65,6 +65,8 @@ static void use(struct lab *lab, struct outcome *out)
 		say(out, GCPU_ALIVE_FAILS, "its control failed: turned off, and it goes on");
 	else if (s->version & 1 || !s->version)
 		say(out, GCPU_ALIVE_FAILS, "version %u is that of an unfinished write", s->version);
+	else if (lab_on_model(lab))
+		steal_time_model(out);
 	else
 		steal_time_judge(out, spells, n, (int64_t)(s->steal - first) > host_ns(CLOCK_MONOTONIC) - start);
 }

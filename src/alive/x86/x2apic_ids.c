@@ -116,6 +116,9 @@ static int look_at_state(struct lab *lab)
 			       HIGH_ID) - 1;
 	if (mp.mp_state == GK_MP_STATE_INIT_RECEIVED)
 		return observe(lab->out, "init-only", "vCPU %d waits for its SIPI", HIGH_ID) - 1;
+	/* its first instructions are code, of real mode */
+	if (lab_on_model(lab))
+		return observe(lab->out, "started", "vCPU %d runs; the software KVM executes no code of it", HIGH_ID) - 1;
 	r = lab_ended(lab, 1, NULL, 0, lab_left(lab));
 	if (r == 0)
 		say(lab->out, GCPU_ALIVE_INCONCLUSIVE, "vCPU %d began, and came to no end in time",

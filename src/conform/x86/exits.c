@@ -79,7 +79,7 @@ static int enforced(struct conform *c)
 
 	if (!vm || table_usual(c, 0, &t))
 		return 1;
-	table_find(&t, L_KVM_FEATURES, 0)->eax = 0;
+	table_entry(&t, L_KVM_FEATURES, 0)->eax = 0;
 	give_table(vm, 0, &t);
 	expect_ok(c, enable_cap(c, vm->vcpu[0], CAP_ENFORCE_PV_FEATURE_CPUID, 1), "KVM_CAP_ENFORCE_PV_FEATURE_CPUID");
 	expect_ok(c, enable_cap(c, vm->fd, CAP_X86_USER_SPACE_MSR, GK_MSR_EXIT_REASON_UNKNOWN | GK_MSR_EXIT_REASON_INVAL),

@@ -26,12 +26,12 @@ static int same(struct conform *c)
 	/* padding is nothing of it; run-time bits are KVM's */
 	t.e[0].padding[1] = 77;
 	expect_ok(c, set_table(vm, 0, &t), "KVM_SET_CPUID2, other padding");
-	table_find(&t, L_FEATURES, 0)->ecx ^= C1_OSXSAVE;
+	table_entry(&t, L_FEATURES, 0)->ecx ^= C1_OSXSAVE;
 	if ((table_reg(&t, L_FEATURES, 0, ECX) & C1_XSAVE) || c->release >= KERNEL(6, 14)) {
 		expect_ok(c, set_table(vm, 0, &t), "KVM_SET_CPUID2, another OSXSAVE");
 	} else { /* without XSAVE KVM left the bit alone, as any other */
 		expect_errno(c, set_table(vm, 0, &t), EINVAL, "KVM_SET_CPUID2, another OSXSAVE where there is no XSAVE");
-		table_find(&t, L_FEATURES, 0)->ecx ^= C1_OSXSAVE;
+		table_entry(&t, L_FEATURES, 0)->ecx ^= C1_OSXSAVE;
 	}
 	if (run_once(vm, 0) == 0)
 		expect_ok(c, set_table(vm, 0, &t), "KVM_SET_CPUID2, after another run");
@@ -52,13 +52,13 @@ static int changed(struct conform *c)
 	if (!vm || table_usual(c, 0, &usual) || run_once(vm, 0) || !read_table(vm, 0, &before))
 		return 1;
 	t = usual;
-	table_find(&t, L_KVM_FEATURES, 0)->eax ^= PV_NOP_IO;
+	table_entry(&t, L_KVM_FEATURES, 0)->eax ^= PV_NOP_IO;
 	refused(vm, &t, "a feature less");
 	t = usual;
-	table_find(&t, L_ADDRESSES, 0)->eax -= 1;
+	table_entry(&t, L_ADDRESSES, 0)->eax -= 1;
 	refused(vm, &t, "narrower addresses");
 	t = usual;
-	table_find(&t, L_HYPERVISOR, 0)->ebx ^= 1;
+	table_entry(&t, L_HYPERVISOR, 0)->ebx ^= 1;
 	refused(vm, &t, "another signature");
 	t = usual;
 	t.nent--;
@@ -93,7 +93,7 @@ static int per_vcpu(struct conform *c)
 
 	if (!vm || table_usual(c, 1, &t) || run_once(vm, 0))
 		return 1;
-	table_find(&t, L_KVM_FEATURES, 0)->eax ^= PV_NOP_IO;
+	table_entry(&t, L_KVM_FEATURES, 0)->eax ^= PV_NOP_IO;
 	expect_ok(c, set_table(vm, 1, &t), "KVM_SET_CPUID2 of a vCPU that has not run");
 	refused(vm, &t, "of the one that has");
 	return 0;

@@ -17,6 +17,14 @@ bool mainline(const struct conform *c)
 	return strcmp(module, "kvm_intel") == 0 || strcmp(module, "kvm_amd") == 0;
 }
 
+/* The guest is 64-bit code. There is no kernel of x86-64 on such a host, but a snapshot may be made up. */
+const char *x86_no_guest(const struct conform *c)
+{
+	const struct snap_cpuid *e = snapshot_cpuid(c->snap, SNAP_SUPPORTED, L_EXT_FEATURES, 0);
+
+	return e && (e->regs[EDX] & D81_LM) ? NULL : "this host has no long mode, and guests here are 64-bit code";
+}
+
 int overridden(struct conform *c, uint32_t leaf, uint32_t index, unsigned reg, uint32_t bits)
 {
 	const struct snap_cpuid *zeros = snapshot_cpuid(c->snap, SNAP_TRIAL_ZEROS, leaf, index);

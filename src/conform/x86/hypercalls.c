@@ -17,7 +17,7 @@ static struct conform_vm *callers(struct conform *c, unsigned n, bool enforce, u
 	for (unsigned i = 0; vm && i < n; i++) {
 		if (table_usual(c, i, &t))
 			return NULL;
-		table_find(&t, L_KVM_FEATURES, 0)->eax = features;
+		table_entry(&t, L_KVM_FEATURES, 0)->eax = features;
 		if (enforce)
 			expect_ok(c, enable_cap(c, vm->vcpu[i], CAP_ENFORCE_PV_FEATURE_CPUID, 1),
 				  "KVM_CAP_ENFORCE_PV_FEATURE_CPUID");

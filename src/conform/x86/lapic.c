@@ -261,7 +261,7 @@ static int without_x2apic(struct conform *c)
 
 	if (!vm || table_usual(c, 0, &t) || overridden(c, L_FEATURES, 0, ECX, C1_X2APIC))
 		return 1;
-	table_find(&t, L_FEATURES, 0)->ecx &= ~C1_X2APIC;
+	table_entry(&t, L_FEATURES, 0)->ecx &= ~C1_X2APIC;
 	return !give_table(vm, 0, &t) || steps(vm, 0, list, COUNT(list));
 }
 
@@ -366,7 +366,7 @@ static int deadline(struct conform *c, bool told)
 	if (!vm || table_usual(c, 0, &t) || (!told && overridden(c, L_FEATURES, 0, ECX, C1_TSC_DEADLINE)))
 		return 1;
 	if (!told)
-		table_find(&t, L_FEATURES, 0)->ecx &= ~C1_TSC_DEADLINE;
+		table_entry(&t, L_FEATURES, 0)->ecx &= ~C1_TSC_DEADLINE;
 	if (!give_table(vm, 0, &t))
 		return 1;
 	return told ? steps(vm, 0, with, COUNT(with)) : steps(vm, 0, without, COUNT(without));

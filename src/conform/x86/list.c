@@ -18,6 +18,7 @@ const struct conform_case *const conform_x86[] = {
 	cases_x86_lapic,
 	cases_x86_smp,
 	cases_x86_pv,
+	cases_x86_clock,
 	cases_x86_hypercalls,
 	cases_x86_exits,
 	cases_x86_run,

@@ -18,6 +18,9 @@ static int marked(struct conform *c, const char *vendor, struct table *t)
 	for (uint32_t leaf = 2; leaf <= 0x24; leaf++)
 		if (leaf != L_EXTENDED_FEATURES && leaf != L_XSAVE)
 			table_drop(t, leaf);
+	/* Centaur's own class, where the CPU is one of theirs */
+	for (uint32_t leaf = L_CENTAUR; leaf <= L_CENTAUR + 4; leaf++)
+		table_drop(t, leaf);
 	table_drop(t, L_BASIC);
 	table_put(t, L_BASIC, 0, 0, TOP, name[0], name[2], name[1]);
 	table_put(t, TOP, 0, GK_CPUID_FLAG_SIGNIFCANT_INDEX, MARK, MARK + 1, MARK + 2, MARK + 3);

@@ -100,7 +100,8 @@ int set_sregs(struct conform_vm *vm, unsigned vcpu, const struct gk_x86_sregs *s
 struct guest_op call_op(struct conform *c, uint64_t nr, uint64_t a, uint64_t b, uint64_t x, uint64_t d)
 {
 	/* the other vendor's instruction would have to be patched by KVM first */
-	bool vmmcall = strcmp(gcpu_snapshot_vendor(c->snap), "GenuineIntel") != 0;
+	const char *vendor = gcpu_snapshot_vendor(c->snap);
+	bool vmmcall = strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0;
 
 	return OP(GUEST_OP_HYPERCALL, nr, a, b, x, d, vmmcall);
 }

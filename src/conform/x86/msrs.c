@@ -196,7 +196,7 @@ static int arch_capabilities(struct conform *c)
 	expect_result(c, set_msr(vm, 0, MSR_ARCH_CAPABILITIES, 0), 1, "KVM_SET_MSRS of 0");
 	guest_accesses(vm, with, COUNT(with));
 
-	table_find(&t, L_EXTENDED_FEATURES, 0)->edx &= ~D7_ARCH_CAPABILITIES;
+	table_entry(&t, L_EXTENDED_FEATURES, 0)->edx &= ~D7_ARCH_CAPABILITIES;
 	give_table(off, 0, &t);
 	expect_result(c, set_msr(off, 0, MSR_ARCH_CAPABILITIES, 1), c->release < KERNEL(6, 13),
 		      "KVM_SET_MSRS without its CPUID bit: refused since 6.13");
@@ -316,8 +316,8 @@ static int efer(struct conform *c)
 	expect_value(c, ops[6].res[0], EFER_LME | EFER_LMA | EFER_SCE, "EFER then");
 	if (overridden(c, L_EXT_FEATURES, 0, EDX, D81_NX) || overridden(c, L_EXT_FEATURES, 0, ECX, BIT32(2)))
 		return 1;
-	table_find(&t, L_EXT_FEATURES, 0)->edx &= ~D81_NX;
-	table_find(&t, L_EXT_FEATURES, 0)->ecx &= ~BIT32(2);
+	table_entry(&t, L_EXT_FEATURES, 0)->edx &= ~D81_NX;
+	table_entry(&t, L_EXT_FEATURES, 0)->ecx &= ~BIT32(2);
 	give_table(off, 0, &t);
 	if (guest_run(off, 0, more, COUNT(more)))
 		return 1;
@@ -347,9 +347,9 @@ static int tsc_aux(struct conform *c)
 	expect_value(c, ops[2].res[0], 0x89abcdef, "what it reads then");
 	if (overridden(c, L_EXT_FEATURES, 0, EDX, BIT32(27)) || overridden(c, L_EXTENDED_FEATURES, 0, ECX, C7_RDPID))
 		return 1;
-	table_find(&t, L_EXT_FEATURES, 0)->edx &= ~BIT32(27);
+	table_entry(&t, L_EXT_FEATURES, 0)->edx &= ~BIT32(27);
 	if (table_find(&t, L_EXTENDED_FEATURES, 0)) /* older CPUs have no such leaf */
-		table_find(&t, L_EXTENDED_FEATURES, 0)->ecx &= ~C7_RDPID;
+		table_entry(&t, L_EXTENDED_FEATURES, 0)->ecx &= ~C7_RDPID;
 	give_table(none, 0, &t);
 	return guest_accesses(none, off, COUNT(off));
 }
@@ -425,7 +425,7 @@ static int perf_capabilities(struct conform *c)
 		return 1;
 	if (system_msr(c, MSR_PERF_CAPABILITIES, &own) != 1)
 		return skip(c, "this KVM has no feature MSR 0x345");
-	table_find(&t, L_FEATURES, 0)->ecx &= ~C1_PDCM;
+	table_entry(&t, L_FEATURES, 0)->ecx &= ~C1_PDCM;
 	give_table(vm, 0, &t);
 	expect_result(c, set_msr(vm, 0, MSR_PERF_CAPABILITIES, BIT(60)), 0, "a bit that KVM has not");
 	if (c->release >= KERNEL(6, 13) && own)

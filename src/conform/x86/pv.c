@@ -35,7 +35,7 @@ static struct conform_vm *told(struct conform *c, uint32_t features, enum order 
 
 	if (!vm || table_usual(c, 0, &t))
 		return NULL;
-	table_find(&t, L_KVM_FEATURES, 0)->eax = features;
+	table_entry(&t, L_KVM_FEATURES, 0)->eax = features;
 	if (order == BEFORE)
 		expect_ok(c, enable_cap(c, vm->vcpu[0], CAP_ENFORCE_PV_FEATURE_CPUID, 1), "KVM_CAP_ENFORCE_PV_FEATURE_CPUID");
 	if (!give_table(vm, 0, &t))
@@ -144,7 +144,7 @@ static int enforced_moved(struct conform *c)
 	give_table(vm, 0, &t);
 	if (each(vm, PV_EOI | PV_CLOCK2))
 		return 1;
-	table_find(&t, L_KVM_MOVED, 0)->ecx ^= 1;
+	table_entry(&t, L_KVM_MOVED, 0)->ecx ^= 1;
 	give_table(strange, 0, &t);
 	return each(strange, 0);
 }
@@ -334,86 +334,6 @@ static int no_lapic(struct conform *c)
 	return !vm || values(vm, list, COUNT(list));
 }
 
-struct clock_page {
-	uint32_t version, pad0;
-	uint64_t tsc_timestamp, system_time;
-	uint32_t tsc_to_system_mul;
-	int8_t tsc_shift;
-	uint8_t flags, pad[2];
-};
-
-static int clocks(struct conform *c, uint32_t msr_wall, uint32_t msr_system)
-{
-	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint64_t at = 0;
-	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
-	struct guest_op ops[] = { OP_WRMSR(msr_wall, at + 0x100), OP_WRMSR(msr_system, at | 1), OP_CPUID(0, 0) };
-	struct clock_page page;
-	uint32_t wall[3];
-
-	if (!p)
-		return 1;
-	memset(p, 0xff, sizeof(page));
-	memset(p, 0, 4); /* a version */
-	if (guest_run(vm, 0, ops, COUNT(ops)))
-		return 1;
-	expect_done(c, &ops[0], "the wall clock");
-	expect_done(c, &ops[1], "the system clock");
-	memcpy(&page, p, sizeof(page));
-	memcpy(wall, p + 0x100, sizeof(wall));
-	expect(c, page.version && !(page.version & 1), "the page's version %u is even, and not 0", page.version);
-	expect(c, page.tsc_to_system_mul && page.tsc_to_system_mul != ~0U, "it has a multiplier");
-	expect(c, page.tsc_shift > -32 && page.tsc_shift < 32, "it has a shift: %d", page.tsc_shift);
-	expect(c, !(page.flags & ~3U), "flags 0x%x", page.flags);
-	expect(c, page.system_time != ~0ULL && page.tsc_timestamp != ~0ULL, "it has times");
-	expect(c, wall[0] && !(wall[0] & 1), "the wall clock's version %u is even, and not 0", wall[0]);
-	expect(c, wall[1] && wall[2] < 1000000000, "the wall clock is %u.%09u", wall[1], wall[2]);
-	/* off: nothing more is written */
-	ops[0] = OP_WRMSR(msr_system, 0);
-	ops[1] = OP_RDMSR(msr_system);
-	if (guest_run(vm, 0, ops, 2))
-		return 1;
-	expect_value(c, ops[1].res[0], 0, "the MSR, off");
-	return 0;
-}
-
-static int clock_new(struct conform *c)
-{
-	return clocks(c, PV_MSR_WALL, PV_MSR_SYSTEM);
-}
-
-static int clock_old(struct conform *c)
-{
-	return clocks(c, PV_MSR_WALL_OLD, PV_MSR_SYSTEM_OLD);
-}
-
-/* Told by the host that it was stopped: bit 1 of the page's flags, at the next entry. */
-static int clock_stopped(struct conform *c)
-{
-	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
-	uint64_t at = 0;
-	unsigned char *p = vm ? guest_memory(vm, 0, &at) : NULL;
-	struct guest_op on = OP_WRMSR(PV_MSR_SYSTEM, at | 1), go = OP_CPUID(0, 0), off = OP_WRMSR(PV_MSR_SYSTEM, 0);
-	struct clock_page page;
-
-	if (!p)
-		return 1;
-	expect_errno(c, ask_number(c, vm->vcpu[0], GK_KVMCLOCK_CTRL, 0), EINVAL, "KVM_KVMCLOCK_CTRL without a clock");
-	if (guest_run(vm, 0, &on, 1))
-		return 1;
-	memcpy(&page, p, sizeof(page));
-	expect(c, !(page.flags & 2), "it was not stopped yet");
-	expect_ok(c, ask_number(c, vm->vcpu[0], GK_KVMCLOCK_CTRL, 0), "KVM_KVMCLOCK_CTRL");
-	if (guest_run(vm, 0, &go, 1))
-		return 1;
-	memcpy(&page, p, sizeof(page));
-	expect(c, page.flags & 2, "it was stopped");
-	if (guest_run(vm, 0, &off, 1))
-		return 1;
-	expect_errno(c, ask_number(c, vm->vcpu[0], GK_KVMCLOCK_CTRL, 0), EINVAL, "KVM_KVMCLOCK_CTRL of a clock that is off");
-	return 0;
-}
-
 static int steal(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
@@ -500,9 +420,6 @@ const struct conform_case cases_x86_pv[] = {
 	{ "pv:enforced-second-table", "cpuid.c kvm_update_pv_runtime", second_table },
 	{ "pv:enforced-host", "x86.c kvm_do_msr_access", enforced_host },
 	{ "pv:async-pf-bits", "KVM msr.rst", apf_bits },
-	{ "pv:clock", "KVM msr.rst", clock_new },
-	{ "pv:clock-old", "KVM msr.rst", clock_old },
-	{ "pv:clock-stopped", "KVM API 4.70 KVM_KVMCLOCK_CTRL", clock_stopped },
 	{ "pv:steal-time", "ST:steal_time", steal },
 	{ "pv:eoi", "KVM msr.rst", eoi },
 	{ NULL, NULL, NULL },

@@ -35,7 +35,7 @@ static int follows_cr4(struct conform *c, uint64_t cr4, uint32_t leaf, uint32_t 
 	expect(c, bit_read(vm, leaf, ECX, bit), "on after a table without it");
 	write_cr4(vm, 0, cr4);
 	expect(c, !bit_read(vm, leaf, ECX, bit), "off without CR4's bit");
-	*entry_reg(table_find(&t, leaf, 0), ECX) |= bit;
+	*entry_reg(table_entry(&t, leaf, 0), ECX) |= bit;
 	give_table(vm, 0, &t);
 	expect(c, !bit_read(vm, leaf, ECX, bit), "off after a table with it");
 	return 0;
@@ -110,7 +110,7 @@ static int apic_bit(struct conform *c)
 	expect(c, !bit_read(vm, L_FEATURES, EDX, D1_APIC), "off after a table with it");
 	expect_result(c, set_msr(vm, 0, MSR_APICBASE, base), 1, "KVM_SET_MSRS, APIC on");
 	expect(c, bit_read(vm, L_FEATURES, EDX, D1_APIC), "on again");
-	table_find(&t, L_FEATURES, 0)->edx &= ~D1_APIC;
+	table_entry(&t, L_FEATURES, 0)->edx &= ~D1_APIC;
 	give_table(vm, 0, &t);
 	expect(c, bit_read(vm, L_FEATURES, EDX, D1_APIC), "on after a table without it");
 	return 0;
@@ -152,14 +152,14 @@ static int mwait(struct conform *c, bool quirk)
 		return 1;
 	if (vm_vcpu(vm, 0))
 		return 1;
-	table_find(&t, L_FEATURES, 0)->ecx |= C1_MWAIT;
+	table_entry(&t, L_FEATURES, 0)->ecx |= C1_MWAIT;
 	give_table(vm, 0, &t);
 	expect_result(c, set_msr(vm, 0, MSR_MISC_ENABLE, MISC_ENABLE_MWAIT), 1, "KVM_SET_MSRS of IA32_MISC_ENABLE, bit 18");
 	expect(c, bit_read(vm, L_FEATURES, ECX, C1_MWAIT), "on");
 	expect_result(c, set_msr(vm, 0, MSR_MISC_ENABLE, 0), 1, "KVM_SET_MSRS of IA32_MISC_ENABLE, 0");
 	expect(c, bit_read(vm, L_FEATURES, ECX, C1_MWAIT) == quirk, quirk ? "on still, as the table has it" : "off");
 	if (quirk) {
-		table_find(&t, L_FEATURES, 0)->ecx &= ~C1_MWAIT;
+		table_entry(&t, L_FEATURES, 0)->ecx &= ~C1_MWAIT;
 		give_table(vm, 0, &t);
 	}
 	set_msr(vm, 0, MSR_MISC_ENABLE, MISC_ENABLE_MWAIT);
@@ -214,8 +214,8 @@ static int xsave_sizes(struct conform *c)
 	if (lacks_bits(c, L_FEATURES, 0, ECX, C1_XSAVE, "XSAVE") || table_usual(c, 0, &t))
 		return 1;
 	may = may_xcr0(&t);
-	table_find(&t, L_XSAVE, 0)->ebx = 12345;
-	table_find(&t, L_XSAVE, 0)->ecx = 54321;
+	table_entry(&t, L_XSAVE, 0)->ebx = 12345;
+	table_entry(&t, L_XSAVE, 0)->ecx = 54321;
 	vm = x86_vm(c, NO_APIC, 1);
 	if (!vm || !give_table(vm, 0, &t))
 		return 1;
@@ -235,8 +235,8 @@ static int xsave_sizes(struct conform *c)
 	}
 	/* without a compacted format there is no size of it to be kept */
 	if (table_find(&t, L_XSAVE, 1)) {
-		table_find(&t, L_XSAVE, 1)->eax = 0;
-		table_find(&t, L_XSAVE, 1)->ebx = 4321;
+		table_entry(&t, L_XSAVE, 1)->eax = 0;
+		table_entry(&t, L_XSAVE, 1)->ebx = 4321;
 		give_table(vm, 0, &t);
 		if (read_table(vm, 0, &back))
 			expect_value(c, table_reg(&back, L_XSAVE, 1, EBX), 4321, "leaf 0xd.1 EBX without XSAVES and XSAVEC");
@@ -264,11 +264,11 @@ static int unhalt(struct conform *c, bool disable, struct unhalt u)
 		return -1;
 	if (vm_vcpu(vm, 0))
 		return -1;
-	table_find(&t, L_KVM_FEATURES, 0)->eax |= PV_UNHALT;
+	table_entry(&t, L_KVM_FEATURES, 0)->eax |= PV_UNHALT;
 	if (!u.signature)
-		table_find(&t, L_HYPERVISOR, 0)->ebx ^= 1;
-	table_find(&t, L_KVM_FEATURES, 0)->function = u.base + 1;
-	table_find(&t, L_HYPERVISOR, 0)->function = u.base;
+		table_entry(&t, L_HYPERVISOR, 0)->ebx ^= 1;
+	table_entry(&t, L_KVM_FEATURES, 0)->function = u.base + 1;
+	table_entry(&t, L_HYPERVISOR, 0)->function = u.base;
 	for (unsigned i = 0; i < u.sets; i++)
 		give_table(vm, 0, &t);
 	if (!read_table(vm, 0, &back))

@@ -211,6 +211,8 @@ static int modes(struct conform *c)
 	struct gk_x86_sregs first = { .cr4 = 0 }, s, back = { .cr4 = 0 };
 	struct conform_vm *vm = x86_ready(c, NO_APIC, 1);
 
+	if (lacks_bits(c, L_EXT_FEATURES, 0, EDX, D81_LM, "long mode"))
+		return 1;
 	if (!vm || !expect_ok(c, get_sregs(vm, 0, &first), "KVM_GET_SREGS"))
 		return 1;
 	for (unsigned i = 0; i < COUNT(bad); i++) {
@@ -241,7 +243,7 @@ static int maxphyaddr(struct conform *c)
 	struct table t;
 	unsigned host, width;
 
-	if (!vm || table_usual(c, 0, &t))
+	if (!vm || table_usual(c, 0, &t) || lacks_bits(c, L_EXT_FEATURES, 0, EDX, D81_LM, "long mode"))
 		return 1;
 	host = table_reg(&t, L_ADDRESSES, 0, EAX) & 0xff;
 	for (unsigned i = 0; i < 3; i++) {
@@ -249,7 +251,7 @@ static int maxphyaddr(struct conform *c)
 		if (width > host || host > 51)
 			continue;
 		if (i == 1)
-			table_find(&t, L_ADDRESSES, 0)->eax = 48 << 8 | 38;
+			table_entry(&t, L_ADDRESSES, 0)->eax = 48 << 8 | 38;
 		else if (i == 2)
 			table_drop(&t, L_ADDRESSES);
 		give_table(vm, 0, &t);
@@ -263,7 +265,7 @@ static int maxphyaddr(struct conform *c)
 	/* a highest leaf is needed as well */
 	if (table_usual(c, 0, &t))
 		return 1;
-	table_find(&t, L_EXT, 0)->eax = L_EXT_POWER;
+	table_entry(&t, L_EXT, 0)->eax = L_EXT_POWER;
 	give_table(vm, 0, &t);
 	s.cr3 = BIT(36);
 	if (host < 52)
@@ -308,7 +310,7 @@ static int apic_base(struct conform *c)
 	expect_ok(c, try_base(vm, first, &back), "xAPIC");
 	if (overridden(c, L_FEATURES, 0, ECX, C1_X2APIC))
 		return 1;
-	table_find(&t, L_FEATURES, 0)->ecx &= ~C1_X2APIC;
+	table_entry(&t, L_FEATURES, 0)->ecx &= ~C1_X2APIC;
 	give_table(vm, 0, &t);
 	expect_errno(c, try_base(vm, base, &back), EINVAL, "x2APIC without its CPUID bit");
 	expect_value(c, back, first, "the base after a refusal");

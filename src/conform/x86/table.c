@@ -42,6 +42,13 @@ struct gk_cpuid_entry2 *table_find(struct table *t, uint32_t leaf, uint32_t inde
 	return NULL;
 }
 
+struct gk_cpuid_entry2 *table_entry(struct table *t, uint32_t leaf, uint32_t index)
+{
+	struct gk_cpuid_entry2 *e = table_find(t, leaf, index);
+
+	return e ? e : &t->e[t->nent < COUNT(t->e) ? t->nent : COUNT(t->e) - 1];
+}
+
 uint32_t *entry_reg(struct gk_cpuid_entry2 *e, unsigned reg)
 {
 	return reg == EAX ? &e->eax : reg == EBX ? &e->ebx : reg == ECX ? &e->ecx : &e->edx;

@@ -41,7 +41,7 @@ static struct conform_vm *with_xsave(struct conform *c, struct table *t, uint64_
 	if (lacks_bits(c, L_FEATURES, 0, ECX, C1_XSAVE, "XSAVE") || table_usual(c, 0, t))
 		return NULL;
 	*may = (table_reg(t, L_XSAVE, 0, EAX) | (uint64_t)table_reg(t, L_XSAVE, 0, EDX) << 32) & ~TILE;
-	table_find(t, L_XSAVE, 0)->eax = (uint32_t)*may;
+	table_entry(t, L_XSAVE, 0)->eax = (uint32_t)*may;
 	vm = x86_vm(c, NO_APIC, 1);
 	return vm && give_table(vm, 0, t) ? vm : NULL;
 }
@@ -81,8 +81,8 @@ static int unsupported(struct conform *c)
 	if (!vm)
 		return 1;
 	/* a bit of the table that KVM has not is none */
-	table_find(&t, L_XSAVE, 0)->eax = (uint32_t)(may | BIT(8));
-	table_find(&t, L_XSAVE, 0)->edx = ~0U;
+	table_entry(&t, L_XSAVE, 0)->eax = (uint32_t)(may | BIT(8));
+	table_entry(&t, L_XSAVE, 0)->edx = ~0U;
 	give_table(vm, 0, &t);
 	for (unsigned i = 8; i < 64; i++)
 		if (!(may >> i & 1) && !(TILE >> i & 1))
@@ -105,7 +105,7 @@ static int by_table(struct conform *c)
 		return skip(c, "this KVM has no state beyond SSE");
 	expect_ok(c, set_xcr0(vm, X87 | SSE | YMM), "YMM with its bit of leaf 0xd");
 	expect_ok(c, set_xcr0(vm, X87), "x87 alone");
-	table_find(&t, L_XSAVE, 0)->eax = X87 | SSE;
+	table_entry(&t, L_XSAVE, 0)->eax = X87 | SSE;
 	give_table(vm, 0, &t);
 	expect_errno(c, set_xcr0(vm, X87 | SSE | YMM), EINVAL, "YMM without its bit of leaf 0xd");
 	expect_ok(c, set_xcr0(vm, X87 | SSE), "SSE with its bit");

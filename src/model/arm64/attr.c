@@ -8,6 +8,7 @@
 #define STOLEN_ALIGNED 64U
 #define EVENTS_OLD 1024U /* of a PMU before version 3.1 */
 #define EVENTS 65536U
+#define COUNTERS_MOST 31U /* that any PMU has; how many the host's has is not in its snapshot */
 
 struct event_filter {
 	uint16_t first, n;
@@ -74,12 +75,30 @@ static int filter_events(struct arm64_vcpu *x, uint64_t addr)
 	return arm64_vm(x->v->vm)->ran ? -EBUSY : 0;
 }
 
+static int set_counters(uint64_t addr)
+{
+	uint32_t n;
+
+	if (sw_copy_in(&n, (uintptr_t)addr, sizeof(n)))
+		return -EFAULT;
+	return n > COUNTERS_MOST ? -EINVAL : 0;
+}
+
+/* The last of the PMU's attributes. */
+static unsigned last_of_pmu(const struct arm64_vcpu *x)
+{
+	return sw_behaves(arm64_model(x), BEHAVIOUR_PMU_COUNTERS) ? GK_ARM_VCPU_PMU_V3_SET_NR_COUNTERS :
+								     GK_ARM_VCPU_PMU_V3_SET_PMU;
+}
+
 static int set_pmu(struct arm64_vcpu *x, const struct gk_device_attr *a)
 {
 	if (!arm64_has(x, ARM64_F_PMU))
 		return -ENODEV;
 	if (x->pmu_ready)
 		return -EBUSY;
+	if (a->attr > last_of_pmu(x))
+		return -ENXIO;
 	switch (a->attr) {
 	case GK_ARM_VCPU_PMU_V3_IRQ:
 		return set_pmu_irq(x, a->addr);
@@ -87,6 +106,8 @@ static int set_pmu(struct arm64_vcpu *x, const struct gk_device_attr *a)
 		return init_pmu(x);
 	case GK_ARM_VCPU_PMU_V3_FILTER:
 		return filter_events(x, a->addr);
+	case GK_ARM_VCPU_PMU_V3_SET_NR_COUNTERS:
+		return set_counters(a->addr);
 	default:
 		/* SET_PMU: the host's PMUs are not in its snapshot, there is no such one */
 		return -ENXIO;
@@ -185,7 +206,7 @@ static int has(struct arm64_vcpu *x, const struct gk_device_attr *a)
 {
 	switch (a->group) {
 	case GK_ARM_VCPU_PMU_V3_CTRL:
-		return a->attr <= GK_ARM_VCPU_PMU_V3_SET_PMU && arm64_has(x, ARM64_F_PMU) ? 0 : -ENXIO;
+		return a->attr <= last_of_pmu(x) && arm64_has(x, ARM64_F_PMU) ? 0 : -ENXIO;
 	case GK_ARM_VCPU_TIMER_CTRL:
 		return a->attr <= last_timer(x) ? 0 : -ENXIO;
 	case GK_ARM_VCPU_PVTIME_CTRL:

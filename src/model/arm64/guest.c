@@ -85,6 +85,8 @@ static enum sw_step access_memory(struct arm64_vcpu *x, struct gcpu_guest_op *op
 		to = sw_guest_writable(x->v->vm, op->arg[0], size);
 	else
 		from = sw_guest_memory(x->v->vm, op->arg[0], size);
+	if (!to && !from && sw_guest_lost(x->v->vm, op->arg[0], size, op->code == GCPU_GUEST_STORE))
+		return SW_LOST;
 	if (!to && !from)
 		return fault(op, ESR_ABORT);
 	if (to)

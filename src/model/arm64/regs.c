@@ -193,8 +193,8 @@ static int set(struct arm64_vcpu *x, uint64_t id, const uint64_t *value)
 	}
 }
 
-/* What both begin with: which one, and its value. */
-static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg, uint64_t *value)
+/* What both begin with. */
+static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
 {
 	if (!x->initialised)
 		return -ENOEXEC;
@@ -203,18 +203,29 @@ static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg, ui
 	if ((reg->id & ~GK_REG_SIZE_MASK) >> 32 != GK_REG_ARM64 >> 32)
 		return -EINVAL;
 	/* nothing is that long, and only core registers say so by their length */
-	if (REG_BYTES(reg->id) > 256)
-		return REG_KIND(reg->id) == GK_REG_ARM_CORE ? -EINVAL : -ENOENT;
-	return get(x, reg->id, value);
+	return REG_BYTES(reg->id) <= 256 ? 0 : REG_KIND(reg->id) == GK_REG_ARM_CORE ? -EINVAL : -ENOENT;
 }
 
 int arm64_get_reg(void *object, uintptr_t arg)
 {
+	struct arm64_vcpu *x = arm64_vcpu(object);
 	uint64_t value[32] = { 0 };
 	struct gk_one_reg reg;
-	int status = begin(arm64_vcpu(object), arg, &reg, value);
+	int status = begin(x, arg, &reg);
 
+	if (status == 0)
+		status = get(x, reg.id, value);
 	return status ? status : sw_copy_out((uintptr_t)reg.addr, value, REG_BYTES(reg.id));
+}
+
+/* The system's and the firmware's registers have 64 bits, which are read before anybody looks for the register. */
+static bool value_first(uint64_t id)
+{
+	uint64_t kind = REG_KIND(id);
+
+	if (kind == GK_REG_ARM_FW || kind == GK_REG_ARM_FW_FEAT_BMAP)
+		return REG_BYTES(id) == sizeof(uint64_t);
+	return kind != GK_REG_ARM_CORE && kind != GK_REG_ARM64_SVE && kind != GK_REG_ARM_DEMUX;
 }
 
 int arm64_set_reg(void *object, uintptr_t arg)
@@ -222,9 +233,14 @@ int arm64_set_reg(void *object, uintptr_t arg)
 	struct arm64_vcpu *x = arm64_vcpu(object);
 	uint64_t value[32] = { 0 };
 	struct gk_one_reg reg;
-	/* what is not there is told before the value is looked at */
-	int status = begin(x, arg, &reg, value);
+	int status = begin(x, arg, &reg);
 
+	if (status)
+		return status;
+	if (value_first(reg.id) && sw_copy_in(value, (uintptr_t)reg.addr, sizeof(value[0])))
+		return -EFAULT;
+	/* what is not there is told before the value is looked at */
+	status = get(x, reg.id, value);
 	if (status)
 		return status;
 	memset(value, 0, sizeof(value));
@@ -254,7 +270,8 @@ int arm64_reg_list(void *object, uintptr_t arg)
 {
 	struct arm64_vcpu *x = arm64_vcpu(object);
 	const struct list *regs = &arm64_model(x)->host->regs;
-	uint64_t n = 0, room, at = arg + sizeof(room);
+	uint64_t n = 0, room;
+	uintptr_t at = arg + sizeof(room);
 
 	if (!x->initialised)
 		return -ENOEXEC;
@@ -270,19 +287,22 @@ int arm64_reg_list(void *object, uintptr_t arg)
 		return -EFAULT;
 	if (room < n)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)at, n * sizeof(n)))
+	if (sw_bad_target(at, n * sizeof(n)))
 		return -EFAULT;
-	for (unsigned i = 0; i < 32; i++)
-		if (vector(x, i)) {
-			*(uint64_t *)(uintptr_t)at = vector(x, i);
-			at += sizeof(uint64_t);
-		}
+	for (unsigned i = 0; i < 32; i++) {
+		uint64_t id = vector(x, i);
+
+		if (!id)
+			continue;
+		memcpy((void *)at, &id, sizeof(id));
+		at += sizeof(id);
+	}
 	for (size_t i = 0; i < regs->n; i++) {
 		uint64_t id = LIST_AT(regs, struct snap_reg, i)->id;
 
 		if (!listed(x, id))
 			continue;
-		*(uint64_t *)(uintptr_t)at = id;
+		memcpy((void *)at, &id, sizeof(id));
 		at += sizeof(id);
 	}
 	return 0;

@@ -100,16 +100,15 @@ static int set_target_bits(struct arm64_vcpu *x, const struct gk_arm_vcpu_init *
 	}
 	all[0] = x->features;
 	*features = all[0];
-	if (!a->width_settled || !((a->width ^ all[0]) & narrow)) {
-		int error = predict_init(arm64_model(x)->host, &p, false, all).error;
-
-		if (!a->width_settled && !predict_init(arm64_model(x)->host, &p, false, (uint32_t[7]){ all[0] & narrow }).error) {
-			a->width_settled = true;
-			a->width = all[0];
-		}
-		if (!error)
+	/* whether it is 32-bit comes first, and is the VM's from then on */
+	if (!a->width_settled && !predict_init(arm64_model(x)->host, &p, false, (uint32_t[7]){ all[0] & narrow }).error) {
+		a->width_settled = true;
+		a->width = all[0];
+	}
+	if (a->width_settled && !((a->width ^ all[0]) & narrow)) {
+		if (!predict_init(arm64_model(x)->host, &p, false, all).error)
 			return 0;
-		/* looked at before what goes with it is */
+		/* then SVE, before what goes with it */
 		if (!predict_init(arm64_model(x)->host, &p, false, (uint32_t[7]){ all[0] & sve }).error)
 			x->stuck |= all[0] & sve;
 	}

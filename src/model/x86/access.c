@@ -55,6 +55,8 @@ enum sw_step x86_load(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complet
 		memcpy(&op->res[0], x->v->run->mmio.data, size);
 	} else if (memory) {
 		memcpy(&op->res[0], memory, size);
+	} else if (sw_guest_lost(x->v->vm, op->arg[0], size, false)) {
+		return SW_LOST;
 	} else if (in_apic(x, op->arg[0], &offset)) {
 		if (x86_apic_hw(x) && !x86_apic_x2(x))
 			x86_apic_read(x, offset, size, &op->res[0]);
@@ -80,6 +82,8 @@ enum sw_step x86_store(struct x86_vcpu *x, struct gcpu_guest_op *op, bool comple
 	memory = sw_guest_writable(x->v->vm, op->arg[0], size);
 	if (memory) {
 		memcpy(memory, &op->arg[2], size);
+	} else if (sw_guest_lost(x->v->vm, op->arg[0], size, true)) {
+		return SW_LOST;
 	} else if (in_apic(x, op->arg[0], &offset)) {
 		/* only whole registers are written */
 		if (x86_apic_hw(x) && !x86_apic_x2(x) && size == 4 && !(offset & 0xf))

@@ -116,6 +116,9 @@ uint32_t x86_area_size(const struct gcpu_model *m, uint64_t have, bool compacted
 		const struct snap_cpuid *e = have >> n & 1 ? snapshot_cpuid(m->host, SNAP_NATIVE, LEAF_SAVE_AREA, n) : NULL;
 		uint32_t at;
 
+		/* what a dump does not describe */
+		if (have >> n & 1 && (!e || e->subleaf != n || !e->regs[0]))
+			e = snapshot_cpuid(m->host, SNAP_SUPPORTED, LEAF_SAVE_AREA, n);
 		if (!e)
 			continue;
 		at = !compacted ? e->regs[1] : e->regs[2] & 2 ? (size + 63) & ~63U : size;
@@ -244,17 +247,19 @@ static int set(struct x86_vcpu *x, struct snap_cpuid *table, unsigned n)
 	return status;
 }
 
-/* Both calls' heads are the same: a table with room for the entries of SIZE that follow, which can be read. */
+_Static_assert(sizeof(struct gk_cpuid) == sizeof(struct gk_cpuid2), "both calls' heads are the same");
+
+/* A table with room for the entries of SIZE behind the head, which can be read. */
 static int given(uintptr_t arg, size_t size, struct snap_cpuid **table, uint32_t *n)
 {
-	const struct gk_cpuid2 *from = (const void *)arg;
+	struct gk_cpuid2 head;
 
-	if (sw_bad_pointer(arg, sizeof(*from)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	*n = from->nent;
+	*n = head.nent;
 	if (*n > GK_CPUID_ENTRIES_MOST)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)from->entries, *n * size))
+	if (sw_bad_pointer(arg + sizeof(head), *n * size))
 		return -EFAULT;
 	*table = calloc(*n ? *n : 1, sizeof(**table));
 	return *table ? 0 : -ENOMEM;
@@ -262,57 +267,68 @@ static int given(uintptr_t arg, size_t size, struct snap_cpuid **table, uint32_t
 
 int x86_set_cpuid2(void *object, uintptr_t arg)
 {
-	const struct gk_cpuid2 *from = (const void *)arg;
+	uintptr_t at = arg + sizeof(struct gk_cpuid2);
 	struct snap_cpuid *table;
+	struct gk_cpuid_entry2 e;
 	uint32_t n;
-	int status = given(arg, sizeof(from->entries[0]), &table, &n);
+	int status = given(arg, sizeof(e), &table, &n);
 
 	if (status)
 		return status;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct gk_cpuid_entry2 *e = &from->entries[i];
-
-		table[i] = (struct snap_cpuid){ e->function, e->index, e->flags,
-						{ e->eax, e->ebx, e->ecx, e->edx } };
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
+		memcpy(&e, (const void *)at, sizeof(e));
+		table[i] = (struct snap_cpuid){ e.function, e.index, e.flags, { e.eax, e.ebx, e.ecx, e.edx } };
 	}
 	return set(x86_vcpu(object), table, n);
 }
 
 int x86_set_cpuid(void *object, uintptr_t arg)
 {
-	const struct gk_cpuid *from = (const void *)arg;
+	uintptr_t at = arg + sizeof(struct gk_cpuid);
 	struct snap_cpuid *table;
+	struct gk_cpuid_entry e;
 	uint32_t n;
-	int status = given(arg, sizeof(from->entries[0]), &table, &n);
+	int status = given(arg, sizeof(e), &table, &n);
 
 	if (status)
 		return status;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct gk_cpuid_entry *e = &from->entries[i];
-
-		table[i] = (struct snap_cpuid){ e->function, 0, 0, { e->eax, e->ebx, e->ecx, e->edx } };
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
+		memcpy(&e, (const void *)at, sizeof(e));
+		table[i] = (struct snap_cpuid){ e.function, 0, 0, { e.eax, e.ebx, e.ecx, e.edx } };
 	}
 	return set(x86_vcpu(object), table, n);
+}
+
+/* Behind the head of a struct kvm_cpuid2. */
+int x86_give_entries(uintptr_t arg, const struct snap_cpuid *table, size_t n)
+{
+	uintptr_t at = arg + sizeof(struct gk_cpuid2);
+
+	if (sw_bad_target(at, n * sizeof(struct gk_cpuid_entry2)))
+		return -EFAULT;
+	for (size_t i = 0; i < n; i++, at += sizeof(struct gk_cpuid_entry2)) {
+		const struct snap_cpuid *e = &table[i];
+		const struct gk_cpuid_entry2 out = { e->leaf,	 e->subleaf, e->flags,	 e->regs[0],
+						     e->regs[1], e->regs[2], e->regs[3], { 0 } };
+
+		memcpy((void *)at, &out, sizeof(out));
+	}
+	return 0;
 }
 
 int x86_get_cpuid2(void *object, uintptr_t arg)
 {
 	struct x86_vcpu *x = x86_vcpu(object);
-	struct gk_cpuid2 *to = (void *)arg;
+	struct gk_cpuid2 head;
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	if (to->nent < x->n)
+	if (head.nent < x->n)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)to->entries, x->n * sizeof(to->entries[0])))
+	if (x86_give_entries(arg, x->table, x->n))
 		return -EFAULT;
-	for (unsigned i = 0; i < x->n; i++) {
-		const struct snap_cpuid *e = &x->table[i];
-
-		to->entries[i] = (struct gk_cpuid_entry2){ e->leaf, e->subleaf, e->flags, e->regs[0],
-							   e->regs[1], e->regs[2], e->regs[3], { 0 } };
-	}
-	if (sw_behaves(x86_model(x), BEHAVIOUR_CPUID_COUNT_TOLD))
-		to->nent = x->n;
-	return 0;
+	if (!sw_behaves(x86_model(x), BEHAVIOUR_CPUID_COUNT_TOLD))
+		return 0;
+	head.nent = x->n;
+	return sw_copy_out(arg, &head, sizeof(head));
 }

@@ -97,6 +97,7 @@ struct x86_guests {
 	struct x86_map map;
 	uint64_t tsc; /* of all, but for what each has in its MSR */
 	uint64_t began; /* the host's time then, ns; 0: nobody looked yet */
+	uint64_t clock_moved; /* ns, by KVM_SET_CLOCK, modulo 2^64 */
 	uint64_t wall_clock;
 	bool old_clock; /* vCPU 0 asked for its clock by the old MSR */
 };
@@ -188,6 +189,8 @@ uint64_t x86_ns(struct x86_vcpu *x);
 /* Somebody waited that long. */
 void x86_pass(struct x86_vcpu *x, uint64_t cycles);
 int x86_clock_stopped(void *vcpu, uintptr_t arg);
+int x86_set_clock(void *vm, uintptr_t arg);
+int x86_get_clock(void *vm, uintptr_t arg);
 
 /* interrupts.c */
 /* INIT and SIPI that came. */

@@ -46,12 +46,12 @@ static int check_pin(const struct sw_vm *vm, const struct gk_irq_routing_entry *
 }
 
 /* A GSI goes to one pin of each controller, or to one message. */
-static bool clashes(const struct gk_irq_routing *r, uint32_t at)
+static bool clashes(const struct gk_irq_routing_entry *all, uint32_t at)
 {
-	const struct gk_irq_routing_entry *e = &r->entries[at];
+	const struct gk_irq_routing_entry *e = &all[at];
 
 	for (uint32_t i = 0; i < at; i++) {
-		const struct gk_irq_routing_entry *o = &r->entries[i];
+		const struct gk_irq_routing_entry *o = &all[i];
 
 		if (o->gsi == e->gsi && (o->type != GK_IRQ_ROUTING_IRQCHIP || e->type != GK_IRQ_ROUTING_IRQCHIP ||
 					 o->u.irqchip.irqchip == e->u.irqchip.irqchip))
@@ -60,12 +60,12 @@ static bool clashes(const struct gk_irq_routing *r, uint32_t at)
 	return false;
 }
 
-static int check_route(const struct sw_vm *vm, const struct gk_irq_routing *r, uint32_t at)
+static int check_route(const struct sw_vm *vm, const struct gk_irq_routing_entry *all, uint32_t at)
 {
-	const struct gk_irq_routing_entry *e = &r->entries[at];
+	const struct gk_irq_routing_entry *e = &all[at];
 	uint32_t flags = e->type == GK_IRQ_ROUTING_MSI ? ROUTE_DEVID : 0;
 
-	if (e->gsi >= ROUTES_MOST || (e->flags & ~flags) || clashes(r, at))
+	if (e->gsi >= ROUTES_MOST || (e->flags & ~flags) || clashes(all, at))
 		return -EINVAL;
 	switch (e->type) {
 	case GK_IRQ_ROUTING_IRQCHIP:
@@ -79,18 +79,24 @@ static int check_route(const struct sw_vm *vm, const struct gk_irq_routing *r, u
 
 int x86_set_routing(void *object, uintptr_t arg)
 {
-	const struct gk_irq_routing *r = (const void *)arg;
+	struct gk_irq_routing_entry *all;
 	struct sw_vm *vm = object;
-	int status = 0;
+	struct gk_irq_routing r;
+	int status;
 
-	if (sw_bad_pointer(arg, sizeof(*r)))
+	if (sw_copy_in(&r, arg, sizeof(r)))
 		return -EFAULT;
-	if (x86_vm(vm)->irqchip == X86_IRQCHIP_NONE || r->nr > ROUTES_MOST || r->flags)
+	if (x86_vm(vm)->irqchip == X86_IRQCHIP_NONE || r.nr > ROUTES_MOST || r.flags)
 		return -EINVAL;
-	if (sw_bad_pointer((uintptr_t)r->entries, r->nr * sizeof(r->entries[0])))
-		return -EFAULT;
-	for (uint32_t i = 0; i < r->nr && status == 0; i++)
-		status = check_route(vm, r, i);
+	if (!r.nr)
+		return 0;
+	all = malloc(r.nr * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	status = sw_copy_in(all, arg + sizeof(r), r.nr * sizeof(*all));
+	for (uint32_t i = 0; i < r.nr && status == 0; i++)
+		status = check_route(vm, all, i);
+	free(all);
 	return status;
 }
 

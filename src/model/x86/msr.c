@@ -239,38 +239,44 @@ int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value)
 
 #define MSRS_MOST 256 /* MAX_IO_MSRS: as many are too many */
 
-int x86_msrs_given(uintptr_t arg)
+int x86_msrs_given(uintptr_t arg, bool write, uint32_t *n)
 {
-	const struct gk_msrs *given = (const void *)arg;
+	uintptr_t at = arg + sizeof(struct gk_msrs);
+	struct gk_msrs head;
+	size_t size;
 
-	if (sw_bad_pointer(arg, sizeof(*given)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	if (given->nmsrs >= MSRS_MOST)
+	if (head.nmsrs >= MSRS_MOST)
 		return -E2BIG;
-	return sw_bad_pointer((uintptr_t)given->entries, given->nmsrs * sizeof(given->entries[0])) ? -EFAULT : 0;
+	*n = head.nmsrs;
+	size = *n * sizeof(struct gk_msr_entry);
+	return (write ? sw_bad_target(at, size) : sw_bad_pointer(at, size)) ? -EFAULT : 0;
 }
 
 /* How many were done; the first that fails ends it. */
 static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 {
-	struct gk_msrs *to = (void *)arg;
-	int refused = x86_msrs_given(arg);
+	uintptr_t at = arg + sizeof(struct gk_msrs);
+	struct gk_msr_entry e;
+	uint32_t n;
+	int refused = x86_msrs_given(arg, !set, &n);
 
 	if (refused)
 		return refused;
-	for (uint32_t i = 0; i < to->nmsrs; i++) {
-		uint64_t value = to->entries[i].data;
-		int status = set ? x86_msr_set(x, to->entries[i].index, true, value) :
-				   x86_msr_get(x, to->entries[i].index, true, &value);
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
+		int status;
 
+		memcpy(&e, (const void *)at, sizeof(e));
+		status = set ? x86_msr_set(x, e.index, true, e.data) : x86_msr_get(x, e.index, true, &e.data);
 		if (status == -ENOMEM)
 			return status;
 		if (!set)
-			to->entries[i].data = value; /* 0 of the one that failed */
+			memcpy((void *)at, &e, sizeof(e)); /* 0 of the one that failed */
 		if (status)
 			return (int)i;
 	}
-	return (int)to->nmsrs;
+	return (int)n;
 }
 
 /* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */

@@ -12,6 +12,7 @@
 #define STEAL_RESERVED 0x3eU
 #define EOI_ALIGNED 3U
 #define CLOCK_STABLE 1U
+#define CLOCK_FLAGS (GK_CLOCK_TSC_STABLE | GK_CLOCK_REALTIME | GK_CLOCK_HOST_TSC)
 #define CLOCK_STOPPED 2U /* told once by the VMM; the guest takes it away */
 #define TOKEN_WAKE UINT32_MAX
 #define TICK 1000 /* the guest's counter, from one look to the next */
@@ -45,11 +46,10 @@ bool x86_pv_has(const struct x86_vcpu *x, unsigned field)
 
 /* As fast as its rate says since somebody first looked, so that clocks made of it are clocks; and never
  * the same twice. Nothing waits for it. */
-uint64_t x86_tsc(struct x86_vcpu *x)
+static uint64_t tick(struct x86_guests *g, uint64_t khz)
 {
-	struct x86_guests *g = x86_vm(x->v->vm)->guest;
-	uint64_t khz = x->tsc_khz ? x->tsc_khz : 1, now, ns;
 	struct timespec t = { 0 };
+	uint64_t now, ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
@@ -57,15 +57,28 @@ uint64_t x86_tsc(struct x86_vcpu *x)
 		g->began = ns;
 	now = (ns - g->began) / 1000000 * khz + (ns - g->began) % 1000000 * khz / 1000000;
 	g->tsc = now > g->tsc ? now : g->tsc + TICK;
-	return x86_msr_kept(x, X86_MSR(TSC)) + g->tsc;
+	return g->tsc;
+}
+
+static uint64_t khz_of(const struct x86_vcpu *x)
+{
+	return x->tsc_khz ? x->tsc_khz : 1;
+}
+
+uint64_t x86_tsc(struct x86_vcpu *x)
+{
+	return x86_msr_kept(x, X86_MSR(TSC)) + tick(x86_vm(x->v->vm)->guest, khz_of(x));
+}
+
+/* The VM's clock: what has passed, and what KVM_SET_CLOCK made of it. */
+static uint64_t clock_ns(const struct x86_guests *g, uint64_t khz)
+{
+	return g->tsc / khz * 1000000 + g->tsc % khz * 1000000 / khz + g->clock_moved;
 }
 
 static uint64_t ns_of(const struct x86_vcpu *x)
 {
-	uint32_t khz = x->tsc_khz ? x->tsc_khz : 1;
-	uint64_t tsc = x86_vm(x->v->vm)->guest->tsc;
-
-	return tsc / khz * 1000000 + tsc % khz * 1000000 / khz;
+	return clock_ns(x86_vm(x->v->vm)->guest, khz_of(x));
 }
 
 uint64_t x86_ns(struct x86_vcpu *x)
@@ -118,17 +131,26 @@ static void write_clock(struct x86_vcpu *x)
 	memcpy(p, &now, sizeof(now));
 }
 
+static uint64_t real_ns(void)
+{
+	struct timespec t = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NS + (uint64_t)t.tv_nsec;
+}
+
+/* What it was when the VM's clock was 0. */
 static void write_wall_clock(struct x86_vcpu *x, uint64_t address)
 {
 	struct wall_clock *p = address ? sw_guest_writable(x->v->vm, address, sizeof(*p)) : NULL, now;
-	struct timespec t;
+	uint64_t epoch = real_ns() - x86_ns(x);
 
-	if (!p || clock_gettime(CLOCK_REALTIME, &t) < 0)
+	if (!p)
 		return;
 	memcpy(&now, p, sizeof(now));
 	now.version = (now.version | 1) + 1;
-	now.sec = (uint32_t)t.tv_sec;
-	now.nsec = (uint32_t)t.tv_nsec;
+	now.sec = (uint32_t)(epoch / NS);
+	now.nsec = (uint32_t)(epoch % NS);
 	memcpy(p, &now, sizeof(now));
 }
 
@@ -208,6 +230,51 @@ int x86_clock_stopped(void *object, uintptr_t arg)
 		return -EINVAL;
 	x->guest->stopped = x->guest->clock_due = true;
 	return 0;
+}
+
+/* Rates are a vCPU's; the VM's clock goes by the first one's, as their stable flag promises. */
+static uint64_t vm_khz(const struct sw_vm *vm)
+{
+	return vm->n_vcpus ? khz_of(x86_vcpu(vm->vcpus[0])) : x86_host_khz(vm->model);
+}
+
+/* Every vCPU's page is to be written at its next entry. */
+int x86_set_clock(void *object, uintptr_t arg)
+{
+	struct sw_vm *vm = object;
+	struct x86_guests *g = x86_vm(vm)->guest;
+	struct gk_clock_data d;
+	uint64_t real = real_ns();
+
+	if (sw_copy_in(&d, arg, sizeof(d)))
+		return -EFAULT;
+	if (d.flags & ~CLOCK_FLAGS)
+		return -EINVAL;
+	/* what has passed since it was read; never back */
+	if ((d.flags & GK_CLOCK_REALTIME) && real > d.realtime)
+		d.clock += real - d.realtime;
+	tick(g, vm_khz(vm));
+	g->clock_moved += d.clock - clock_ns(g, vm_khz(vm));
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		x86_vcpu(vm->vcpus[i])->guest->clock_due = true;
+	return 0;
+}
+
+int x86_get_clock(void *object, uintptr_t arg)
+{
+	struct sw_vm *vm = object;
+	struct x86_guests *g = x86_vm(vm)->guest;
+	struct gk_clock_data d = { 0 };
+
+	d.host_tsc = tick(g, vm_khz(vm));
+	d.clock = clock_ns(g, vm_khz(vm));
+	d.realtime = real_ns();
+	/* until there is a vCPU nobody knows whether they go alike */
+	if (vm->n_vcpus && !g->old_clock)
+		d.flags = CLOCK_FLAGS;
+	else
+		d.realtime = d.host_tsc = 0;
+	return sw_copy_out(arg, &d, sizeof(d));
 }
 
 void x86_pass(struct x86_vcpu *x, uint64_t cycles)

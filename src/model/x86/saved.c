@@ -47,7 +47,9 @@ int x86_get_nested_state(void *object, uintptr_t arg)
 	const struct sw_vcpu *v = object;
 	const struct gcpu_model *m = v->vm->model;
 	bool svm = m->host->module && strcmp(m->host->module, "kvm_amd") == 0;
-	struct gk_nested_state user, state = {
+	uintptr_t at = arg + offsetof(struct gk_nested_state, size);
+	uint32_t size = sizeof(struct gk_nested_state), room;
+	struct gk_nested_state state = {
 		.flags = svm ? GK_STATE_NESTED_GIF_SET : 0,
 		.format = svm ? GK_STATE_NESTED_FORMAT_SVM : GK_STATE_NESTED_FORMAT_VMX,
 		.size = sizeof(state),
@@ -55,12 +57,11 @@ int x86_get_nested_state(void *object, uintptr_t arg)
 
 	if (sw_cap(m, v->vm, CAP_NESTED_STATE) <= 0)
 		return -EINVAL;
-	if (sw_copy_in(&user, arg, sizeof(user)))
+	/* of what comes in, this alone is looked at: there may be no more */
+	if (sw_copy_in(&room, at, sizeof(room)))
 		return -EFAULT;
-	if (user.size < sizeof(state)) {
-		user.size = sizeof(state);
-		return sw_copy_out(arg, &user, sizeof(user)) ? -EFAULT : -E2BIG;
-	}
+	if (room < size)
+		return sw_copy_out(at, &size, sizeof(size)) ? -EFAULT : -E2BIG;
 	/* no VMXON, no current VMCS */
 	if (!svm)
 		memset(state.hdr, 0xff, 2 * sizeof(uint64_t));

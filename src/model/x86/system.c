@@ -17,21 +17,15 @@ uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
 	return e ? e->regs[ADDR_REG(addr)] : 0;
 }
 
-/* NENT entries of a table; more than KVM ever gives are not wanted. */
-static int give_table(const struct list *from, struct gk_cpuid2 *to, uint32_t nent)
+/* A table, where as many entries as were ASKED for are enough. */
+static int give_table(const struct list *from, uintptr_t arg, const struct gk_cpuid2 *asked)
 {
-	if (nent < 1 || nent < from->n)
-		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)to->entries, from->n * sizeof(to->entries[0])))
-		return -EFAULT;
-	for (size_t i = 0; i < from->n; i++) {
-		const struct snap_cpuid *e = LIST_AT(from, struct snap_cpuid, i);
+	struct gk_cpuid2 head = *asked;
 
-		to->entries[i] = (struct gk_cpuid_entry2){ e->leaf, e->subleaf, e->flags, e->regs[0],
-							   e->regs[1], e->regs[2], e->regs[3], { 0 } };
-	}
-	to->nent = (uint32_t)from->n;
-	return 0;
+	if (head.nent < 1 || head.nent < from->n)
+		return -E2BIG;
+	head.nent = (uint32_t)from->n;
+	return x86_give_entries(arg, from->items, from->n) ? -EFAULT : sw_copy_out(arg, &head, sizeof(head));
 }
 
 /* The table without the state that this process has not asked for. 0 or -ENOMEM. */
@@ -61,51 +55,57 @@ static int get_supported(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
 	struct list less = { 0 };
+	struct gk_cpuid2 head;
 	int status;
 
-	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
 	if (!x86_dynamic(m) || (m->permitted & x86_dynamic(m)))
-		return give_table(&m->host->cpuid[SNAP_SUPPORTED], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+		return give_table(&m->host->cpuid[SNAP_SUPPORTED], arg, &head);
 	status = without_tiles(m, &less);
 	if (status == 0)
-		status = give_table(&less, (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+		status = give_table(&less, arg, &head);
 	list_free(&less);
 	return status;
 }
 
 static int get_emulated(void *object, uintptr_t arg)
 {
-	struct gk_cpuid2 *to = (void *)arg;
+	uintptr_t at = arg + sizeof(struct gk_cpuid2);
 	struct gcpu_model *m = object;
-	uint32_t nent;
+	struct gk_cpuid_entry2 e;
+	struct gk_cpuid2 head;
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	if (to->nent < 1)
+	if (head.nent < 1)
 		return -E2BIG;
-	nent = to->nent > GK_CPUID_ENTRIES_MOST ? GK_CPUID_ENTRIES_MOST : to->nent;
-	if (sw_bad_pointer((uintptr_t)to->entries, nent * sizeof(to->entries[0])))
+	if (head.nent > GK_CPUID_ENTRIES_MOST)
+		head.nent = GK_CPUID_ENTRIES_MOST;
+	if (sw_bad_pointer(at, head.nent * sizeof(e)))
 		return -EFAULT;
 	/* what comes in is looked at here, unlike elsewhere */
-	for (uint32_t i = 0; i < nent; i++)
-		if (to->entries[i].padding[0] | to->entries[i].padding[1] | to->entries[i].padding[2])
+	for (uint32_t i = 0; i < head.nent; i++, at += sizeof(e)) {
+		memcpy(&e, (const void *)at, sizeof(e));
+		if (e.padding[0] | e.padding[1] | e.padding[2])
 			return -EINVAL;
+	}
 	/* after the last leaf it looks for room once more */
-	if (nent <= m->host->cpuid[SNAP_EMULATED].n)
+	if (head.nent <= m->host->cpuid[SNAP_EMULATED].n)
 		return -E2BIG;
-	return give_table(&m->host->cpuid[SNAP_EMULATED], to, nent);
+	return give_table(&m->host->cpuid[SNAP_EMULATED], arg, &head);
 }
 
 static int get_hyperv(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
+	struct gk_cpuid2 head;
 
 	if (!sw_cap(m, NULL, CAP_SYS_HYPERV_CPUID))
 		return -EINVAL;
-	if (sw_bad_pointer(arg, sizeof(struct gk_cpuid2)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	return give_table(&m->host->cpuid[SNAP_HYPERV], (void *)arg, ((struct gk_cpuid2 *)arg)->nent);
+	return give_table(&m->host->cpuid[SNAP_HYPERV], arg, &head);
 }
 
 /*
@@ -116,22 +116,24 @@ int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 {
 	const struct sw_vcpu *v = object;
 	const struct gcpu_model *m = v->vm->model;
-	struct gk_cpuid2 *to = (void *)arg;
 	uint32_t interface = ADDR_LEAF(gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr);
+	uintptr_t at = arg + sizeof(struct gk_cpuid2);
+	struct gk_cpuid_entry2 e;
+	struct gk_cpuid2 head;
 	int status;
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
+	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
-	status = give_table(&m->host->cpuid[SNAP_HYPERV], to, to->nent);
-	for (uint32_t i = 0; status == 0 && i < to->nent; i++) {
-		if (to->entries[i].function == interface + HYPERV_NESTED && !x86_vcpu(v)->evmcs)
-			to->entries[i].eax &= ~HYPERV_EVMCS;
-		if (x86_lapic(x86_vcpu(v)))
-			continue;
-		if (to->entries[i].function == interface + 2)
-			to->entries[i].edx &= ~HYPERV_DIRECT_TIMERS;
-		if (to->entries[i].function == interface + 3)
-			to->entries[i].eax &= ~HYPERV_CLUSTER_IPI;
+	status = give_table(&m->host->cpuid[SNAP_HYPERV], arg, &head);
+	for (size_t i = 0; status == 0 && i < m->host->cpuid[SNAP_HYPERV].n; i++, at += sizeof(e)) {
+		memcpy(&e, (const void *)at, sizeof(e));
+		if (e.function == interface + HYPERV_NESTED && !x86_vcpu(v)->evmcs)
+			e.eax &= ~HYPERV_EVMCS;
+		if (e.function == interface + 2 && !x86_lapic(x86_vcpu(v)))
+			e.edx &= ~HYPERV_DIRECT_TIMERS;
+		if (e.function == interface + 3 && !x86_lapic(x86_vcpu(v)))
+			e.eax &= ~HYPERV_CLUSTER_IPI;
+		memcpy((void *)at, &e, sizeof(e));
 	}
 	return status;
 }
@@ -140,19 +142,21 @@ int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 static int give_list(uintptr_t arg, uint32_t n, uint32_t (*at)(const struct gcpu_model *m, uint32_t i),
 		     const struct gcpu_model *m)
 {
-	struct gk_msr_list *to = (void *)arg;
-	uint32_t room;
+	const struct gk_msr_list out = { .nmsrs = n };
+	uintptr_t to = arg + sizeof(out);
+	struct gk_msr_list asked;
 
-	if (sw_bad_pointer(arg, sizeof(*to)))
+	if (sw_copy_in(&asked, arg, sizeof(asked)) || sw_copy_out(arg, &out, sizeof(out)))
 		return -EFAULT;
-	room = to->nmsrs;
-	to->nmsrs = n;
-	if (room < n)
+	if (asked.nmsrs < n)
 		return -E2BIG;
-	if (sw_bad_pointer((uintptr_t)to->indices, n * sizeof(to->indices[0])))
+	if (sw_bad_target(to, n * sizeof(uint32_t)))
 		return -EFAULT;
-	for (uint32_t i = 0; i < n; i++)
-		to->indices[i] = at(m, i);
+	for (uint32_t i = 0; i < n; i++, to += sizeof(uint32_t)) {
+		uint32_t index = at(m, i);
+
+		memcpy((void *)to, &index, sizeof(index));
+	}
 	return 0;
 }
 
@@ -183,20 +187,26 @@ static int msr_features(void *object, uintptr_t arg)
 static int get_msrs(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
-	struct gk_msrs *to = (void *)arg;
-	int refused = x86_msrs_given(arg);
+	uintptr_t at = arg + sizeof(struct gk_msrs);
+	struct gk_msr_entry e;
+	uint32_t n;
+	int refused = x86_msrs_given(arg, true, &n);
 
 	if (refused)
 		return refused;
-	for (uint32_t i = 0; i < to->nmsrs; i++) {
-		const struct snap_msr *f = snapshot_msr(m->host, to->entries[i].index);
-		bool listed = x86_msr_listed(m, to->entries[i].index) && sw_behaves(m, BEHAVIOUR_LISTED_BY_SYSTEM);
+	for (uint32_t i = 0; i < n; i++, at += sizeof(e)) {
+		const struct snap_msr *f;
+		bool listed;
 
+		memcpy(&e, (const void *)at, sizeof(e));
+		f = snapshot_msr(m->host, e.index);
+		listed = x86_msr_listed(m, e.index) && sw_behaves(m, BEHAVIOUR_LISTED_BY_SYSTEM);
 		if (!f && !listed && !x86_parameter(m, "kvm", "ignore_msrs"))
 			return (int)i;
-		to->entries[i].data = f ? f->value : 0;
+		e.data = f ? f->value : 0;
+		memcpy((void *)at, &e, sizeof(e));
 	}
-	return (int)to->nmsrs;
+	return (int)n;
 }
 
 static int has_attr(void *object, uintptr_t arg)
@@ -235,7 +245,7 @@ const struct sw_call x86_system_calls[] = {
 
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value)
 {
-	if (!number || number == GK_CAP_IRQCHIP)
+	if (!number || number == CAP_IRQCHIP)
 		return 1; /* no snapshot has it, for no KVM lacks it */
 	/* more room, where the process has asked for more state */
 	if (number == CAP_XSAVE2 && value > 0 && x86_dynamic(m))

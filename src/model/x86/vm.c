@@ -219,12 +219,12 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 			return -v->vm->model->host->enforce_pv_error;
 		x->enforce_pv = cap->args[0];
 		return 0;
-	case GK_CAP_HYPERV_SYNIC:
+	case CAP_HYPERV_SYNIC:
 		return x86_lapic(x) && sw_cap(v->vm->model, NULL, CAP_HYPERV) ? 0 : -EINVAL;
 	case CAP_HYPERV_SYNIC2:
 		return cap->args[0] || !x86_lapic(x) || !sw_cap(v->vm->model, NULL, CAP_HYPERV) ? -EINVAL : 0;
 	case CAP_HYPERV_ENLIGHTENED_VMCS:
-	case GK_CAP_HYPERV_DIRECT_TLBFLUSH:
+	case CAP_HYPERV_DIRECT_TLBFLUSH:
 		/* the maker's module has it, or it is no call */
 		if (!sw_cap(v->vm->model, NULL, CAP_HYPERV))
 			return -EINVAL;
@@ -306,6 +306,8 @@ const struct sw_call x86_vm_calls[] = {
 	{ GK_SET_BOOT_CPU_ID, boot_id },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
+	{ GK_SET_CLOCK, x86_set_clock },
+	{ GK_GET_CLOCK, x86_get_clock },
 	{ GK_X86_SET_MSR_FILTER, x86_set_msr_filter },
 	{ 0, NULL },
 };

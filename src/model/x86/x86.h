@@ -96,6 +96,7 @@ static inline uint32_t x86_host_khz(const struct gcpu_model *m)
 int x86_set_cpuid(void *vcpu, uintptr_t arg);
 int x86_set_cpuid2(void *vcpu, uintptr_t arg);
 int x86_get_cpuid2(void *vcpu, uintptr_t arg);
+int x86_give_entries(uintptr_t arg, const struct snap_cpuid *table, size_t n);
 /* The first entry that answers for LEAF and SUBLEAF, or NULL. */
 struct snap_cpuid *x86_own_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf); /* for KVM itself */
 struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf);
@@ -144,7 +145,7 @@ int x86_vcpu_allowed(struct sw_vm *vm, unsigned id);
 /* Does the vCPU's table tell its guest that it runs on Hyper-V? */
 bool x86_says_hyperv(const struct x86_vcpu *x);
 /* Can the list of a KVM_GET_MSRS or KVM_SET_MSRS be read? 0 or -errno. */
-int x86_msrs_given(uintptr_t arg);
+int x86_msrs_given(uintptr_t arg, bool write, uint32_t *n);
 int x86_msr_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret);
 int x86_msr_set(struct x86_vcpu *x, uint32_t index, bool host, uint64_t value);
 int x86_get_msrs(void *vcpu, uintptr_t arg);

@@ -17,6 +17,7 @@
 #define FCW_RESET 0x37fU
 #define MXCSR_RESET 0x1f80U
 #define MXCSR_VALID 0xffffU
+#define AREA_MOST 65536U /* several times what any CPU has: a snapshot may say anything */
 
 /* Places in the area. */
 enum { FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_IP = 8, FX_DP = 16, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32, FX_XMM = 160,
@@ -61,6 +62,7 @@ uint32_t x86_xsave_size(const struct gcpu_model *m)
 {
 	uint32_t size = x86_area_size(m, x86_kvm_xcr0(m), false);
 
+	size = size > AREA_MOST ? AREA_MOST : size;
 	return size > sizeof(struct gk_xsave) ? size : sizeof(struct gk_xsave);
 }
 
@@ -197,7 +199,7 @@ static int give(struct x86_vcpu *x, uintptr_t arg, size_t size)
 	uint8_t *reset, *to;
 	int status = -ENOMEM;
 
-	if (sw_bad_pointer(arg, size))
+	if (sw_bad_target(arg, size))
 		return -EFAULT;
 	reset = area_new(x86_model(x));
 	to = calloc(1, size);

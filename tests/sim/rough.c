@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs that no VMM should be, to be run under trace and sim: rough ACTION. Fails with 9 where
+ * something is not as it would be without anybody watching.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GET_XCOMP_GUEST_PERM 0x1024 /* of arch_prctl */
+
+static void need(int good, const char *what)
+{
+	if (good)
+		return;
+	fprintf(stderr, "rough: %s: %s\n", what, strerror(errno));
+	exit(9);
+}
+
+static int open_kvm(void)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	need(fd >= 0, "/dev/kvm");
+	return fd;
+}
+
+static int make(int fd, unsigned long request, uintptr_t arg, const char *what)
+{
+	int r = ioctl(fd, request, arg);
+
+	need(r >= 0, what);
+	return r;
+}
+
+/* A vCPU, up to where it could run. */
+static int ready(int kvm, int *ret_vm)
+{
+	int vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM"), vcpu = make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+#ifdef __aarch64__
+	struct kvm_vcpu_init init;
+
+	make(vm, KVM_ARM_PREFERRED_TARGET, (uintptr_t)&init, "KVM_ARM_PREFERRED_TARGET");
+	make(vcpu, KVM_ARM_VCPU_INIT, (uintptr_t)&init, "KVM_ARM_VCPU_INIT");
+#endif
+	if (ret_vm)
+		*ret_vm = vm;
+	return vcpu;
+}
+
+static void enter(int vcpu, int size)
+{
+	struct kvm_run *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+
+	need(run != MAP_FAILED, "mmap");
+	run->immediate_exit = 1;
+	need(ioctl(vcpu, KVM_RUN, 0) < 0 && errno == EINTR, "KVM_RUN");
+}
+
+/* Many of each, one after the other: nothing may run out. */
+static void many(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm);
+		size_t size = (size_t)make(kvm, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
+		void *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+
+		need(run != MAP_FAILED, "mmap");
+		need(munmap(run, size) == 0 && munmap(run, size) == 0, "munmap");
+		need(close(kvm) == 0 && close(vm) == 0 && close(vcpu) == 0, "close");
+	}
+}
+
+/* 16 descriptors are all there are. */
+static void few(void)
+{
+	struct rlimit limit = { 16, 16 };
+	int kvm, vm, fd[32], n = 0;
+
+	need(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+	kvm = open_kvm();
+	vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+	while (n < 32 && (fd[n] = ioctl(vm, KVM_CREATE_VCPU, n)) >= 0)
+		n++;
+	need(n < 16 && errno == EMFILE, "EMFILE from KVM_CREATE_VCPU");
+	need(open("/dev/kvm", O_RDWR) < 0 && errno == EMFILE, "EMFILE from open");
+	need(ioctl(kvm, KVM_CREATE_VM, 0) < 0 && errno == EMFILE, "EMFILE from KVM_CREATE_VM");
+	need(close(fd[--n]) == 0 && open_kvm() == fd[n], "one is free");
+}
+
+/* What is asked of any descriptor. */
+static void ask(void)
+{
+	int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm), epoll = epoll_create1(0), flags;
+	int fds[] = { kvm, vm, vcpu };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct stat st;
+	fd_set set;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct pollfd p = { .fd = fds[i], .events = POLLIN | POLLOUT };
+		struct timeval none = { 0, 0 };
+		char byte = 0;
+
+		need(poll(&p, 1, 0) >= 0 && !(p.revents & POLLNVAL), "poll");
+		FD_ZERO(&set);
+		FD_SET(fds[i], &set);
+		need(select(fds[i] + 1, &set, NULL, NULL, &none) >= 0, "select");
+		epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event);
+		flags = fcntl(fds[i], F_GETFL);
+		need(flags >= 0 && (flags & O_ACCMODE) == O_RDWR, "F_GETFL");
+		need(fcntl(fds[i], F_GETFD) == FD_CLOEXEC, "F_GETFD");
+		need(fcntl(fds[i], F_SETFD, 0) == 0 && fcntl(fds[i], F_GETFD) == 0, "F_SETFD");
+		need(fcntl(fds[i], F_SETFL, flags | O_NONBLOCK) == 0, "F_SETFL");
+		need(fstat(fds[i], &st) == 0, "fstat");
+		need(read(fds[i], &byte, 0) <= 0 && lseek(fds[i], 0, SEEK_CUR) <= 0, "read, lseek");
+		need(ioctl(fds[i], FIONBIO, &(int){ 0 }) <= 0, "FIONBIO");
+		need(make(kvm, KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION") == 12, "12");
+	}
+	errno = 0;
+	need(mmap(NULL, 4096, PROT_READ, MAP_SHARED, vm, 0) == MAP_FAILED, "mmap of a VM");
+	need(mmap(NULL, 0, PROT_READ, MAP_SHARED, vcpu, 0) == MAP_FAILED, "mmap of nothing");
+	enter(vcpu, make(kvm, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE"));
+}
+
+/* All are closed, or are something else, and come again. */
+static void closes(void)
+{
+	int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm), other = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	need(other >= 0 && dup2(other, vcpu) == vcpu && dup2(kvm, vm) == vm, "dup2");
+	need(ioctl(vcpu, KVM_GET_MP_STATE, &(struct kvm_mp_state){ 0 }) < 0 && errno == ENOTTY, "a vCPU that was");
+	need(make(vm, KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION") == 12, "12");
+	need(dup2(vm, vm) == vm && dup2(vm, -1) < 0 && dup2(1000, vm) < 0, "dup2 of nothing");
+	need(make(vm, KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION") == 12, "12 again");
+	closefrom(3);
+	need(ioctl(kvm, KVM_GET_API_VERSION, 0) < 0 && errno == EBADF, "closed");
+	/* behind libc's back */
+	kvm = open_kvm();
+	need(syscall(SYS_close, kvm) == 0, "SYS_close");
+	need(open_kvm() == kvm && make(kvm, KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION") == 12, "again");
+	need(syscall(SYS_dup3, 1, kvm, 0) == kvm, "SYS_dup3");
+	ioctl(kvm, KVM_GET_API_VERSION, 0);
+	enter(ready(open_kvm(), NULL), 4096);
+}
+
+static void lines(void)
+{
+	int vcpu = ready(open_kvm(), NULL);
+
+	for (unsigned i = 0; i < 1000000; i++)
+		printf("%09u\n", i);
+	enter(vcpu, 4096);
+}
+
+/* Pointers of the process' own permissions. */
+static void perm(void)
+{
+#ifdef __x86_64__
+	uint64_t *bad[] = { NULL, (uint64_t *)8, (uint64_t *)-8L, (uint64_t *)(1ULL << 55) }, good = 0;
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (unsigned i = 0; i < 4; i++)
+		need(syscall(SYS_arch_prctl, GET_XCOMP_GUEST_PERM, bad[i]) < 0, "a bad pointer");
+	need(syscall(SYS_arch_prctl, GET_XCOMP_GUEST_PERM, page) < 0, "what cannot be written");
+	need(syscall(SYS_arch_prctl, GET_XCOMP_GUEST_PERM, &good) == 0 || errno == EINVAL, "a good one");
+#endif
+	open_kvm();
+}
+
+/* Paths that lead nowhere, and one whose end is the end of memory. */
+static void paths(void)
+{
+	const char *bad[] = { (char *)8, (char *)-8L, (char *)(1ULL << 55) };
+	char *end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct stat *nowhere = (struct stat *)bad[0], st;
+
+	for (unsigned i = 0; i < 3; i++) {
+		need(open(bad[i], O_RDWR) < 0 && errno == EFAULT, "open");
+		need(openat(AT_FDCWD, bad[i], O_RDWR) < 0 && errno == EFAULT, "openat");
+		need(access(bad[i], R_OK) < 0 && errno == EFAULT, "access");
+		need(stat(bad[i], &st) < 0 && errno == EFAULT, "stat");
+	}
+	need(stat("/dev/kvm", nowhere) < 0 && errno == EFAULT, "stat to nowhere");
+	need(end != MAP_FAILED && munmap(end + 4096, 4096) == 0, "mmap");
+	strcpy(end + 4096 - 9, "/dev/kvm");
+	need(open(end + 4096 - 9, O_RDWR) >= 0, "a path at the end of memory");
+	memcpy(end + 4096 - 8, "/dev/kvm", 8);
+	need(open(end + 4096 - 8, O_RDWR) < 0 && errno == EFAULT, "one beyond it");
+	strcpy(end + 4096 - 3, "/d");
+	need(open(end + 4096 - 3, O_RDWR) < 0 && errno == ENOENT, "a short one");
+}
+
+static void *opens(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < 2000; i++) {
+		int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+		if (kvm >= 0)
+			make(kvm, KVM_CHECK_EXTENSION, i % 300, "KVM_CHECK_EXTENSION"), close(kvm);
+	}
+	return NULL;
+}
+
+/* Children of all kinds, while other threads are in the middle of calls. */
+static void children(char *self)
+{
+	char *args[] = { self, (char *)"open", NULL }, *none[] = { NULL };
+	extern char **environ;
+	pthread_t t[4];
+	int kvm = open_kvm(), status;
+
+	for (unsigned i = 0; i < 4; i++)
+		need(pthread_create(&t[i], NULL, opens, NULL) == 0, "pthread_create");
+	for (unsigned i = 0; i < 100; i++) {
+		pid_t pid = i % 2 ? fork() : vfork();
+
+		if (pid == 0) {
+			if (i % 2)
+				make(open_kvm(), KVM_CREATE_VM, 0, "KVM_CREATE_VM in a child");
+			else if (i % 4)
+				close(kvm);
+			_exit(0);
+		}
+		need(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "child");
+	}
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		pid_t pid;
+
+		need(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, args, i ? none : environ) == 0, "posix_spawn");
+		need(waitpid(pid, &status, 0) == pid, "waitpid");
+		need(i || status == 0, "spawned");
+	}
+	need(make(kvm, KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION") == 12, "12");
+}
+
+static void in_handler(int number)
+{
+	(void)number;
+	ioctl(open("/dev/kvm", O_RDWR), KVM_GET_API_VERSION, 0);
+}
+
+/* KVM's calls may come from a signal handler, in the middle of others. */
+static void signals(void)
+{
+	struct sigaction set = { .sa_handler = in_handler, .sa_flags = SA_RESTART };
+	struct rlimit limit;
+	pid_t parent = getpid(), pid;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	need(sigaction(SIGUSR1, &set, NULL) == 0, "sigaction");
+	pid = fork();
+	if (pid == 0) {
+		for (unsigned i = 0; i < 500; i++, usleep(100))
+			kill(parent, SIGUSR1);
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, WNOHANG) != pid)
+		opens(NULL);
+}
+
+int main(int argc, char **argv)
+{
+	const char *action = argc > 1 ? argv[1] : "";
+	static const struct {
+		const char *name;
+		void (*act)(void);
+	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
+			{ "perm", perm }, { "paths", paths }, { "signals", signals } };
+
+	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (strcmp(action, actions[i].name) == 0)
+			return actions[i].act(), 0;
+	if (strcmp(action, "open") == 0)
+		return open_kvm() < 0;
+	if (strcmp(action, "children") == 0)
+		return children(argv[0]), 0;
+	if (strcmp(action, "exit") == 0)
+		ready(open_kvm(), NULL), _exit(atoi(argv[2]));
+	if (strcmp(action, "kill") == 0)
+		ready(open_kvm(), NULL), kill(getpid(), atoi(argv[2]));
+	return 9;
+}
