@@ -2,6 +2,8 @@
 /* Interrupts that a VMM sends: MSIs, routes for them, its own controller's, NMIs. */
 #include "x86.h"
 
+#include <stdlib.h>
+
 #define PIC_PINS 8
 #define IOAPIC_PINS 24
 #define IRQCHIPS 3 /* two PICs, then the I/O APIC */

@@ -4,6 +4,8 @@
 
 #include "arch/x86/x86.h"
 
+#include <string.h>
+
 #define HYPERV_DIRECT_TIMERS (1U << 19)
 #define HYPERV_CLUSTER_IPI (1U << 10)
 #define HYPERV_NESTED 9 /* of their leaves, that of nested features */
