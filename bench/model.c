@@ -8,7 +8,6 @@
 #include <guestcpu/guestcpu.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define SAMPLES 301
 #define MANY 1000

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Writes the C tables."""
 
-import os
 
 from tables import CLASSES, c_name, refuse
 

@@ -6,7 +6,7 @@ import re
 
 from emit import HEAD, c_str, table
 from links import field_index
-from tables import REGS, RELEASE, c_name, choose, cpuid_addr, named, number, refuse, rows
+from tables import RELEASE, c_name, choose, cpuid_addr, named, number, refuse, rows
 
 OPS = ["native", "has", "is", "vendor", "kernel", "family", "model", "leaf",
        "atleast"]                                                                 # as enum kwhen_op

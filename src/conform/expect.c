@@ -3,7 +3,6 @@
 #include "case.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static void tell(struct conform *c, const char *what, const char *got)
 {

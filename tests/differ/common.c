@@ -3,9 +3,6 @@
 #include "differ.h"
 #include "facts.h"
 
-#include <inttypes.h>
-#include <string.h>
-
 void make_nothing(struct maker *m, struct step *s)
 {
 	(void)m;

@@ -11,7 +11,6 @@ well, unless it is marked other-host.
 Exit: 0 as expected, 1 differences, 2 usage, 77 skipped (one line says why).
 """
 import argparse
-import json
 import os
 import subprocess
 import sys

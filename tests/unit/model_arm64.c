@@ -13,7 +13,6 @@
 #include <guestcpu/model.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include "walk.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct {
 	uint32_t first, n;

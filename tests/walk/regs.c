@@ -2,7 +2,6 @@
 /* Registers of a new vCPU, and what its control registers take. */
 #include "walk.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void segment(struct walk *w, const char *name, const struct gk_x86_segment *s)

@@ -5,8 +5,6 @@
  */
 #include "arm64.h"
 
-#include <stdio.h>
-
 struct field {
 	const char *name;
 	uint64_t reg;

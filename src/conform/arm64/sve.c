@@ -2,8 +2,6 @@
 /* SVE: vector lengths first, then KVM_ARM_VCPU_FINALIZE, then the rest. KVM API 4.119; guest.c, reset.c. */
 #include "arm64.h"
 
-#include <string.h>
-
 static int lengths(struct conform_vm *vm, unsigned long request, uint64_t words[8])
 {
 	const struct gk_one_reg reg = { .id = GK_REG_ARM64_SVE_VLS, .addr = (uintptr_t)words };

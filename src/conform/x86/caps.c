@@ -3,7 +3,6 @@
 #include "x86.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define NOBODY 10000 /* no capability of any kernel */
 

@@ -2,8 +2,6 @@
 /* Lists of MSRs, many at once, and single ones that CPUID judges. KVM API 4.3, 4.18, 4.19; x86.c. */
 #include "x86.h"
 
-#include <string.h>
-
 #define LIST_MOST 1024
 #define AT_ONCE_MOST 256
 

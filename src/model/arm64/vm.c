@@ -3,7 +3,6 @@
 #include "arm64.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define IPA_BITS_MASK 0xffUL /* of KVM_CREATE_VM's type */
 #define IPA_BITS_USUAL 40U

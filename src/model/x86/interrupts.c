@@ -8,8 +8,6 @@
 
 #include "core/guest_port.h"
 
-#include <string.h>
-
 #define CR0_CACHE (CR0_CD | CR0_NW) /* which INIT leaves alone */
 
 static void reset(struct x86_vcpu *x)

@@ -2,8 +2,6 @@
 /* Feature MSRs, performance counters, memory types, machine checks, Hyper-V's. */
 #include "msr.h"
 
-#include <string.h>
-
 #define MCG_CMCI_P BIT(10)
 #define MC_CTL2_VALID (BIT(30) | 0x7fff)
 #define HWCR_MC_STATUS_WRITABLE BIT(18)

@@ -2,8 +2,6 @@
 /* Switches of a VM and of a vCPU, and when they may be set. */
 #include "x86.h"
 
-#include <stdlib.h>
-
 #define BUS_LOCK_OFF 1U
 #define BUS_LOCK_EXIT 2U
 
