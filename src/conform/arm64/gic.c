@@ -36,6 +36,9 @@ static int made(struct conform *c)
 
 	if (!vm)
 		return 1;
+	expect_result(c, check_cap(c, c->kvm_fd, CAP_IRQCHIP), 1, "KVM_CAP_IRQCHIP of the system");
+	expect_result(c, check_cap(c, vm->fd, CAP_IRQCHIP), 1, "KVM_CAP_IRQCHIP of the VM");
+	expect_errno(c, check_cap(c, c->kvm_fd, CAP_MSI_DEVID), EINVAL, "KVM_CAP_MSI_DEVID, which is a VM's");
 	expect_errno(c, ask(c, vm->fd, GK_CREATE_DEVICE, &d), EEXIST, "a second one");
 	d.flags = GK_CREATE_DEVICE_TEST;
 	expect_ok(c, ask(c, vm->fd, GK_CREATE_DEVICE, &d), "only asked whether there are any");

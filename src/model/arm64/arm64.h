@@ -176,6 +176,8 @@ uint8_t arm64_filtered(const struct sw_vm *vm, uint32_t function);
 /* gic.c */
 extern const struct sw_call arm64_device_calls[];
 int arm64_device_allowed(struct sw_vm *vm, uint32_t type, uint32_t flags);
+/* What KVM_CREATE_DEVICE of a vGIC gives on this host: 0, -ENODEV. */
+int arm64_gic_error(const struct gcpu_snapshot *s, uint32_t type);
 void arm64_device_made(struct sw_device *d);
 int arm64_create_irqchip(void *vm, uintptr_t arg);
 /* Before a first run: 0 or -errno. */

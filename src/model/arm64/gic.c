@@ -10,7 +10,7 @@
 #define IRQS_USUAL 256U
 #define PRIVATE_IRQS 32U
 
-static int type_error(const struct gcpu_snapshot *s, uint32_t type)
+int arm64_gic_error(const struct gcpu_snapshot *s, uint32_t type)
 {
 	for (size_t i = 0; i < s->devices.n; i++)
 		if (LIST_AT(&s->devices, struct snap_device, i)->type == type)
@@ -42,10 +42,10 @@ int arm64_device_allowed(struct sw_vm *vm, uint32_t type, uint32_t flags)
 
 	/* the translation service comes with a GICv3 */
 	if (type == GK_DEV_TYPE_ARM_VGIC_ITS || type == GK_DEV_TYPE_VFIO)
-		return type == GK_DEV_TYPE_VFIO ? 0 : type_error(s, GK_DEV_TYPE_ARM_VGIC_V3);
+		return type == GK_DEV_TYPE_VFIO ? 0 : arm64_gic_error(s, GK_DEV_TYPE_ARM_VGIC_V3);
 	if (type != GK_DEV_TYPE_ARM_VGIC_V2 && type != GK_DEV_TYPE_ARM_VGIC_V3)
 		return -ENODEV;
-	status = type_error(s, type);
+	status = arm64_gic_error(s, type);
 	return status || (flags & GK_CREATE_DEVICE_TEST) ? status : gic_allowed(vm, type);
 }
 

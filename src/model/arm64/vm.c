@@ -49,7 +49,11 @@ void arm64_vm_free(struct sw_vm *vm)
 
 int arm64_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value)
 {
-	(void)m;
+	/* 0 is no number of which a snapshot keeps the answer */
+	if (number == CAP_IRQCHIP)
+		return !arm64_gic_error(m->host, GK_DEV_TYPE_ARM_VGIC_V2) || !arm64_gic_error(m->host, GK_DEV_TYPE_ARM_VGIC_V3);
+	if (number == CAP_MSI_DEVID && !vm)
+		return -EINVAL;
 	if (vm && arm64_vm(vm)->gic.type == GK_DEV_TYPE_ARM_VGIC_V2 &&
 	    (number == CAP_MAX_VCPUS || number == CAP_MAX_VCPU_ID))
 		return V2_VCPUS_MOST;

@@ -247,7 +247,7 @@ const struct sw_call x86_system_calls[] = {
 
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value)
 {
-	if (!number || number == CAP_IRQCHIP)
+	if (number == CAP_IRQCHIP)
 		return 1; /* no snapshot has it, for no KVM lacks it */
 	/* more room, where the process has asked for more state */
 	if (number == CAP_XSAVE2 && value > 0 && x86_dynamic(m))
