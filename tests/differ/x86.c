@@ -47,6 +47,7 @@ static const struct exclusion exclusions[] = {
 	{ NULL, "MSR %x", 0x40000000, 0x40000fff, "Hyper-V's MSRs: not of KVM's own interface for features; time among them" },
 	{ NULL, NULL, 0, 0, "the TSC, its deadline and the APIC timer's count are not written: the model has no time" },
 	{ NULL, NULL, 0, 0, "Hyper-V's MSRs are not written" },
+	{ NULL, NULL, 0, 0, "KVM_HC_CLOCK_PAIRING is of clocks that there are not: the wall clock's depends on the host's clock source" },
 	{ NULL, NULL, 0, 0, "messages are fixed, lowest priority or reserved: INIT, SIPI and NMI take the guest's code away" },
 	{ NULL, NULL, 0, 0, "VM types other than 0 are confidential guests or need a module parameter" },
 	{ NULL, NULL, 0, 0, "guests write CR4, not CR0; with PAE, and without 5-level paging: its code runs on" },

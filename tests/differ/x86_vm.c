@@ -168,6 +168,9 @@ static void make_operation(struct maker *m, struct item *e)
 		*e = (struct item){ { GUEST_OP_HYPERCALL, calls[below(&m->r, COUNT(calls))],
 				      chance(&m->r, 60) ? 4096ULL * below(&m->r, 8) : odd_number(&m->r),
 				      chance(&m->r, 60) ? below(&m->r, 4) : odd_number(&m->r) } };
+		/* of clocks that there are not: see the exclusions */
+		if (e->part[1] == gcpu_facts_x86.calls[X86_CALL_CLOCK_PAIRING].number)
+			e->part[3] |= 1;
 		break;
 	case 7:
 		*e = (struct item){ { GUEST_OP_XGETBV, 2 * below(&m->r, 2), 0, 0 } };

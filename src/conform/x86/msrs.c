@@ -354,6 +354,31 @@ static int tsc_aux(struct conform *c)
 	return guest_accesses(none, off, COUNT(off));
 }
 
+/* DE_CFG: what KVM has of it is the guest's to set; older kernels take all of that or nothing. */
+static int de_cfg(struct conform *c)
+{
+	struct conform_vm *vm = x86_ready(c, NO_APIC, 1);
+	struct guest_op ops[] = { OP_WRMSR(MSR_DE_CFG, 0), OP_WRMSR(MSR_DE_CFG, 0), OP_RDMSR(MSR_DE_CFG), OP_WRMSR(MSR_DE_CFG, 0) };
+	const struct snap_msr *whole = snapshot_msr(c->snap, MSR_DE_CFG);
+
+	if (!vm || own_way(c, "DE_CFG"))
+		return 1;
+	if (!whole || !whole->value)
+		return skip(c, "this KVM has nothing of DE_CFG");
+	ops[1].arg[1] = whole->value;
+	ops[3].arg[1] = ~whole->value;
+	if (guest_run(vm, 0, ops, COUNT(ops)))
+		return 1;
+	if (c->release < KERNEL(6, 12))
+		expect_fault(c, &ops[0], GP, "0");
+	else
+		expect_done(c, &ops[0], "0");
+	expect_done(c, &ops[1], "all that KVM has");
+	expect_value(c, ops[2].res[0], whole->value, "what is read then");
+	expect_fault(c, &ops[3], GP, "what KVM does not have");
+	return 0;
+}
+
 /* HWCR: three bits are passed over, a few kept, the rest refused. */
 static int hwcr(struct conform *c)
 {
@@ -480,6 +505,7 @@ const struct conform_case cases_x86_msrs[] = {
 	{ "msrs:cpuid-faulting", "x86.c kvm_set_msr_common", cpuid_faulting },
 	{ "msrs:microcode", "x86.c kvm_set_msr_common", microcode },
 	{ "msrs:efer", "ST:x86/msrs_test, x86.c set_efer", efer },
+	{ "msrs:de-cfg", "svm.c svm_set_msr", de_cfg },
 	{ "msrs:tsc-aux", "ST:x86/msrs_test", tsc_aux },
 	{ "msrs:hwcr", "ST:x86/hwcr_msr_test", hwcr },
 	{ "msrs:stuffed", "ST:x86/feature_msrs_test", stuffed },

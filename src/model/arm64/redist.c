@@ -79,7 +79,7 @@ static int follows(const struct sw_vm *vm, unsigned index, uint64_t at, unsigned
 		return -EINVAL;
 	if (last && !count)
 		return last->count ? -EINVAL : -EEXIST;
-	if (index != g->redists.n || (last && !last->count))
+	if (index != g->redists.n)
 		return -EINVAL;
 	if (!count && g->dist != NOWHERE && meet(at, size, g->dist, GK_VGIC_V3_DIST_SIZE))
 		return -EINVAL;

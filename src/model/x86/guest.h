@@ -100,6 +100,7 @@ struct x86_guests {
 	uint64_t clock_moved; /* ns, by KVM_SET_CLOCK, modulo 2^64 */
 	uint64_t wall_clock;
 	bool old_clock; /* vCPU 0 asked for its clock by the old MSR */
+	bool mended;	/* the other maker's instruction of hypercalls has been made ours, where the guest has it */
 };
 
 struct x86_guest {

@@ -56,7 +56,7 @@ static int64_t pair_clocks(struct x86_vcpu *x, const uint64_t arg[4])
 	struct clock_pairing now, *to;
 	struct timespec t;
 
-	if (arg[1] || x86_vm(x->v->vm)->guest->old_clock || clock_gettime(CLOCK_REALTIME, &t) < 0)
+	if (arg[1] || clock_gettime(CLOCK_REALTIME, &t) < 0)
 		return NOT_SUPPORTED;
 	to = sw_guest_writable(x->v->vm, arg[0], sizeof(*to));
 	if (!to)
@@ -113,13 +113,17 @@ static int64_t answer(struct x86_vcpu *x, uint32_t number, const uint64_t arg[4]
 	return NO_SUCH_CALL;
 }
 
-/* The other maker's instruction, which KVM makes ours unless it is told not to. */
+/* The other maker's instruction, which KVM makes ours, in the guest's memory, unless it is told not to. */
 static bool foreign(const struct x86_vcpu *x, uint64_t vmmcall)
 {
+	struct x86_guests *g = x86_vm(x->v->vm)->guest;
 	const char *vendor = x86_model(x)->host->vendor;
 	bool amd = vendor && (strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0);
 
-	return !!vmmcall != amd && (x86_vm(x->v->vm)->quirks_disabled & QUIRK_FIX_HYPERCALL);
+	if (!!vmmcall == amd || g->mended)
+		return false;
+	g->mended = !(x86_vm(x->v->vm)->quirks_disabled & QUIRK_FIX_HYPERCALL);
+	return !g->mended;
 }
 
 enum sw_step x86_hypercall(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complete, bool wide)

@@ -65,9 +65,9 @@ int x86_msr_feature(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr
 	if (op->index == X86_MSR(UCODE_REV)) /* the guest's begins an update, and is passed over */
 		return op->host ? x86_msr_keep(x, op->index, op->value) : 0;
 	if (op->index == X86_MSR(DE_CFG)) {
-		uint64_t guests = judged ? x86_msr_kept(x, op->index) : supported(m, op->index);
+		uint64_t whole = supported(m, op->index);
 
-		if (op->value & ~supported(m, op->index) || (!op->host && op->value != guests))
+		if ((op->value & ~whole) || (!op->host && op->value != whole && !sw_behaves(m, BEHAVIOUR_DE_CFG_IN_PART)))
 			return -EINVAL;
 		return x86_msr_keep(x, op->index, op->value);
 	}

@@ -223,7 +223,8 @@ static int set_tsc_ratio(struct x86_vcpu *x, struct x86_msr_op *op)
 {
 	uint64_t now = x86_msr_kept(x, op->index);
 
-	if (x86_guest_has(x, X86_F_TSC_SCALE))
+	/* on no kernel by the table alone */
+	if (x86_guest_has(x, X86_F_TSC_SCALE) && x86_kvm_has(x86_model(x), X86_F_TSC_SCALE))
 		return op->value >> 40 ? -EINVAL : 0;
 	if (op->value && op->value != now)
 		return -EINVAL;
