@@ -57,7 +57,7 @@ def main(source, build, *cc):
     why = compiler_can(cc)
     if why:
         skip(f"{' '.join(cc)} has no sanitizers: {why}")
-    env = dict(os.environ, GUESTCPU_SANITIZED="1", CC=shlex.join(cc),
+    env = dict(os.environ, GUESTCPU_SANITIZED=" ".join(FLAGS), CC=shlex.join(cc),
                ASAN_OPTIONS="detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1",
                UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1")
     # what the outer run says about itself is not for the inner one
