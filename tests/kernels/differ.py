@@ -24,10 +24,18 @@ from boot import Spec, boot  # noqa: E402
 KERNELS = ("x86:6.1", "x86:6.12", "arm64:6.1", "arm64:6.12")
 OTHERS = ("x86:6.18", "x86:7.2", "arm64:6.18", "arm64:7.2")
 TOTAL = re.compile(r"^(\d+) sequences, (\d+) steps, (\d+) disagreements$", re.M)
+KILLED = "a job ended by signal"
 PER_BOOT = 5000 # of the long mode: about three minutes
 
 
 def run(kernel, arguments, seed, n):
+    """One boot, and a second where a job of the first was killed. On 6.12 of arm64 the outer kernel does that
+    now and then, in another sequence each time; a fault of ours comes with the same sequence again."""
+    found = once(kernel, arguments, seed, n)
+    return once(kernel, arguments, seed, n) if found.get("killed") else found
+
+
+def once(kernel, arguments, seed, n):
     """{"line", "failed", "status", ...} of one boot; raises CannotBeHad, BuildFailed."""
     arch, series = kernel.split(":")
     command = static.build(arch, arguments.build)
@@ -42,6 +50,7 @@ def run(kernel, arguments, seed, n):
              "line": total[0] if total else f"it did not end: {ran['status']} {ran['stderr'][-300:]}"}
     if not total or int(total[1]) < n:
         found["status"] = found["status"] or 1
+        found["killed"] = KILLED in ran["stdout"]
     else:
         found.update(zip(("sequences", "steps", "disagreements"), map(int, total.groups())))
         found["status"] = int(found["disagreements"] > 0)
