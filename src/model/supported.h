@@ -41,6 +41,8 @@ struct supported {
 struct snap_cpuid supported_raw(const struct supported *s, uint32_t leaf, uint32_t subleaf);
 /* What the CPU says of a component of XSAVE, or must say where the dump has no word on it. True: that was assumed. */
 bool supported_component(const struct supported *s, unsigned i, struct snap_cpuid *ret);
+/* Do sub-leaves of LEAF mean something to KVM? */
+bool supported_is_indexed(uint32_t leaf);
 /* Highest leaf of the class of LEAF, 0 where there is none. */
 uint32_t supported_highest(const struct supported *s, uint32_t leaf);
 bool supported_when(const struct supported *s, struct ktext_when when);

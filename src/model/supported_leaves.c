@@ -224,6 +224,17 @@ static int list_subleaves(const struct supported *s, struct list *l, uint32_t le
 	return 0;
 }
 
+bool supported_is_indexed(uint32_t leaf)
+{
+	for (unsigned i = 0; i < gcpu_n_kleaf_rules; i++) {
+		const struct kleaf_rule *r = &gcpu_kleaf_rules[i];
+
+		if (r->table == SNAP_SUPPORTED && r->leaf == leaf && r->form != KLEAF_ONE && r->form != KLEAF_BASE)
+			return true;
+	}
+	return false;
+}
+
 static const struct kleaf_rule *rule_of(const struct supported *s, enum snap_tables table, uint32_t leaf, uint32_t subleaf)
 {
 	for (unsigned i = 0; i < gcpu_n_kleaf_rules; i++) {

@@ -20,6 +20,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import aptstate  # noqa: E402
+import differ  # noqa: E402
 import initramfs  # noqa: E402
 import wire  # noqa: E402
 from boot import Spec, boot  # noqa: E402
@@ -99,6 +100,17 @@ def offline_cpio():
         with open(os.path.join(folder, "a/b/c"), "rb") as file:
             check("cpio: unpacks", file.read() == b"hello"
                   and os.access(os.path.join(folder, "a/d"), os.X_OK))
+
+
+def offline_differ():
+    """A boot whose job was killed is tried once more, and no other."""
+    once, killed, done = differ.once, {"status": 4, "killed": True}, {"status": 0, "killed": False}
+    wrong = {"status": 1, "killed": False}
+    for name, boots, want, left in (("killed, then not", [killed, done], done, 0), ("killed twice", [killed, killed], killed, 0),
+                                    ("not killed", [wrong, done], wrong, 1)):
+        differ.once = lambda *_, boots=boots: boots.pop(0)
+        check(f"differ: {name}", differ.run("x86:6.1", None, 1, 1) == want and len(boots) == left)
+    differ.once = once
 
 
 def command(arch):
@@ -187,6 +199,7 @@ def main():
         offline_wire()
         offline_sources()
         offline_cpio()
+        offline_differ()
         if not options.offline:
             for arch, series in KERNELS:
                 online_kernel(arch, series)

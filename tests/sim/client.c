@@ -3,6 +3,9 @@
  * A program with few manners, to be run under trace and sim: client ACTION. It prints what it
  * was told, and fails with 9 where something is not as it would be without anybody watching.
  */
+#define PROGRAM "client"
+#include "calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -21,30 +24,6 @@
 #include <unistd.h>
 
 #define THREADS 8
-
-static void need(int good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "client: %s: %s\n", what, strerror(errno));
-	exit(9);
-}
-
-static int open_kvm(void)
-{
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-	need(fd >= 0, "/dev/kvm");
-	return fd;
-}
-
-static int make(int fd, unsigned long request, uintptr_t arg, const char *what)
-{
-	int r = ioctl(fd, request, arg);
-
-	need(r >= 0, what);
-	return r;
-}
 
 #ifdef __x86_64__
 /* A table of two entries, by which a vCPU can be known again. */

@@ -4,6 +4,9 @@
  * something is not as it would be without anybody watching.
  */
 #define _GNU_SOURCE 1
+#define PROGRAM "rough"
+#include "calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -26,30 +29,6 @@
 #include <unistd.h>
 
 #define GET_XCOMP_GUEST_PERM 0x1024 /* of arch_prctl */
-
-static void need(int good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "rough: %s: %s\n", what, strerror(errno));
-	exit(9);
-}
-
-static int open_kvm(void)
-{
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-	need(fd >= 0, "/dev/kvm");
-	return fd;
-}
-
-static int make(int fd, unsigned long request, uintptr_t arg, const char *what)
-{
-	int r = ioctl(fd, request, arg);
-
-	need(r >= 0, what);
-	return r;
-}
 
 /* A vCPU, up to where it could run. */
 static int ready(int kvm, int *ret_vm)

@@ -2,6 +2,7 @@
 /* Tables of vCPUs: set, read, kept up to date while the guest runs, and looked up. */
 #include "x86.h"
 
+#include "../supported.h"
 #include "arch/x86/x86.h"
 
 #include <stdlib.h>
@@ -22,12 +23,7 @@ static struct snap_cpuid *find(struct snap_cpuid *table, unsigned n, uint32_t le
  * it, whatever it says of sub-leaves. */
 static struct snap_cpuid *find_own(struct snap_cpuid *table, unsigned n, uint32_t leaf, uint32_t subleaf)
 {
-	static const uint32_t with_subleaves[] = { 4, 7, 0xb, 0xd, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x1d, 0x1e, 0x1f, 0x24 };
-	bool indexed = false;
-
-	for (unsigned i = 0; i < sizeof(with_subleaves) / sizeof(with_subleaves[0]); i++)
-		indexed = indexed || leaf == with_subleaves[i];
-	if (indexed)
+	if (supported_is_indexed(leaf))
 		return find(table, n, leaf, subleaf);
 	for (unsigned i = 0; i < n; i++)
 		if (table[i].leaf == leaf)
