@@ -56,7 +56,7 @@ static const struct exclusion exclusions[] = {
 	{ NULL, NULL, 0, 0, "guests do not write CR8: QEMU 7.2 ends where one does while an interrupt waits; KVM_SET_SREGS does" },
 	{ NULL, NULL, 0, 0, "XGETBV of 1 is the processor's own: KVM does not see it" },
 	{ NULL, NULL, 0, 0, "segments, tables and CR2 once the guest has run: they are its code's own; no guest runs with an "
-			    "interrupt that KVM_SET_SREGS injects" },
+			    "interrupt that KVM_SET_SREGS injects, nor after a SIPI, which takes its code away" },
 	{ NULL, NULL, 0, 0, "capabilities are those of data/kvm/caps.txt: the probe records no others" },
 };
 

@@ -233,6 +233,9 @@ bool x86_awake(struct side *w, unsigned v)
 	/* an interrupt that is to be injected would take its code away */
 	if (get_old(w, w->vcpu[v], &r, bitmap) || bitmap[0] || bitmap[1] || bitmap[2] || bitmap[3])
 		return false;
+	/* nor has it any after a SIPI, which leaves the rest as it was */
+	if (w->keep[v][0] && w->keep[v][2] != r.cs.selector)
+		return false;
 	/* the first list makes it run, whatever it was; later an INIT has taken its registers */
 	return !w->keep[v][0] || w->disturbed[v] ||
 	       (ask(w, w->vcpu[v], GK_GET_MP_STATE, &mp) == 0 && mp.mp_state == GK_MP_STATE_RUNNABLE &&
@@ -248,6 +251,7 @@ void x86_settled(struct side *w, unsigned v)
 		return;
 	w->keep[v][0] = r.cr0;
 	w->keep[v][1] = r.cr3;
+	w->keep[v][2] = r.cs.selector;
 }
 
 /* arg0 nr_xcrs instead + 1, arg1 flags. Items: which, value. */

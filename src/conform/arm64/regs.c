@@ -134,6 +134,55 @@ static int unknown(struct conform *c)
 	return 0;
 }
 
+/* The processor's own are handed through, and found by the rest of their number. */
+static void any_kind(struct conform_vm *vm, uint64_t id, bool found, const char *name)
+{
+	uint64_t odd = (id & ~GK_REG_ARM_KIND_MASK) | 0x213 << 16, value = 0;
+	int r = vcpu_get(vm, 0, odd, &value);
+
+	expect(vm->c, found ? r == 0 : r == -ENOENT, "%s, of a kind that there is not, is %s", name,
+	       found ? "found" : "not found");
+	if (r == 0)
+		expect_value(vm->c, value, vcpu_read(vm, 0, id), "%s by any kind", name);
+}
+
+static int handed_through(struct conform *c)
+{
+	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
+
+	if (!vm)
+		return 1;
+	any_kind(vm, ID(0, 0, 0), c->release < KERNEL(6, 15), "MIDR_EL1");
+	any_kind(vm, ID(0, 0, 6), c->release < KERNEL(6, 15), "REVIDR_EL1");
+	any_kind(vm, ID(1, 0, 7), c->release < KERNEL(6, 15), "AIDR_EL1");
+	any_kind(vm, ID(1, 0, 1), c->release < KERNEL(6, 3), "CLIDR_EL1");
+	any_kind(vm, ID(3, 0, 1), c->release < KERNEL(6, 11), "CTR_EL0");
+	any_kind(vm, R_PFR0, false, "ID_AA64PFR0_EL1");
+	return 0;
+}
+
+/* A register's number with parts that say something else: of what kind it is, and how long. */
+static int odd_numbers(struct conform *c)
+{
+	static const uint64_t size = GK_REG_SIZE_MASK, u4096 = GK_REG_SIZE_U2048 + (1ULL << GK_REG_SIZE_SHIFT);
+	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
+	const uint64_t kind = 0x213 << 16;
+	uint64_t value[64], sctlr;
+
+	if (!vm || !expect_ok(c, vcpu_get(vm, 0, R_SCTLR, &sctlr), "SCTLR_EL1"))
+		return 1;
+	expect_errno(c, vcpu_get(vm, 0, (R_SCTLR & ~GK_REG_ARM_KIND_MASK) | kind, value), ENOENT,
+		     "the same, of a kind that there is not");
+	expect_errno(c, vcpu_get(vm, 0, R_SCTLR | 1ULL << 28, value), ENOENT, "a bit beyond the kinds");
+	expect_errno(c, vcpu_get(vm, 0, (R_SCTLR & ~size) | u4096, value), ENOENT, "SCTLR_EL1 of 512 bytes");
+	expect_errno(c, vcpu_get(vm, 0, (R_Z0 & ~size) | u4096, value), EINVAL, "Z0 of 512 bytes");
+	expect_errno(c, vcpu_get(vm, 0, (GK_REG_ARM_X(0) & ~size) | u4096, value), EINVAL, "X0 of 512 bytes");
+	expect_errno(c, vcpu_get(vm, 0, (GK_REG_ARM_CORE_U64(0x60) & ~size) | u4096, value), ENOENT,
+		     "512 bytes from the middle of the core registers on");
+	expect_errno(c, vcpu_get(vm, 0, (GK_REG_ARM_FW_REG(0) & ~size) | u4096, value), ENOENT, "PSCI's version, of 512 bytes");
+	return 0;
+}
+
 static int core(struct conform *c)
 {
 	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
@@ -205,6 +254,8 @@ const struct conform_case cases_arm64_regs[] = {
 	{ "regs:list-round-trip", "ST:get-reg-list", round_trip },
 	{ "regs:list-by-feature", "ST:get-reg-list, guest.c", by_feature },
 	{ "regs:unknown", "KVM API 4.68, 4.69", unknown },
+	{ "regs:odd-numbers", "KVM API 4.68, guest.c kvm_arm_get_reg", odd_numbers },
+	{ "regs:handed-through", "sys_regs.c get_invariant_sys_reg", handed_through },
 	{ "regs:core", "KVM API 4.68, guest.c get_core_reg", core },
 	{ "regs:modes", "guest.c set_core_reg", modes },
 	{ "regs:modes-32bit", "guest.c set_core_reg", modes_32 },

@@ -266,8 +266,14 @@ static int boot_cpu_range(struct conform *c)
 		     "KVM_SET_BOOT_CPU_ID beyond the highest id");
 	expect_ok(c, ask_number(c, vm->fd, GK_SET_BOOT_CPU_ID, 20), "KVM_SET_BOOT_CPU_ID 20");
 	expect_errno(c, enable_cap(c, vm->fd, CAP_MAX_VCPU_ID, 10), EINVAL, "KVM_CAP_MAX_VCPU_ID below the one that boots");
+	expect_errno(c, enable_cap(c, vm->fd, CAP_MAX_VCPU_ID, 0), EINVAL, "KVM_CAP_MAX_VCPU_ID of 0");
 	expect_ok(c, enable_cap(c, vm->fd, CAP_MAX_VCPU_ID, 30), "KVM_CAP_MAX_VCPU_ID above it");
 	expect_errno(c, ask_number(c, vm->fd, GK_SET_BOOT_CPU_ID, 31), EINVAL, "KVM_SET_BOOT_CPU_ID above that");
+	vm = x86_vm(c, KERNEL_APIC, 0);
+	if (!vm)
+		return 1;
+	expect_ok(c, ask_number(c, vm->fd, GK_SET_BOOT_CPU_ID, 20), "KVM_SET_BOOT_CPU_ID 20 once more");
+	expect_ok(c, enable_cap(c, vm->fd, CAP_MAX_VCPU_ID, 20), "KVM_CAP_MAX_VCPU_ID of the same");
 	return 0;
 }
 

@@ -118,6 +118,10 @@ static int version(struct conform *c)
 	if (vm_vcpu(never, 0) < 0 || !give_table(never, 0, &t))
 		return 1;
 	expect(c, !(lapic_read(never, 0, APIC_VERSION) & SUPPRESS_EOI_BROADCAST), "not where it is turned off");
+	expect_ok(c, enable_cap(c, never->fd, CAP_X2APIC_API, 4), "KVM_CAP_X2APIC_API, suppress");
+	if (vm_vcpu(never, 1) < 0 || !give_table(never, 1, &t))
+		return 1;
+	expect(c, lapic_read(never, 1, APIC_VERSION) & SUPPRESS_EOI_BROADCAST, "the last word counts");
 	return 0;
 }
 

@@ -248,9 +248,44 @@ static int whole_table(struct conform *c)
 	return 0;
 }
 
+/* Of two entries of one leaf the guest's features are those of the first that is for sub-leaf 0. */
+static int feature_of(struct conform *c, uint32_t flags, bool want)
+{
+	struct conform_vm *vm = x86_vm(c, NO_APIC, 1);
+	struct gk_cpuid_entry2 real;
+	struct guest_op op = OP_WRMSR(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NX);
+	struct table t;
+
+	if (!vm || table_usual(c, 0, &t))
+		return 1;
+	real = *table_entry(&t, L_EXT_FEATURES, 0);
+	if (!(real.edx & D81_NX))
+		return skip(c, "this KVM has no NX");
+	table_drop(&t, L_EXT_FEATURES);
+	table_put(&t, L_EXT_FEATURES, 1, flags, 0, 0, 0, D81_LM);
+	table_put(&t, L_EXT_FEATURES, 0, 0, real.eax, real.ebx, real.ecx, real.edx);
+	if (!give_table(vm, 0, &t) || guest_run(vm, 0, &op, 1))
+		return 1;
+	expect(c, (op.status == GUEST_STATUS_DONE) == want, "the guest %s EFER.NX, the first entry is of sub-leaf 1%s",
+	       want ? "sets" : "may not set", flags ? "" : ", which means nothing");
+	return 0;
+}
+
+static int feature_entry(struct conform *c)
+{
+	return feature_of(c, GK_CPUID_FLAG_SIGNIFCANT_INDEX, true);
+}
+
+static int feature_entry_any(struct conform *c)
+{
+	return feature_of(c, 0, false);
+}
+
 const struct conform_case cases_x86_lookup[] = {
 	{ "lookup:whole-table", "ST:x86/cpuid_test", whole_table },
 	{ "lookup:first-match", "cpuid.c cpuid_entry2_find", first_match },
+	{ "lookup:feature-of-subleaf-0", "cpuid.h guest_cpuid_get_register", feature_entry },
+	{ "lookup:feature-of-first", "cpuid.h guest_cpuid_get_register", feature_entry_any },
 	{ "lookup:out-of-range-intel", "cpuid.c get_out_of_range_cpuid_entry", intel },
 	{ "lookup:out-of-range-other-vendor", "cpuid.c get_out_of_range_cpuid_entry", stranger },
 	{ "lookup:out-of-range-amd", "cpuid.c get_out_of_range_cpuid_entry", amd },

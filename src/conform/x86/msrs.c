@@ -123,6 +123,65 @@ static int many(struct conform *c)
 	return 0;
 }
 
+static int without_spec_ctrl(struct conform *c, struct table *t)
+{
+	if (own_way(c, "SPEC_CTRL") || table_usual(c, 0, t))
+		return 1;
+	table_entry(t, L_EXTENDED_FEATURES, 0)->edx &= ~D7_SPEC_CTRL;
+	table_entry(t, L_ADDRESSES, 0)->ebx &= ~(B88_IBRS | B88_STIBP | B88_SSBD);
+	return 0;
+}
+
+/* What the guest's table has not is not the guest's, until a value but 0 is in it: then KVM looks away. */
+static int spec_ctrl(struct conform *c)
+{
+	struct conform_vm *vm = x86_vm(c, NO_APIC, 2);
+	struct guest_op op = OP_RDMSR(MSR_SPEC_CTRL);
+	const struct snap_cpuid *svm = snapshot_cpuid(c->snap, SNAP_NATIVE, L_SVM, 0);
+	bool recounted = c->release >= KERNEL(6, 18);
+	uint64_t value;
+	struct table t;
+
+	if (!vm || without_spec_ctrl(c, &t))
+		return 1;
+	if (!give_table(vm, 0, &t) || !give_table(vm, 1, &t))
+		return 1;
+	if (get_msr(vm, 0, MSR_SPEC_CTRL, &value) != 1 || set_msr(vm, 0, MSR_SPEC_CTRL, 0) != 1 ||
+	    set_msr(vm, 1, MSR_SPEC_CTRL, 1) != 1)
+		return skip(c, "this KVM, or its CPU, has no SPEC_CTRL");
+	if (guest_run(vm, 0, &op, 1))
+		return 1;
+	/* a processor that has one for its guests was trusted from the start */
+	if (recounted || !svm || !(svm->regs[EDX] & DA_V_SPEC_CTRL))
+		expect(c, op.status == GUEST_STATUS_FAULT, "the guest may not read SPEC_CTRL of 0");
+	/* before the table is set, the value is 0 again */
+	set_msr(vm, 1, MSR_SPEC_CTRL, 0);
+	op = (struct guest_op)OP_RDMSR(MSR_SPEC_CTRL);
+	if (!give_table(vm, 1, &t) || guest_run(vm, 1, &op, 1))
+		return 1;
+	expect(c, (op.status == GUEST_STATUS_DONE) == !recounted, "the guest %s SPEC_CTRL, in which something has been once",
+	       recounted ? "may not read" : "reads");
+	return 0;
+}
+
+static int spec_ctrl_passed(struct conform *c)
+{
+	struct conform_vm *vm = x86_vm(c, NO_APIC, 1);
+	struct guest_op op = OP_RDMSR(MSR_SPEC_CTRL);
+	struct table t;
+
+	if (!vm || without_spec_ctrl(c, &t))
+		return 1;
+	if (!give_table(vm, 0, &t))
+		return 1;
+	if (set_msr(vm, 0, MSR_SPEC_CTRL, 1) != 1)
+		return skip(c, "this KVM, or its CPU, has no SPEC_CTRL");
+	if (guest_run(vm, 0, &op, 1))
+		return 1;
+	expect(c, op.status == GUEST_STATUS_DONE, "the guest reads SPEC_CTRL, in which its VMM has put something");
+	return 0;
+}
+
 /* The first that is refused ends it: what stands before is done, what stands behind is not. */
 static int partly(struct conform *c)
 {
@@ -497,6 +556,8 @@ const struct conform_case cases_x86_msrs[] = {
 	{ "msrs:feature-list", "KVM API 4.3", feature_sizes },
 	{ "msrs:index-content", "x86.c emulated_msrs_all", index_content },
 	{ "msrs:feature-values", "KVM API 4.18", feature_values },
+	{ "msrs:spec-ctrl", "svm.c svm_recalc_msr_intercepts", spec_ctrl },
+	{ "msrs:spec-ctrl-passed", "svm.c svm_set_msr", spec_ctrl_passed },
 	{ "msrs:many", "x86.c msr_io", many },
 	{ "msrs:partly", "KVM API 4.18, 4.19", partly },
 	{ "msrs:unknown", "x86.c kvm_do_msr_access", unknown },

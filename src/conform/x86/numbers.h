@@ -66,6 +66,7 @@
 #define C7_OSPKE BIT32(4)
 #define C7_LA57 BIT32(16)
 #define C7_RDPID BIT32(22)
+#define D7_SPEC_CTRL BIT32(26)
 #define D7_ARCH_CAPABILITIES BIT32(29)
 /* of CPUID.0xd.1 */
 #define AD1_XSAVEC BIT32(1)
@@ -73,6 +74,12 @@
 /* of CPUID.0x80000001 */
 #define D81_NX BIT32(20)
 #define D81_LM BIT32(29)
+/* of CPUID.0x80000008 */
+#define B88_IBRS BIT32(14)
+#define B88_STIBP BIT32(15)
+#define B88_SSBD BIT32(24)
+/* of CPUID.0x8000000a */
+#define DA_V_SPEC_CTRL BIT32(20)
 /* of KVM's leaf */
 #define PV_CLOCK BIT32(0)
 #define PV_NOP_IO BIT32(1)
@@ -136,6 +143,7 @@
 #define MSR_TSC_DEADLINE 0x6e0U
 #define MSR_X2APIC_FIRST 0x800U
 #define MSR_XSS 0xda0U
+#define MSR_SPEC_CTRL 0x48U
 #define MSR_EFER 0xc0000080U
 #define MSR_STAR 0xc0000081U
 #define MSR_LSTAR 0xc0000082U

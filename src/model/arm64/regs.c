@@ -193,6 +193,52 @@ static int set(struct arm64_vcpu *x, uint64_t id, const uint64_t *value)
 	}
 }
 
+/* The processor's own, which KVM hands through: it finds them whatever kind of register is asked for. */
+static bool is_handed_through(const struct arm64_vcpu *x, uint64_t id)
+{
+	static const struct {
+		uint16_t word;
+		uint8_t behaviour;
+	} known[] = {
+		{ ARM64_W_MIDR_EL1, BEHAVIOUR_MAKER_HANDED_THROUGH },
+		{ ARM64_W_REVIDR_EL1, BEHAVIOUR_MAKER_HANDED_THROUGH },
+		{ ARM64_W_AIDR_EL1, BEHAVIOUR_MAKER_HANDED_THROUGH },
+		{ ARM64_W_CLIDR_EL1, BEHAVIOUR_CLIDR_HANDED_THROUGH },
+		{ ARM64_W_CTR_EL0, BEHAVIOUR_CTR_HANDED_THROUGH },
+	};
+
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (gcpu_facts_arm64.words[known[i].word].addr == id)
+			return sw_behaves(arm64_model(x), known[i].behaviour);
+	return false;
+}
+
+/* But where the kind is one that has a place of its own. */
+static uint64_t by_name(const struct arm64_vcpu *x, uint64_t id)
+{
+	static const uint64_t others[] = { GK_REG_ARM_CORE, GK_REG_ARM_DEMUX, GK_REG_ARM_FW, GK_REG_ARM_FW_FEAT_BMAP,
+					   GK_REG_ARM64_SVE };
+	uint64_t system = (id & ~GK_REG_ARM_KIND_MASK) | GK_REG_ARM64_SYSREG;
+
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (REG_KIND(id) == others[i])
+			return id;
+	return is_handed_through(x, system) ? system : id;
+}
+
+/* No register is that long. */
+static int too_long(const struct arm64_vcpu *x, uint64_t id)
+{
+	switch (REG_KIND(id)) {
+	case GK_REG_ARM_CORE:
+		return core(x, id);
+	case GK_REG_ARM64_SVE:
+		return -EINVAL;
+	default:
+		return -ENOENT;
+	}
+}
+
 /* What both begin with. */
 static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
 {
@@ -202,8 +248,8 @@ static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
 		return -EFAULT;
 	if ((reg->id & ~GK_REG_SIZE_MASK) >> 32 != GK_REG_ARM64 >> 32)
 		return -EINVAL;
-	/* nothing is that long, and only core registers say so by their length */
-	return REG_BYTES(reg->id) <= 256 ? 0 : REG_KIND(reg->id) == GK_REG_ARM_CORE ? -EINVAL : -ENOENT;
+	reg->id = by_name(x, reg->id);
+	return REG_BYTES(reg->id) <= 256 ? 0 : too_long(x, reg->id);
 }
 
 int arm64_get_reg(void *object, uintptr_t arg)

@@ -65,9 +65,11 @@ static void put(struct snap_cpuid *table, unsigned n, unsigned field, bool on)
 
 bool x86_table_has(const struct x86_vcpu *x, unsigned field)
 {
-	const uint32_t *reg = reg_of(x->table, x->n, field);
+	/* as for a guest's CPUID, by the sub-leaf, too */
+	uint64_t addr = word_of(field)->addr;
+	const struct snap_cpuid *e = x86_entry(x, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
 
-	return reg && (*reg >> gcpu_facts_x86.fields[field].lsb & 1);
+	return e && (e->regs[ADDR_REG(addr)] >> gcpu_facts_x86.fields[field].lsb & 1);
 }
 
 bool x86_kvm_has(const struct gcpu_model *m, unsigned field)

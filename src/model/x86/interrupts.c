@@ -39,6 +39,7 @@ void x86_accept_events(struct x86_vcpu *x)
 	if ((g->events & EVENT_SIPI) && x->v->mp_state == GK_MP_STATE_INIT_RECEIVED) {
 		x->sregs.cs.selector = (uint16_t)(g->sipi_vector << 8);
 		x->sregs.cs.base = (uint64_t)g->sipi_vector << 12;
+		g->lost = true; /* its VMM may have said so without an INIT */
 		x->v->mp_state = GK_MP_STATE_RUNNABLE;
 	}
 	g->events = 0;

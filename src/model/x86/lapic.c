@@ -11,7 +11,6 @@
 #define LVTS 6 /* without the one of corrected machine checks */
 #define SPIV_RESET 0xffU
 #define MODE_EXTINT 0x700U
-#define EOI_BROADCAST_KEPT (1ULL << 3) /* KVM_X2APIC_DISABLE_SUPPRESS_EOI_BROADCAST */
 
 uint32_t x86_apic_reg(const struct x86_vcpu *x, uint32_t reg)
 {
@@ -77,7 +76,7 @@ static void set_version(struct x86_vcpu *x)
 
 	/* the kernel's own I/O APIC knows no end of interrupt of its own */
 	if (x86_guest_has(x, X86_F_X2APIC) && x86_vm(x->v->vm)->irqchip == X86_IRQCHIP_SPLIT &&
-	    !(x86_vm(x->v->vm)->x2apic_flags & EOI_BROADCAST_KEPT))
+	    !(x86_vm(x->v->vm)->x2apic_flags & GK_X2APIC_DISABLE_SUPPRESS_EOI_BROADCAST))
 		version |= APIC_VERSION_DIRECTED_EOI;
 	x86_apic_put(x, APIC_REG_VERSION, version);
 }

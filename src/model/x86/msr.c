@@ -101,8 +101,7 @@ bool x86_parameter(const struct gcpu_model *m, const char *module, const char *n
 	return false;
 }
 
-/* Has the guest what the MSR needs, as KVM acts on it? */
-static bool has_any(const struct x86_vcpu *x, const struct msr_fact *f)
+bool x86_msr_has_any(const struct x86_vcpu *x, const struct msr_fact *f)
 {
 	for (unsigned i = 0; i < f->n_needs; i++) {
 		uint16_t field = f->needs[i];
@@ -129,7 +128,7 @@ static int may(const struct x86_vcpu *x, const struct msr_fact *f, const struct 
 		return -EINVAL;
 	if (letter == 'i')
 		return 0;
-	if (has_any(x, f))
+	if (x86_msr_has_any(x, f))
 		return 1;
 	if (f->lacks == MSR_LACKS_IGNORED)
 		return !op->write;

@@ -28,11 +28,14 @@ extern const struct x86_msr_rule x86_msr_rules[];
 
 /* msr.c */
 bool x86_msr_listed(const struct gcpu_model *m, uint32_t index);
+/* Has the guest what the MSR needs, as KVM acts on it? */
+bool x86_msr_has_any(const struct x86_vcpu *x, const struct msr_fact *f);
 /* Is a module parameter of the host's known, and on? */
 bool x86_parameter(const struct gcpu_model *m, const char *module, const char *name);
 
 /* msr_more.c */
 bool x86_msr_is_frozen(const struct gcpu_model *m, uint32_t index);
+int x86_msr_spec_ctrl(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op);
 int x86_msr_feature(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op);
 int x86_msr_vmx(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op);
 int x86_msr_pmu(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op);

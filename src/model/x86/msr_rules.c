@@ -354,6 +354,7 @@ const struct x86_msr_rule x86_msr_rules[] = {
 	[X86_MSR_RULE_PAT] = { .set = x86_msr_pat },
 	[X86_MSR_RULE_PMU] = { .whole = x86_msr_pmu },
 	[X86_MSR_RULE_PRED_CMD] = { .set = set_pred_cmd },
+	[X86_MSR_RULE_SPEC_CTRL] = { .whole = x86_msr_spec_ctrl },
 	[X86_MSR_RULE_SSP] = { .set = set_ssp },
 	[X86_MSR_RULE_SYSENTER] = { .set = set_sysenter, .get = get_sysenter },
 	[X86_MSR_RULE_TSC] = { .set = set_tsc },

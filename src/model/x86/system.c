@@ -10,7 +10,6 @@
 #define HYPERV_CLUSTER_IPI (1U << 10)
 #define HYPERV_NESTED 9 /* of their leaves, that of nested features */
 #define HYPERV_EVMCS 0xffffU
-#define X2APIC_SPLIT_ONLY 0xc /* KVM_X2APIC_{ENABLE,DISABLE}_SUPPRESS_EOI_BROADCAST */
 
 uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr)
 {
@@ -254,7 +253,7 @@ int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int 
 		return (int)x86_xsave_size(m);
 	/* of the VM's own answers, the snapshot has one without interrupt controllers */
 	if (number == CAP_X2APIC_API && vm && x86_vm(vm)->irqchip == X86_IRQCHIP_SPLIT)
-		return value | (sw_cap(m, NULL, number) & X2APIC_SPLIT_ONLY);
+		return value | (sw_cap(m, NULL, number) & GK_X2APIC_SUPPRESS_EOI_MASK);
 	return value;
 }
 

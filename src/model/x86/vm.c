@@ -59,11 +59,14 @@ static int quirks_by_old_name(struct sw_vm *vm, const struct gk_enable_cap *cap)
 static int x2apic_api(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	int may = x86_capability(vm->model, vm, CAP_X2APIC_API, sw_cap(vm->model, vm, CAP_X2APIC_API));
+	uint64_t eoi = cap->args[0] & GK_X2APIC_SUPPRESS_EOI_MASK;
 
-	/* the last two say on and off of one thing */
-	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || (cap->args[0] & 0xc) == 0xc)
+	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || eoi == GK_X2APIC_SUPPRESS_EOI_MASK)
 		return -EINVAL;
 	x86_map_settle(vm);
+	/* flags add up, and of on and off the last counts */
+	if (eoi)
+		x86_vm(vm)->x2apic_flags &= ~(uint64_t)GK_X2APIC_SUPPRESS_EOI_MASK;
 	x86_vm(vm)->x2apic_flags |= cap->args[0];
 	return 0;
 }
@@ -88,7 +91,7 @@ static int max_ids(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 	if (cap->args[0] > (uint64_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID))
 		return -EINVAL;
-	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) && cap->args[0] && x->boot_id >= cap->args[0])
+	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) && x->boot_id > cap->args[0])
 		return -EINVAL;
 	if (x->max_ids == cap->args[0])
 		return 0;

@@ -53,6 +53,7 @@ struct x86_vcpu {
 	struct gk_vcpu_events events;
 	uint8_t *area; /* XSAVE's, in its standard form; NULL: as at first */
 	bool enforce_pv;
+	bool spec_ctrl_passed; /* KVM does not look at the guest's accesses to SPEC_CTRL any more */
 	bool sysenter_unseen; /* the guest wrote SYSENTER_ESP, and KVM was not asked */
 	uint32_t pv_leaf; /* where KVM's features are in the table; 0: nowhere */
 	bool evmcs; /* the VMM turned the enlightened VMCS on */
