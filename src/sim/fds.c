@@ -42,6 +42,9 @@ static void after_fork(void)
 static void in_child(void)
 {
 	atomic_store(&owner, getpid());
+	for (size_t i = 0; i < OBJECTS_MOST; i++)
+		if (atomic_load(&objects[i].holders) && objects[i].role != ROLE_KVM)
+			atomic_store(&objects[i].elsewhere, true);
 	let_go(&at_fork);
 }
 
@@ -100,6 +103,7 @@ struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend
 		o->vm = vm;
 		o->id = id;
 		atomic_store(&o->ran, false);
+		atomic_store(&o->elsewhere, false);
 		atomic_store(&o->vcpus, 0);
 		atomic_store(&o->ran_vcpus, 0);
 		atomic_store(&o->fds, 1);

@@ -22,6 +22,7 @@ struct object {
 	_Atomic unsigned fds;	   /* descriptors of it */
 	_Atomic unsigned holders;  /* the same and its vCPUs and devices; 0: the place is free */
 	_Atomic bool ran;	   /* a vCPU: KVM_RUN was asked for */
+	_Atomic bool elsewhere;	   /* made before this process was forked: a VM is of the process that made it */
 	_Atomic unsigned vcpus, ran_vcpus; /* a VM: made, and of those that ran */
 };
 

@@ -69,9 +69,9 @@ static struct object *ours(int fd)
 
 /* open and its kin */
 
-static bool takes_open(const char *path)
+static bool takes_open(int dir, const char *path, int flags)
 {
-	return preload.kvm && is_kvm_path(path);
+	return preload.kvm && leads_to_kvm(dir, path, !(flags & O_NOFOLLOW));
 }
 
 static int opened(const char *path, int fd)
@@ -101,7 +101,7 @@ static int opened(const char *path, int fd)
 	{                                                                         \
 		mode_t mode = 0;                                                  \
 		MODE_OF(mode, flags);                                             \
-		return takes_open(path) ? model_open(flags) :                     \
+		return takes_open(AT_FDCWD, path, flags) ? model_open(flags) : \
 					  opened(path, NEXT(name)(path, flags, mode)); \
 	}
 #define TAKE_OPENAT(name)                                                         \
@@ -110,7 +110,7 @@ static int opened(const char *path, int fd)
 	{                                                                         \
 		mode_t mode = 0;                                                  \
 		MODE_OF(mode, flags);                                             \
-		return takes_open(path) ? model_open(flags) :                     \
+		return takes_open(dir, path, flags) ? model_open(flags) : \
 					  opened(path, NEXT(name)(dir, path, flags, mode)); \
 	}
 /* What a program built with _FORTIFY_SOURCE calls. */
@@ -119,14 +119,14 @@ static int opened(const char *path, int fd)
 	NEXT_SLOT(name);                                                          \
 	TAKEN int name(const char *path, int flags)                               \
 	{                                                                         \
-		return takes_open(path) ? model_open(flags) : opened(path, NEXT(name)(path, flags)); \
+		return takes_open(AT_FDCWD, path, flags) ? model_open(flags) : opened(path, NEXT(name)(path, flags)); \
 	}
 #define TAKE_OPENAT_2(name)                                                       \
 	int name(int dir, const char *path, int flags);                           \
 	NEXT_SLOT(name);                                                          \
 	TAKEN int name(int dir, const char *path, int flags)                      \
 	{                                                                         \
-		return takes_open(path) ? model_open(flags) : opened(path, NEXT(name)(dir, path, flags)); \
+		return takes_open(dir, path, flags) ? model_open(flags) : opened(path, NEXT(name)(dir, path, flags)); \
 	}
 
 TAKE_OPEN(open)
@@ -144,6 +144,7 @@ NEXT_SLOT(ioctl);
 TAKEN int ioctl(int fd, unsigned long request, ...)
 {
 	struct object *o = NULL;
+	bool refused = false;
 	va_list ap;
 	void *arg;
 
@@ -155,7 +156,11 @@ TAKEN int ioctl(int fd, unsigned long request, ...)
 		request = (uint32_t)request;
 		o = fds_find(fd);
 		if (!o)
-			o = kvm_found(fd, request);
+			o = kvm_found(fd, request, &refused);
+	}
+	if (refused) {
+		errno = EIO;
+		return -1;
 	}
 	return o ? kvm_ioctl(fd, o, request, (uintptr_t)arg) : NEXT(ioctl)(fd, request, arg);
 }

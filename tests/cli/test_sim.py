@@ -7,6 +7,7 @@ What must come of it is what tests/sim/client.c does, and what the snapshot says
 import os
 import re
 import sys
+import tempfile
 
 import cli
 import schemas
@@ -180,7 +181,7 @@ class Rough(Sim):
     """Programs that are no VMMs: whatever they do, they find what they would find, and come to an end."""
 
     def test_ends(self):
-        for action in "perm", "paths", "few", "many", "children", "signals":
+        for action in "perm", "paths", "few", "many", "children", "signals", "forked":
             doc, ran = self.simulate(ROUGH, action)
             self.assertEqual((doc["program"]["stopped"], doc["program"]["exit"]), (False, 0), f"{action}: {ran}")
         for action in "ask", "closes":
@@ -208,8 +209,26 @@ class Rough(Sim):
 
     def test_traced(self):
         cli.need_kvm()
-        for action in "perm", "paths", "few", "ask", "closes", "children", "signals":
+        for action in "perm", "paths", "few", "ask", "closes", "children", "signals", "forked":
             self.assertEqual(self.document(ROUGH, action)["program"]["exit"], 0, action)
+        with tempfile.TemporaryDirectory() as room:
+            self.assert_asked(self.document(ROUGH, "names", room), range(1, 10))
+
+    def assert_asked(self, doc, caps):
+        self.assertEqual(doc["program"]["exit"], 0)
+        self.assertEqual([c["cap"] for c in doc["capabilities"]["checked"]], list(caps))
+
+    def test_names(self):
+        """Whatever a program calls /dev/kvm, it gets the model: never the machine's without a word."""
+        with tempfile.TemporaryDirectory() as room:
+            self.assert_asked(self.simulate(ROUGH, "names", room)[0], range(1, 10))
+
+    def test_given(self):
+        """A descriptor of the machine's KVM, from whoever started us, is not used either."""
+        cli.need_kvm()
+        ran = self.exits(0, "sim", "--json", "--host", HOST, "--", CLIENT, "inherited", "9",
+                         wrapper=["bash", "-c", 'exec "$@" 9<>/dev/kvm', "bash"])
+        self.assertEqual([v["id"] for v in ran.json()["vcpus"]], [3])
 
 
 if __name__ == "__main__":

@@ -188,6 +188,62 @@ static void paths(void)
 	need(open(end + 4096 - 3, O_RDWR) < 0 && errno == ENOENT, "a short one");
 }
 
+/* It was opened by another name: it must be what it is by its own; each is asked for another capability. */
+static void named(int fd, const char *how, int cap)
+{
+	need(fd >= 0, how);
+	need(ioctl(fd, KVM_GET_API_VERSION, 0) == 12 && ioctl(fd, KVM_CHECK_EXTENSION, cap) >= 0, how);
+}
+
+/* All names of /dev/kvm, in a directory of our own. */
+static void names(const char *directory)
+{
+	int dev = open("/dev", O_RDONLY | O_DIRECTORY), fd;
+	struct stat st;
+
+	need(dev >= 0 && chdir(directory) == 0, "directories");
+	need(symlink("/dev/kvm", "link") == 0 && symlink("link", "chain") == 0 && symlink("/dev", "dev") == 0, "symlink");
+	named(openat(dev, "kvm", O_RDWR), "openat", 1);
+	named(open("/dev/../dev/./kvm", O_RDWR), "dots", 2);
+	named(open("//dev//kvm", O_RDWR), "slashes", 3);
+	named(open("link", O_RDWR), "link", 4);
+	named(open("chain", O_RDWR), "link to a link", 5);
+	named(open("dev/kvm", O_RDWR), "link to /dev", 6);
+	named(open("/proc/self/root/dev/kvm", O_RDWR), "/proc/self/root", 7);
+	need(access("chain", R_OK | W_OK) == 0 && faccessat(dev, "kvm", R_OK, 0) == 0, "access");
+	need(stat("link", &st) == 0 && S_ISCHR(st.st_mode), "stat");
+	need(lstat("link", &st) == 0 && S_ISLNK(st.st_mode), "lstat");
+	need(fstatat(AT_FDCWD, "link", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode), "fstatat");
+	need(fstatat(dev, "kvm", &st, 0) == 0 && S_ISCHR(st.st_mode), "fstatat of /dev");
+	need(open("link", O_RDWR | O_NOFOLLOW) < 0 && errno == ELOOP, "O_NOFOLLOW");
+	need(open("kvm", O_RDWR) < 0 && errno == ENOENT, "another kvm");
+	need(open("/dev/kvm/", O_RDWR) < 0, "no directory");
+	need(fchdir(dev) == 0, "fchdir");
+	named(open("kvm", O_RDWR), "in /dev", 8);
+	named(open("/dev/kvm", O_RDONLY), "read only", 9);
+	need(open("/dev/kvm", O_RDWR | O_CREAT | O_EXCL, 0600) < 0 && errno == EEXIST, "O_EXCL");
+	need(open("/dev/kvm", O_RDWR | O_DIRECTORY) < 0 && errno == ENOTDIR, "O_DIRECTORY");
+	fd = open("/dev/kvm", O_PATH);
+	need(fd >= 0 && ioctl(fd, KVM_GET_API_VERSION, 0) < 0 && errno == EBADF, "O_PATH");
+}
+
+/* A VM is of the process that made it; /dev/kvm is everybody's. */
+static void forked(void)
+{
+	int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm), status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		need(ioctl(vm, KVM_CHECK_EXTENSION, 1) < 0 && errno == EIO, "KVM_CHECK_EXTENSION of the parent's VM");
+		need(ioctl(vm, KVM_CREATE_VCPU, 1) < 0 && errno == EIO, "KVM_CREATE_VCPU in the parent's VM");
+		need(ioctl(vcpu, KVM_RUN, 0) < 0 && errno == EIO, "KVM_RUN of the parent's vCPU");
+		ready(kvm, NULL);
+		_exit(0);
+	}
+	need(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "child");
+	need(ioctl(vm, KVM_CHECK_EXTENSION, 1) >= 0, "one's own VM");
+}
+
 static void *opens(void *arg)
 {
 	(void)arg;
@@ -268,13 +324,15 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(void);
 	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
-			{ "perm", perm }, { "paths", paths }, { "signals", signals } };
+			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)
 			return actions[i].act(), 0;
 	if (strcmp(action, "open") == 0)
 		return open_kvm() < 0;
+	if (strcmp(action, "names") == 0)
+		return names(argv[2]), 0;
 	if (strcmp(action, "children") == 0)
 		return children(argv[0]), 0;
 	if (strcmp(action, "exit") == 0)
