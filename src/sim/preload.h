@@ -20,6 +20,8 @@ struct preload {
 	struct sim_log *log; /* NULL: nothing is done */
 	enum sim_mode mode;
 	const struct gcpu_kvm *kvm; /* the model; trace: NULL, the kernel's own */
+	enum sim_mode lost; /* what it should have been: the log cannot be reached; else 0 */
+	int lost_error;
 };
 extern struct preload preload;
 

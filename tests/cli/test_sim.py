@@ -6,6 +6,8 @@ What must come of it is what tests/sim/client.c does, and what the snapshot says
 """
 import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -200,6 +202,22 @@ class Rough(Sim):
             ran = self.exits(code, "sim", "--json", "--host", HOST, "--", ROUGH, "ask",
                              wrapper=["bash", "-c", f'ulimit {limit}; exec "$@"', "bash"])
             self.assertEqual(ran.json().get("error", {}).get("code"), name, str(ran))
+
+    def test_lost(self):
+        """A process that cannot reach the model does not get the machine's KVM instead, and says why."""
+        library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
+        done = subprocess.run([ROUGH, "open"], env={"LD_PRELOAD": library, "GUESTCPU_SIM": "sim:/no/such/file"},
+                              capture_output=True, text=True, check=False)
+        self.assertIn("/dev/kvm is refused to process", done.stderr)
+        self.assertIn("(No such file or directory); expected: the user and the /proc of guestcpu sim", done.stderr)
+        self.assertNotEqual(done.returncode, 0)
+        somebody = ["setpriv", "--reuid=65534", "--clear-groups"]
+        if not shutil.which(somebody[0]) or subprocess.run([*somebody, "test", "-x", ROUGH, "-a", "-r", library],
+                                                           capture_output=True, check=False).returncode:
+            cli.skip("cli: sim: no way to run a program as somebody else")
+        # who may not look at the command's descriptors, and has one of them
+        doc, _ = self.simulate(*somebody, ROUGH, "exit", "0")
+        self.assertEqual([v["id"] for v in doc["vcpus"]], [0])
 
     def test_much_output(self):
         doc, ran = self.simulate(ROUGH, "lines")

@@ -218,10 +218,24 @@ class Without(Trace):
     def test_harmless_without_a_command(self):
         """The library alone, and one whose memory is gone: a program is not disturbed."""
         library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
-        for memory in ("", "/no/such/file", "/proc/self/status", "/dev/zero"):
+        places = "", "/no/such/file", "/proc/self/status", "/dev/zero", "/no/fd/0", "/no/fd/99999999999"
+        for memory in [mode + place for mode in ("", "sim:", "trace:") for place in places]:
             done = subprocess.run([CLIENT, "exit", "5"], env={"LD_PRELOAD": library, "GUESTCPU_SIM": memory},
                                   capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stderr), (5, ""), memory)
+
+    def test_lost(self):
+        """A process that cannot reach the command's memory: what it asks is not recorded, and that is said."""
+        library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
+        env = {"LD_PRELOAD": library, "GUESTCPU_SIM": "trace:/no/such/file"}
+        said = subprocess.run([CLIENT, "look"], env=env, capture_output=True, text=True, check=False).stderr
+        self.assertEqual(said.count("is not recorded: it cannot reach the memory to record in (No such file"), 1, said)
+
+    def test_two_ways(self):
+        """The memory is found by its path or by the descriptor, whichever there is."""
+        for change in ("GUESTCPU_SIM=${GUESTCPU_SIM%%:*}:/nowhere/${GUESTCPU_SIM##*/}", "exec 200<&-"):
+            doc = self.document("bash", "-c", f'{change}; "$@"; exit 7', "bash", CLIENT, "look", code=1)
+            self.assertEqual((doc["program"]["exit"], doc["program"]["opened"]), (7, True), change)
 
 
 @cli.unittest.skipUnless(X86, "the recorder is for x86")
