@@ -134,17 +134,18 @@ static void become(const struct sim_launch *l, const char *program, const char *
 }
 
 static volatile sig_atomic_t child;
+/* The program itself has ended, and nobody waits for what it left behind any more. */
+static volatile sig_atomic_t enough;
 
 static void pass_on(int number)
 {
 	int error = errno;
 
-	if (child > 0) {
-		kill((pid_t)child, number);
-	} else {
-		/* there are only processes that it left behind: nobody is waited for any more */
+	if (child <= 0) {
+		enough = 1;
 		signal(number, SIG_DFL);
-		raise(number);
+	} else if (number != SIGINT && number != SIGQUIT) {
+		kill((pid_t)child, number);
 	}
 	errno = error;
 }
@@ -153,7 +154,7 @@ static void pass_on(int number)
 static const struct {
 	int signal;
 	void (*handler)(int);
-} handlers[] = { { SIGINT, SIG_IGN }, { SIGQUIT, SIG_IGN }, { SIGTTOU, SIG_IGN },
+} handlers[] = { { SIGINT, pass_on }, { SIGQUIT, pass_on }, { SIGTTOU, SIG_IGN },
 		 { SIGTERM, pass_on }, { SIGHUP, pass_on } };
 #define N_HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
 
@@ -165,7 +166,7 @@ static int wait_for_all(pid_t pid)
 
 	for (;;) {
 		ended = waitpid(-1, &status, 0);
-		if (ended < 0 && errno != EINTR)
+		if (ended < 0 && (errno != EINTR || enough))
 			return own;
 		if (ended == pid) {
 			own = status;

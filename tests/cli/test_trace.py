@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 import cli
 import schemas
@@ -150,6 +151,27 @@ class Real(Trace):
 class Without(Trace):
     """Needs no KVM."""
 
+    def test_left_behind(self):
+        """A process that stays is waited for until a signal: then it is reported what there was."""
+        for number in signal.SIGINT, signal.SIGTERM:
+            done = subprocess.Popen([cli.TOOL, "trace", "--json", "--", "sh", "-c", "sleep 60 & echo $! >&2; exit 7"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            stays = int(done.stderr.readline())
+            # until sh has ended
+            while True:
+                with open(f"/proc/{stays}/stat", encoding="utf-8") as f:
+                    if int(f.read().rsplit(")", 1)[1].split()[1]) == done.pid:
+                        break
+                time.sleep(0.01)
+            # again, if it came in the moment before it waits
+            while done.poll() is None:
+                done.send_signal(number)
+                time.sleep(0.3)
+            os.kill(stays, signal.SIGKILL)
+            out, _ = done.communicate()
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(json.loads(out)["program"]["exit"], 7)
+
     def test_never_opened(self):
         doc = self.document(CLIENT, "none", code=1)
         self.assertEqual((doc["program"]["exit"], doc["program"]["opened"], doc["vcpus"]), (0, False, []))
@@ -170,6 +192,27 @@ class Without(Trace):
         ran = self.exits(1, "trace", "sh", "-c", "echo \"$@\" >&2", "sh", *(["--json", "-o", "--help"] * 40))
         self.assertEqual(ran.err.split(), ["--json", "-o", "--help"] * 40)
         self.assertFalse(ran.out.startswith("{"))
+
+    def test_output_that_cannot_be_written(self):
+        """Said before the program runs, which may take hours; and what is said on standard output still is."""
+        room = cli.scratch()
+        link, kept = os.path.join(room, "link"), os.path.join(room, "kept")
+        with open(kept, "w", encoding="utf-8") as f:
+            f.write("old")
+        os.symlink(kept, link)
+        before = sorted(os.listdir(room))
+        for path in (os.path.join(room, "no/such/file"), room, ""):
+            for options in (["--json"], []):
+                ran = trace(*options, "-o", path, "--", "sh", "-c", "echo ran >&2")
+                self.assertEqual((ran.code, "ran" in ran.err), (3, False), str(ran))
+        ran = trace("-o", "/dev/full", "--", CLIENT, "none")
+        self.assertEqual(ran.code, 3)
+        self.assertIn("and never opened /dev/kvm", ran.out)
+        # a link's file is not touched before there is something to write
+        self.assertEqual(trace("-o", link, "--", "no-such-program-here").code, 3)
+        with open(kept, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "old")
+        self.assertEqual(sorted(os.listdir(room)), before)
 
     def test_no_program(self):
         self.fails(2, "argument", "trace")
