@@ -197,6 +197,25 @@ static int duplicate_32(struct conform *c)
 	return duplicate(c, GK_X2APIC_API_USE_32BIT_IDS, 2);
 }
 
+/* The map is made when an APIC changes: 32-bit ids that are turned on later count from the next change on. */
+static int duplicate_then_32(struct conform *c)
+{
+	static const unsigned ids[] = { 0, 2, 1 };
+	struct conform_vm *vm = several(c, ids, 3, false, 0);
+
+	if (!vm)
+		return 1;
+	expect_ok(c, lapic_write(vm, 1, APIC_ID, 1U << 24), "KVM_SET_LAPIC with the id of another");
+	if (!expect_ok(c, enable_cap(c, vm->fd, CAP_X2APIC_API, GK_X2APIC_API_USE_32BIT_IDS), "KVM_CAP_X2APIC_API"))
+		return 1;
+	msi_to(vm, 1, VECTOR);
+	got(vm, VECTOR, c->release >= KERNEL(6, 3) ? 6 : 2, "a message, the capability just enabled");
+	expect_ok(c, lapic_write(vm, 0, APIC_ID, 0), "KVM_SET_LAPIC of a third");
+	msi_to(vm, 1, 0x61);
+	got(vm, 0x61, 2, "a message after an APIC's change");
+	return 0;
+}
+
 #define SIPI 0x12
 
 /* INIT and SIPI by vCPU 0 to ID: state of vCPU 1 afterwards. */
@@ -345,6 +364,7 @@ const struct conform_case cases_x86_smp[] = {
 	{ "smp:wide-id-of-an-xapic", "KVM errata.rst", wide_in_xapic },
 	{ "smp:duplicate-id", "KVM errata.rst, lapic.c kvm_recalculate_phys_map", duplicate_8 },
 	{ "smp:duplicate-id-32-bits", "KVM errata.rst, lapic.c kvm_recalculate_phys_map", duplicate_32 },
+	{ "smp:duplicate-id-then-32-bits", "lapic.c kvm_recalculate_apic_map", duplicate_then_32 },
 	{ "smp:ipis-xapic", "KUT:x86/apic.c", ipis_xapic },
 	{ "smp:ipis-x2apic", "KUT:x86/apic.c", ipis_x2apic },
 	{ "smp:init-sipi-xapic", "KVM API 4.38", sipi_xapic },

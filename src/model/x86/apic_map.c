@@ -2,7 +2,8 @@
 /*
  * Who gets an interrupt: by KVM's map of ids where it has one, else by asking
  * every APIC. The map is made anew when an APIC changes, of the vCPUs that are
- * there then: one that has just been created is not yet among them.
+ * there then: one that has just been created is not yet among them. Here that is
+ * put off until somebody asks: with each of many vCPUs it would cost their square.
  */
 #include "x86.h"
 
@@ -13,8 +14,9 @@
 #define BROADCAST 0xffU
 #define X2APIC_BROADCAST 0xffffffffU
 #define DFR_CLUSTER 0x0fffffffU
-#define EACH(vm, i, x) \
-	for (unsigned i = 0; i < (vm)->n_vcpus; i++) \
+#define EACH(vm, i, x) FIRST((vm)->n_vcpus, vm, i, x)
+#define FIRST(n, vm, i, x) \
+	for (unsigned i = 0; i < (n); i++) \
 		for (struct x86_vcpu *x = x86_vcpu((vm)->vcpus[i]); x; x = NULL)
 
 void x86_map_changed(struct x86_vcpu *x)
@@ -99,18 +101,31 @@ static void map_logical(struct x86_map *map, struct x86_vcpu *x)
 void x86_map_update(struct sw_vm *vm)
 {
 	struct x86_map *map = &x86_vm(vm)->guest->map;
+
+	if (map->dirty) {
+		map->dirty = false;
+		map->due = true;
+		map->among = vm->n_vcpus;
+	}
+}
+
+void x86_map_settle(struct sw_vm *vm)
+{
+	struct x86_map *map = &x86_vm(vm)->guest->map;
+	struct x86_map was = *map;
 	uint32_t max = XAPIC_LAST;
 
-	if (!map->dirty)
+	if (!was.due)
 		return;
 	x86_map_free(map);
-	EACH(vm, i, x)
+	map->dirty = was.dirty;
+	FIRST(was.among, vm, i, x)
 		if (x86_apic_hw(x) && x2apic_id(x) > max)
 			max = x2apic_id(x);
 	map->max = max;
 	map->phys = calloc((size_t)max + 1, sizeof(struct x86_vcpu *));
 	map->exists = map->phys;
-	EACH(vm, i, x) {
+	FIRST(was.among, vm, i, x) {
 		if (!map->exists || !x86_apic_hw(x))
 			continue;
 		map->exists = map_physical(map, x);
@@ -298,6 +313,7 @@ int x86_deliver(struct sw_vm *vm, struct x86_vcpu *from, struct x86_irq *irq)
 
 	if (irq->shorthand == ICR_TO_SELF && from)
 		return x86_accept(from, irq);
+	x86_map_settle(vm);
 	return deliver_by_map(vm, from, irq, &taken) ? taken : deliver_by_asking(vm, from, irq);
 }
 
@@ -307,6 +323,7 @@ int x86_deliver_many(struct sw_vm *vm, const uint64_t bits[2], unsigned width, u
 	struct x86_map *map = &x86_vm(vm)->guest->map;
 	int taken = 0;
 
+	x86_map_settle(vm);
 	if (!map->exists)
 		return -EOPNOTSUPP;
 	for (unsigned word = 0; word < 2; word++)

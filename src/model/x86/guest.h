@@ -83,6 +83,8 @@ enum x86_logical { LOGICAL_NONE, LOGICAL_FLAT, LOGICAL_CLUSTER, LOGICAL_X2APIC, 
 /* Who has which id: as KVM worked it out when an APIC last changed. */
 struct x86_map {
 	bool dirty, exists;
+	bool due;	/* to be made anew, of the first AMONG vCPUs, before it is next asked */
+	unsigned among;
 	uint32_t max;
 	struct x86_vcpu **phys; /* max + 1 of them */
 	enum x86_logical logical;
@@ -156,6 +158,8 @@ void x86_apic_command(struct x86_vcpu *x, uint32_t low, uint32_t dest);
 /* apic_map.c */
 void x86_map_changed(struct x86_vcpu *x);
 void x86_map_update(struct sw_vm *vm);
+/* What is due is done: before the map is asked, and before what it is made by changes. */
+void x86_map_settle(struct sw_vm *vm);
 void x86_map_free(struct x86_map *map);
 /* How many took it; -1: nobody has such an id. */
 int x86_deliver(struct sw_vm *vm, struct x86_vcpu *from, struct x86_irq *irq);

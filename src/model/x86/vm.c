@@ -63,6 +63,7 @@ static int x2apic_api(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	/* the last two say on and off of one thing */
 	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || (cap->args[0] & 0xc) == 0xc)
 		return -EINVAL;
+	x86_map_settle(vm);
 	x86_vm(vm)->x2apic_flags |= cap->args[0];
 	return 0;
 }
