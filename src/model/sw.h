@@ -78,6 +78,7 @@ struct sw_vm {
 	bool dead; /* a run failed for good: every call is EIO from then on */
 	unsigned holders; /* descriptors: its own, its vCPUs', its devices' */
 	unsigned long type;
+	uint32_t ring; /* bytes of each vCPU's ring of dirty pages, or 0 */
 	struct sw_vcpu **vcpus; /* in the order of their creation */
 	unsigned n_vcpus, room_vcpus;
 	struct sw_vcpu **by_id; /* NULL where there is none */

@@ -244,6 +244,62 @@ static void forked(void)
 	need(ioctl(vm, KVM_CHECK_EXTENSION, 1) >= 0, "one's own VM");
 }
 
+/* A vCPU's pages, mapped in every way that KVM has. */
+static void maps(void)
+{
+	int kvm = open_kvm(), vcpu = ready(kvm, NULL);
+	size_t size = (size_t)make(kvm, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
+	char *room = mmap(NULL, 4 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at;
+	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+
+	need(room != MAP_FAILED && run != MAP_FAILED, "mmap");
+	room[0] = room[2 * size] = 7;
+	at = mmap(room + size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, vcpu, 0);
+	need(at == room + size && room[0] == 7 && room[2 * size] == 7, "MAP_FIXED");
+	run->immediate_exit = 5;
+	need(((struct kvm_run *)at)->immediate_exit == 5, "the same page");
+	need(mmap(room, size, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, vcpu, 0) == MAP_FAILED && errno == EEXIST && room[0] == 7,
+	     "MAP_FIXED_NOREPLACE");
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 4096);
+	need(at != MAP_FAILED && (strcpy(at, "io"), strcmp((char *)run + 4096, "io") == 0), "the second page");
+	need(mmap(NULL, 2 * size, PROT_READ, MAP_SHARED, vcpu, 0) != MAP_FAILED, "longer");
+	need(mmap(NULL, 4096, PROT_READ, MAP_SHARED, vcpu, 64 * 4096) != MAP_FAILED, "where a ring would be");
+	need(mmap(NULL, 4096, PROT_READ, MAP_SHARED, vcpu, 1) == MAP_FAILED && errno == EINVAL, "an odd offset");
+	need(mmap(NULL, 4096, PROT_READ, 0, vcpu, 0) == MAP_FAILED && errno == EINVAL, "neither shared nor private");
+	need(mmap(NULL, (size_t)-4096, PROT_READ, MAP_SHARED, vcpu, 0) == MAP_FAILED && errno == ENOMEM, "all memory");
+}
+
+/* Rings of dirty pages, as far as a VMM gets with them before it runs. */
+static void rings(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL, .args = { 4096 } };
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM"), vcpu;
+	static const struct {
+		uint64_t size;
+		int error;
+	} bad[] = { { 0, EINVAL }, { 1, EINVAL }, { 2048, EINVAL }, { 4097, EINVAL }, { 12288, EINVAL }, { 1 << 21, E2BIG },
+		    { 1ULL << 32, EINVAL } };
+	struct kvm_dirty_gfn *ring;
+
+	if (ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING_ACQ_REL) <= 0)
+		return;
+	need(ioctl(vm, KVM_RESET_DIRTY_RINGS, 0) < 0 && errno == EINVAL, "KVM_RESET_DIRTY_RINGS of none");
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cap.args[0] = bad[i].size;
+		need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == bad[i].error, "size of a ring");
+	}
+	cap.args[0] = 65536;
+	make(vm, KVM_ENABLE_CAP, (uintptr_t)&cap, "KVM_ENABLE_CAP");
+	need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == EINVAL, "twice");
+	vcpu = make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+	ring = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, KVM_DIRTY_LOG_PAGE_OFFSET * 4096);
+	need(ring != MAP_FAILED && ring[0].flags == 0 && ring[4095].flags == 0, "a ring of nothing");
+	need(make(vm, KVM_RESET_DIRTY_RINGS, 0, "KVM_RESET_DIRTY_RINGS") == 0, "nothing to reset");
+	vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+	make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+	need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == EINVAL, "after a vCPU");
+}
+
 static void *opens(void *arg)
 {
 	(void)arg;
@@ -324,7 +380,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(void);
 	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
-			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked } };
+			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked },
+			{ "maps", maps }, { "rings", rings } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)
