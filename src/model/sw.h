@@ -137,6 +137,8 @@ struct sw_arch {
 	void (*vm_free)(struct sw_vm *vm); /* .own may be NULL */
 	/* Before the vCPU is made: 0 or -errno. NULL: whatever the limits say. */
 	int (*vcpu_allowed)(struct sw_vm *vm, unsigned id);
+	/* A slot that ends at END, new or moved there: 0 or -errno. NULL: anywhere. */
+	int (*slot_allowed)(struct sw_vm *vm, uint64_t end);
 	int (*vcpu_new)(struct sw_vcpu *v);
 	void (*vcpu_free)(struct sw_vcpu *v);
 	/* NULL: the host has no CPUID, no guest state to ask for. */

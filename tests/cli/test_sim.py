@@ -183,7 +183,7 @@ class Rough(Sim):
     """Programs that are no VMMs: whatever they do, they find what they would find, and come to an end."""
 
     def test_ends(self):
-        for action in "perm", "paths", "few", "many", "children", "signals", "forked", "maps", "rings":
+        for action in "perm", "paths", "few", "many", "children", "signals", "forked", "maps", "rings", "slots":
             doc, ran = self.simulate(ROUGH, action)
             self.assertEqual((doc["program"]["stopped"], doc["program"]["exit"]), (False, 0), f"{action}: {ran}")
         for action in "ask", "closes":
@@ -227,7 +227,7 @@ class Rough(Sim):
 
     def test_traced(self):
         cli.need_kvm()
-        for action in "perm", "paths", "few", "ask", "closes", "children", "signals", "forked", "maps", "rings":
+        for action in "perm", "paths", "few", "ask", "closes", "children", "signals", "forked", "maps", "rings", "slots":
             self.assertEqual(self.document(ROUGH, action)["program"]["exit"], 0, action)
         with tempfile.TemporaryDirectory() as room:
             self.assert_asked(self.document(ROUGH, "names", room), range(1, 10))

@@ -269,6 +269,59 @@ static void maps(void)
 	need(mmap(NULL, (size_t)-4096, PROT_READ, MAP_SHARED, vcpu, 0) == MAP_FAILED && errno == ENOMEM, "all memory");
 }
 
+/* Memory slots: what KVM takes, and what it does not. */
+static void slots(void)
+{
+	const uint64_t page = 4096, high = 1ULL << 32;
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM"), r;
+	void *at = mmap(NULL, page * 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t most = (uint32_t)make(vm, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS, "KVM_CAP_NR_MEMSLOTS");
+	uint32_t spaces = (uint32_t)make(vm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE, "KVM_CAP_MULTI_ADDRESS_SPACE");
+	uint64_t here = (uintptr_t)at;
+	const struct {
+		struct kvm_userspace_memory_region r;
+		int error;
+	} rows[] = {
+		{ { most - 1, 0, 0, page, here }, 0 },
+		{ { most, 0, page, page, here }, EINVAL },
+		{ { 0xffff, 0, page, page, here }, EINVAL },
+		{ { (spaces ? spaces : 1) << 16, 0, page, page, here }, EINVAL },
+		{ { 0xffff0000, 0, page, page, here }, EINVAL },
+		{ { 1, 0, page, page, 1ULL << 63 }, EINVAL },
+		{ { 1, 0, page, 2 * page, -page }, EINVAL },
+		{ { 1, 0, page, page, 0 }, 0 },
+		{ { 2, 0, high, (1ULL << 31) * page, 0 }, EINVAL },
+		{ { 3, 0, 0, page, here }, EEXIST },
+		{ { 3, 0, -page, page, here }, EINVAL },
+		{ { 3, 4, high, page, here }, EINVAL },
+		{ { 3, 0, high, page, here }, 0 },
+		{ { 3, 0, high, page, here }, 0 },
+		{ { 3, 0, 2 * high, page, here }, 0 },
+		{ { 3, 0, 2 * high, page, here + page }, EINVAL },
+		{ { 3, 0, 2 * high, 2 * page, here }, EINVAL },
+		{ { 3, KVM_MEM_READONLY, 2 * high, page, here }, EINVAL },
+		{ { 3, KVM_MEM_LOG_DIRTY_PAGES, 2 * high, page, here }, 0 },
+		{ { 3, 0, 0, 0, 0 }, 0 },
+		{ { 3, 0, 0, 0, 0 }, EINVAL },
+#ifdef __x86_64__
+		{ { 4, 0, 1ULL << 52, page, here }, EINVAL },
+		{ { 4, 0, 1ULL << 62, page, here }, EINVAL },
+#else
+		{ { 4, 0, 1ULL << 40, page, here }, EFAULT },
+		{ { 4, 0, (1ULL << 40) - page, page, here }, 0 },
+#endif
+	};
+
+	need(at != MAP_FAILED, "mmap");
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char row[20];
+
+		snprintf(row, sizeof(row), "row %u", i);
+		r = ioctl(vm, KVM_SET_USER_MEMORY_REGION, &rows[i].r) < 0 ? errno : 0;
+		need(r == rows[i].error, row);
+	}
+}
+
 /* Rings of dirty pages, as far as a VMM gets with them before it runs. */
 static void rings(void)
 {
@@ -381,7 +434,7 @@ int main(int argc, char **argv)
 		void (*act)(void);
 	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
 			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked },
-			{ "maps", maps }, { "rings", rings } };
+			{ "maps", maps }, { "rings", rings }, { "slots", slots } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)
