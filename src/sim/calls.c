@@ -71,7 +71,8 @@ void kvm_opened(int fd, int backend_fd)
 	atomic_fetch_add(&preload.log->opened, 1);
 	if (fd >= 0) {
 		e.object = new_number();
-		fds_add(fd, ROLE_KVM, e.object, backend_fd, NULL, 0);
+		if (!fds_add(fd, ROLE_KVM, e.object, backend_fd, NULL, 0))
+			atomic_fetch_add(&preload.log->lost, 1);
 	}
 	write_event(&e, nothing);
 }

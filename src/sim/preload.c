@@ -254,7 +254,7 @@ TAKEN int close(int fd)
 
 static void close_many(unsigned first, unsigned last)
 {
-	for (unsigned fd = first; preload.log && fd <= last && fd < FDS_MOST; fd++)
+	for (unsigned fd = first; preload.log && fd <= last && fd < (unsigned)fds_end(); fd++)
 		if (fds_find((int)fd))
 			kvm_closed((int)fd);
 }
