@@ -118,7 +118,7 @@ static int not_whole(const struct supported *s, struct gcpu_snapshot *out)
 			if (leaf >> 30 == class && leaf > last && leaf <= most)
 				last = leaf;
 		}
-		snprintf(what, sizeof(what), "leaves 0x%x to 0x%x", last + 1, most);
+		snprintf(what, sizeof(what), most - last > 1 ? "leaves 0x%x to 0x%x" : "leaf 0x%x", last + 1, most);
 		if (last < most)
 			status = assume_odd(out, what, "0", "there should be these, by the dump's own word, and it ends before them: "
 					    "is it whole?");
