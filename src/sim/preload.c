@@ -35,16 +35,20 @@ void *next_of(_Atomic(void *) *slot, const char *name)
 	return p;
 }
 
-static struct sim_log *map_fd(int fd)
+/* NULL and *ret_error: 0, where it is something else. */
+static struct sim_log *map_fd(int fd, int *ret_error)
 {
 	struct sim_log *log;
 	struct stat st;
 
+	*ret_error = 0;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*log))
 		return NULL;
 	log = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (log == MAP_FAILED)
+	if (log == MAP_FAILED) {
+		*ret_error = errno;
 		return NULL;
+	}
 	if (log->magic == SIM_MAGIC && log->size == (uint64_t)st.st_size)
 		return log;
 	munmap(log, (size_t)st.st_size);
@@ -62,14 +66,15 @@ static struct sim_log *map_log(const char *path, int *ret_error)
 	int fd;
 
 	if (number && number[1] >= '0' && number[1] <= '9')
-		log = map_fd((int)strtol(number + 1, NULL, 10));
-	if (log)
+		log = map_fd((int)strtol(number + 1, NULL, 10), ret_error);
+	if (log || *ret_error == ENOMEM)
 		return log;
 	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
-	*ret_error = fd < 0 ? errno : EINVAL;
+	*ret_error = errno;
 	if (fd < 0)
 		return NULL;
-	log = map_fd(fd);
+	log = map_fd(fd, ret_error);
+	*ret_error = *ret_error ? *ret_error : EINVAL;
 	syscall(SYS_close, fd);
 	return log;
 }
@@ -108,7 +113,7 @@ __attribute__((constructor)) static void start(void)
 static int refuse_lost(void)
 {
 	fprintf(stderr, "guestcpu-sim: /dev/kvm is refused to process %ld: it cannot reach the software KVM's memory (%s); "
-			"expected: the user and the /proc of guestcpu sim, or the descriptors that it gave\n",
+			"expected: the user, the /proc and the limits of guestcpu sim, or the descriptors that it gave\n",
 		(long)getpid(), strerror(preload.lost_error));
 	errno = EACCES;
 	return -1;
@@ -120,8 +125,8 @@ static void say_lost(void)
 
 	if (!atomic_flag_test_and_set(&said))
 		fprintf(stderr, "guestcpu-sim: what process %ld asks of /dev/kvm is not recorded: it cannot reach the memory "
-				"to record in (%s); expected: the user and the /proc of guestcpu trace, or the descriptors "
-				"that it gave\n", (long)getpid(), strerror(preload.lost_error));
+				"to record in (%s); expected: the user, the /proc and the limits of guestcpu trace, or the "
+				"descriptors that it gave\n", (long)getpid(), strerror(preload.lost_error));
 }
 
 /* A descriptor of KVM's, or NULL; for calls that need not be one. */

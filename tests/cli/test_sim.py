@@ -203,13 +203,18 @@ class Rough(Sim):
                              wrapper=["bash", "-c", f'ulimit {limit}; exec "$@"', "bash"])
             self.assertEqual(ran.json().get("error", {}).get("code"), name, str(ran))
 
+    def test_no_room(self):
+        """A process whose limit on memory leaves no room for the recording's 64 MiB."""
+        ran = self.exits(1, "sim", "--host", HOST, "--", "bash", "-c", f"ulimit -v 60000; exec {ROUGH} open")
+        self.assertIn("cannot reach the software KVM's memory (Cannot allocate memory)", ran.err)
+
     def test_lost(self):
         """A process that cannot reach the model does not get the machine's KVM instead, and says why."""
         library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
         done = subprocess.run([ROUGH, "open"], env={"LD_PRELOAD": library, "GUESTCPU_SIM": "sim:/no/such/file"},
                               capture_output=True, text=True, check=False)
         self.assertIn("/dev/kvm is refused to process", done.stderr)
-        self.assertIn("(No such file or directory); expected: the user and the /proc of guestcpu sim", done.stderr)
+        self.assertIn("(No such file or directory); expected: the user, the /proc and the limits of guestcpu sim", done.stderr)
         self.assertNotEqual(done.returncode, 0)
         somebody = ["setpriv", "--reuid=65534", "--clear-groups"]
         if not shutil.which(somebody[0]) or subprocess.run([*somebody, "test", "-x", ROUGH, "-a", "-r", library],
