@@ -36,7 +36,8 @@ static int report(const struct tool *t, const struct sim_ended *e, struct sim_to
 		return tool_fail(t, &err, NULL);
 	if (t->json || tool_to_file(t))
 		exit_code = document(t, &r, told);
-	if (!exit_code && !t->json)
+	/* if the file was not written, this is all there is */
+	if (!t->json)
 		trace_text(&r, told, t->value[OPT_ALL] != NULL);
 	/* a program that was stopped has done its part */
 	if (!exit_code && !atomic_load(&e->log->stopped) && (e->exit_code != 0 || !r.opened))
@@ -51,6 +52,9 @@ static int launch(struct tool *t, struct sim_launch *l, struct sim_told *told)
 	struct gcpu_error err;
 	int exit_code;
 
+	exit_code = tool_check_output(t);
+	if (exit_code)
+		return exit_code;
 	l->argv = t->rest;
 	/* with --json -o FILE we have nothing to say there */
 	l->stdout_is_ours = !(t->json && tool_to_file(t));

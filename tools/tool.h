@@ -163,6 +163,8 @@ void tool_planned_free(const struct tool *t, struct planned *p);
 int tool_write(void *file, const char *data, size_t length);
 /* Does the document go to a file, -o FILE? */
 bool tool_to_file(const struct tool *t);
+/* Can it be written, as far as can be seen without doing it? 0 or an exit code; for work that is not done again. */
+int tool_check_output(const struct tool *t);
 /* Where the document goes: -o FILE or stdout. NULL after reporting. */
 FILE *tool_output(const struct tool *t, int *ret_exit);
 int tool_close_output(const struct tool *t, FILE *f);

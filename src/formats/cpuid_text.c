@@ -245,8 +245,14 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 	struct text t = { .line = 0 };
 	const char *next = text, *end = text + length, *whose;
 
+	/* the mark that some editors put in front of UTF-8 */
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		next += 3;
 	if (!is_text(text, length)) {
-		error_set(err, GCPU_ERR_DOCUMENT, "not a text");
+		/* and what a shell of Windows writes */
+		bool wide = length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+
+		error_set(err, GCPU_ERR_DOCUMENT, wide ? "a text in UTF-16, which is not read" : "not a text");
 		return not_taken(err);
 	}
 	while (next < end) {

@@ -57,6 +57,7 @@ struct gk_enable_cap {
 };
 
 #define GK_MEM_LOG_DIRTY_PAGES (1U << 0)
+#define GK_DIRTY_LOG_PAGE_OFFSET 64 /* page of a vCPU's mapping at which its ring of dirty pages begins */
 #define GK_MEM_READONLY (1U << 1)
 
 struct gk_userspace_memory_region {

@@ -95,17 +95,31 @@ static bool overlaps(const struct sw_vm *vm, const struct gk_userspace_memory_re
 	return false;
 }
 
+/* Pages of a slot are counted in 31 bits. */
+#define MOST_PAGES ((UINT64_C(1) << 31) - 1)
+
+/* A number that KVM has, of an address space that it has; memory that is a process's; and no more than fits. */
+static bool may_be(struct sw_vm *vm, const struct gk_userspace_memory_region *r)
+{
+	int slots = sw_cap(vm->model, vm, CAP_NR_MEMSLOTS), spaces = sw_cap(vm->model, vm, CAP_MULTI_ADDRESS_SPACE);
+
+	return (slots <= 0 || (r->slot & 0xffff) < (unsigned)slots) && r->slot >> 16 < (spaces > 1 ? (unsigned)spaces : 1) &&
+	       r->userspace_addr < HALF && r->memory_size <= HALF - r->userspace_addr &&
+	       r->memory_size / PAGE <= MOST_PAGES;
+}
+
 int sw_set_slot(void *object, uintptr_t arg)
 {
 	struct gk_userspace_memory_region r;
 	struct sw_vm *vm = object;
 	struct sw_slot *s;
+	int status = 0;
 
 	if (sw_copy_in(&r, arg, sizeof(r)))
 		return -EFAULT;
 	if (((r.memory_size | r.guest_phys_addr | r.userspace_addr) & (PAGE - 1)) ||
 	    (r.flags & ~(GK_MEM_LOG_DIRTY_PAGES | GK_MEM_READONLY)) ||
-	    r.guest_phys_addr + r.memory_size < r.guest_phys_addr)
+	    r.guest_phys_addr + r.memory_size < r.guest_phys_addr || !may_be(vm, &r))
 		return -EINVAL;
 	s = slot_of(vm, r.slot);
 	if (!r.memory_size) {
@@ -120,6 +134,10 @@ int sw_set_slot(void *object, uintptr_t arg)
 		return -EINVAL;
 	if (overlaps(vm, &r))
 		return -EEXIST;
+	if ((!s || s->base != r.guest_phys_addr) && vm->model->arch->slot_allowed)
+		status = vm->model->arch->slot_allowed(vm, r.guest_phys_addr + r.memory_size);
+	if (status)
+		return status;
 	s = s ? s : list_add(&vm->slots, sizeof(*s));
 	if (!s)
 		return -ENOMEM;

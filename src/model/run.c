@@ -25,18 +25,18 @@ int sw_run_map(struct sw_vcpu *v, size_t length, void **ret)
 	struct gcpu_model *m = v->vm->model;
 	void **page, *at;
 
-	if (!length || length > m->arch->run_size)
+	if (!length)
 		return -EINVAL;
 	if (!run_page(v))
 		return -ENOMEM;
-	/* with no old length, it makes another mapping of the same */
+	/* with no old length, it makes another mapping of the same; behind its end there is nothing, as with KVM's */
 	at = mremap(v->run, 0, length, MREMAP_MAYMOVE);
 	if (at == MAP_FAILED) {
 		/* not so for Valgrind: there is this one only */
-		page = sw_page_shared(m, v->run) ? NULL : list_add(&m->pages, sizeof(*page));
+		page = length > m->arch->run_size || sw_page_shared(m, v->run) ? NULL : list_add(&m->pages, sizeof(*page));
 		if (page)
 			*page = v->run;
-		at = sw_page_shared(m, v->run) ? v->run : NULL;
+		at = length <= m->arch->run_size && sw_page_shared(m, v->run) ? v->run : NULL;
 	}
 	*ret = at;
 	return at ? 0 : -ENOMEM;

@@ -100,6 +100,35 @@ static int always_assumed(const struct supported *s, const char *kernel, struct 
 	return status;
 }
 
+/* A dump that was cut off: every one that is whole has the highest leaves that it tells of, and leaf 1. */
+static int not_whole(const struct supported *s, struct gcpu_snapshot *out)
+{
+	const struct list *l = &s->host->cpuid[SNAP_NATIVE];
+	int status = 0;
+
+	for (uint32_t class = 0; class < 3 && !status; class += 2) {
+		const uint32_t base = class << 30;
+		const struct snap_cpuid *first = snapshot_cpuid(s->host, SNAP_NATIVE, base, 0);
+		uint32_t most = first ? first->regs[0] : base, last = base;
+		char what[40];
+
+		for (size_t i = 0; i < l->n; i++) {
+			uint32_t leaf = LIST_AT(l, struct snap_cpuid, i)->leaf;
+
+			if (leaf >> 30 == class && leaf > last && leaf <= most)
+				last = leaf;
+		}
+		snprintf(what, sizeof(what), most - last > 1 ? "leaves 0x%x to 0x%x" : "leaf 0x%x", last + 1, most);
+		if (last < most)
+			status = assume_odd(out, what, "0", "there should be these, by the dump's own word, and it ends before them: "
+					    "is it whole?");
+		if (!status && last > base && !snapshot_cpuid(s->host, SNAP_NATIVE, base + 1, 0))
+			status = assume_odd(out, class ? "leaf 0x80000001" : "leaf 0x1", "0",
+					    "every CPU has this, and the dump does not: is it whole?");
+	}
+	return status;
+}
+
 /* Bits of each word that some KVM that was measured had on: bundled hosts of kvm_amd. */
 static uint64_t seen_bits(const struct word_fact *w)
 {
@@ -205,6 +234,8 @@ int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snaps
 {
 	int status = always_assumed(s, kernel, out);
 
+	if (!status)
+		status = not_whole(s, out);
 	/* what was computed last must be the host itself, not a try */
 	if (!status)
 		status = components_not_described(s, out);

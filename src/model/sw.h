@@ -78,6 +78,7 @@ struct sw_vm {
 	bool dead; /* a run failed for good: every call is EIO from then on */
 	unsigned holders; /* descriptors: its own, its vCPUs', its devices' */
 	unsigned long type;
+	uint32_t ring; /* bytes of each vCPU's ring of dirty pages, or 0 */
 	struct sw_vcpu **vcpus; /* in the order of their creation */
 	unsigned n_vcpus, room_vcpus;
 	struct sw_vcpu **by_id; /* NULL where there is none */
@@ -136,6 +137,8 @@ struct sw_arch {
 	void (*vm_free)(struct sw_vm *vm); /* .own may be NULL */
 	/* Before the vCPU is made: 0 or -errno. NULL: whatever the limits say. */
 	int (*vcpu_allowed)(struct sw_vm *vm, unsigned id);
+	/* A slot that ends at END, new or moved there: 0 or -errno. NULL: anywhere. */
+	int (*slot_allowed)(struct sw_vm *vm, uint64_t end);
 	int (*vcpu_new)(struct sw_vcpu *v);
 	void (*vcpu_free)(struct sw_vcpu *v);
 	/* NULL: the host has no CPUID, no guest state to ask for. */

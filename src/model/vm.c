@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What every architecture's KVM has: the system, VMs, vCPUs, devices. */
 #include "sw.h"
+#include "kvm/abi_more.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,29 @@ static int create_vcpu(void *object, uintptr_t arg)
 	return fd;
 }
 
+#define RING_LEAST 4096U /* a page */
+
+static int enable_ring(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	uint32_t size = (uint32_t)cap->args[0], most = (uint32_t)sw_cap(vm->model, vm, cap->cap);
+
+	if (!most || size < RING_LEAST || (size & (size - 1)))
+		return -EINVAL;
+	if (size > most)
+		return -E2BIG;
+	if (vm->ring || vm->n_vcpus)
+		return -EINVAL;
+	vm->ring = size;
+	return 0;
+}
+
+/* No guest writes a page but by our hand, and then nothing is told of it. */
+static int reset_rings(void *object, uintptr_t arg)
+{
+	(void)arg;
+	return ((struct sw_vm *)object)->ring ? 0 : -EINVAL;
+}
+
 static int enable_cap_vm(void *object, uintptr_t arg)
 {
 	struct sw_vm *vm = object;
@@ -176,7 +200,11 @@ static int enable_cap_vm(void *object, uintptr_t arg)
 		return -EFAULT;
 	if (cap.cap == CAP_HALT_POLL && !cap.flags)
 		return cap.args[0] > UINT32_MAX ? -EINVAL : 0;
-	return cap.flags ? -EINVAL : vm->model->arch->enable_vm(vm, &cap);
+	if (cap.flags)
+		return -EINVAL;
+	if (cap.cap == CAP_DIRTY_LOG_RING || cap.cap == CAP_DIRTY_LOG_RING_ACQ_REL)
+		return enable_ring(vm, &cap);
+	return vm->model->arch->enable_vm(vm, &cap);
 }
 
 static int create_device(void *object, uintptr_t arg)
@@ -241,6 +269,7 @@ const struct sw_call sw_vm_calls[] = {
 	{ GK_ENABLE_CAP, enable_cap_vm },
 	{ GK_SET_USER_MEMORY_REGION, sw_set_slot },
 	{ GK_CREATE_DEVICE, create_device },
+	{ GK_RESET_DIRTY_RINGS, reset_rings },
 	{ 0, NULL },
 };
 

@@ -64,19 +64,6 @@ static void write_event(struct sim_event *e, const void *const arg[2])
 
 static const void *const nothing[2] = { NULL, NULL };
 
-bool is_kvm_path(const char *path)
-{
-	static const char kvm[] = "/dev/kvm";
-	size_t n = PAGE - (uintptr_t)path % PAGE;
-	char text[sizeof(kvm)];
-
-	/* it may lead nowhere, which is the kernel's to refuse; what follows the end need not be there */
-	n = n < sizeof(kvm) ? n : sizeof(kvm);
-	if (!path || sw_copy_in(text, (uintptr_t)path, n) || memcmp(text, kvm, n) != 0)
-		return false;
-	return sw_copy_in(text, (uintptr_t)path + n, sizeof(kvm) - n) == 0 && memcmp(text, kvm + n, sizeof(kvm) - n) == 0;
-}
-
 void kvm_opened(int fd, int backend_fd)
 {
 	struct sim_event e = { .kind = SIM_OPEN, .role = ROLE_KVM, .result = fd < 0 ? fd : 0 };
@@ -84,7 +71,8 @@ void kvm_opened(int fd, int backend_fd)
 	atomic_fetch_add(&preload.log->opened, 1);
 	if (fd >= 0) {
 		e.object = new_number();
-		fds_add(fd, ROLE_KVM, e.object, backend_fd, NULL, 0);
+		if (!fds_add(fd, ROLE_KVM, e.object, backend_fd, NULL, 0))
+			atomic_fetch_add(&preload.log->lost, 1);
 	}
 	write_event(&e, nothing);
 }
@@ -95,24 +83,31 @@ static int stand_in(enum wrap_role role, int flags)
 	/* what poll and select find there never becomes ready, as a vCPU */
 	if (role != ROLE_KVM)
 		return eventfd(0, EFD_CLOEXEC);
-	return NEXT(open)("/dev/null", O_RDWR | (flags & O_CLOEXEC));
+	/* a device as well: what flags make of it is what they make of the other */
+	return NEXT(open)("/dev/null", flags, 0);
 }
 
 int model_open(int flags)
 {
-	int backend_fd = preload.kvm->ops->open(preload.kvm->ctx, "/dev/kvm", flags), fd;
+	int fd = stand_in(ROLE_KVM, flags), backend_fd;
 
-	if (backend_fd < 0) {
-		kvm_opened(backend_fd, -1);
-		errno = -backend_fd;
+	if (fd < 0) {
+		int error = errno;
+
+		kvm_opened(-error, -1);
+		errno = error;
 		return -1;
 	}
-	fd = stand_in(ROLE_KVM, flags);
-	if (fd >= 0)
-		kvm_opened(fd, backend_fd);
-	else
-		preload.kvm->ops->close(preload.kvm->ctx, backend_fd);
-	return fd;
+	/* a place in the tree, of which nothing can be asked */
+	if (flags & O_PATH)
+		return fd;
+	backend_fd = preload.kvm->ops->open(preload.kvm->ctx, "/dev/kvm", flags);
+	kvm_opened(backend_fd < 0 ? backend_fd : fd, backend_fd);
+	if (backend_fd >= 0)
+		return fd;
+	close(fd);
+	errno = -backend_fd;
+	return -1;
 }
 
 static enum wrap_role role_of(const char *target, uint32_t *ret_id)
@@ -128,28 +123,41 @@ static enum wrap_role role_of(const char *target, uint32_t *ret_id)
 		return ROLE_VM;
 	if (strstr(target, "anon_inode:kvm"))
 		return ROLE_DEVICE;
-	return strcmp(target, "/dev/kvm") == 0 ? ROLE_KVM : ROLE_OTHER;
+	return ROLE_OTHER;
 }
 
-struct object *kvm_found(int fd, unsigned long request)
+/* The model's, under a descriptor of the machine's. NULL and errno. */
+static struct object *adopt(int fd)
+{
+	int backend_fd = preload.kvm->ops->open(preload.kvm->ctx, "/dev/kvm", O_RDWR);
+
+	kvm_opened(backend_fd < 0 ? backend_fd : fd, backend_fd);
+	return fds_find(fd);
+}
+
+struct object *kvm_found(int fd, unsigned long request, bool *ret_refused)
 {
 	struct sim_event e = { .kind = SIM_FOUND, .request = request };
+	enum wrap_role role = is_kvm_device(fd) ? ROLE_KVM : ROLE_OTHER;
 	char path[40], target[128];
-	enum wrap_role role;
-	uint32_t id;
+	uint32_t id = 0;
 	ssize_t n;
 
-	/* the model is in this process: nothing of it comes from elsewhere */
-	if (preload.mode != SIM_TRACE)
-		return NULL;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return NULL;
-	target[n] = 0;
-	role = role_of(target, &id);
+	*ret_refused = false;
+	if (role == ROLE_OTHER) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = 0;
+		role = role_of(target, &id);
+	}
 	if (role == ROLE_OTHER)
 		return NULL;
+	if (preload.kvm) {
+		struct object *o = role == ROLE_KVM ? adopt(fd) : NULL;
+
+		*ret_refused = !o;
+		return o;
+	}
 	if (role == ROLE_KVM)
 		atomic_fetch_add(&preload.log->opened, 1);
 	e.object = new_number();
@@ -263,6 +271,9 @@ int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
 	bool inside, makes, told;
 	int error;
 
+	/* as of any VM whose memory is another process's */
+	if (preload.kvm && atomic_load_explicit(&o->elsewhere, memory_order_relaxed))
+		return as_libc(-EIO);
 	if (request == GK_RUN && o->role == ROLE_VCPU) {
 		first_run(o);
 		if (preload.kvm)

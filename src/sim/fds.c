@@ -14,6 +14,7 @@ static _Atomic uint16_t places[FDS_MOST];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Atomic pid_t owner;
+static _Atomic int end;
 
 static void hold(sigset_t *was)
 {
@@ -42,6 +43,9 @@ static void after_fork(void)
 static void in_child(void)
 {
 	atomic_store(&owner, getpid());
+	for (size_t i = 0; i < OBJECTS_MOST; i++)
+		if (atomic_load(&objects[i].holders) && objects[i].role != ROLE_KVM)
+			atomic_store(&objects[i].elsewhere, true);
 	let_go(&at_fork);
 }
 
@@ -80,6 +84,18 @@ static int forget(int fd, struct object **ret)
 	return last ? o->fd : -1;
 }
 
+static void place(int fd, const struct object *o)
+{
+	if (fd >= atomic_load(&end))
+		atomic_store(&end, fd + 1);
+	atomic_store_explicit(&places[fd], (uint16_t)(o - objects + 1), memory_order_release);
+}
+
+int fds_end(void)
+{
+	return atomic_load(&end);
+}
+
 struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend_fd, struct object *vm, uint32_t id)
 {
 	struct object *o = NULL, *was;
@@ -100,6 +116,7 @@ struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend
 		o->vm = vm;
 		o->id = id;
 		atomic_store(&o->ran, false);
+		atomic_store(&o->elsewhere, false);
 		atomic_store(&o->vcpus, 0);
 		atomic_store(&o->ran_vcpus, 0);
 		atomic_store(&o->fds, 1);
@@ -108,7 +125,7 @@ struct object *fds_add(int fd, enum wrap_role role, uint32_t number, int backend
 			atomic_fetch_add(&vm->holders, 1);
 		if (vm && role == ROLE_VCPU)
 			atomic_fetch_add(&vm->vcpus, 1);
-		atomic_store_explicit(&places[fd], (uint16_t)(o - objects + 1), memory_order_release);
+		place(fd, o);
 	}
 	let_go(&mask);
 	return o;
@@ -129,7 +146,7 @@ void fds_dup(int from, int to, int *ret_close)
 	}
 	*ret_close = forget(to, &was);
 	if (o)
-		atomic_store_explicit(&places[to], (uint16_t)(o - objects + 1), memory_order_release);
+		place(to, o);
 	let_go(&mask);
 }
 

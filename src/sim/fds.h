@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#define FDS_MOST 65536
+#define FDS_MOST 1048576 /* as many as a process may have, unless an administrator says more */
 #define OBJECTS_MOST 16384
 
 struct object {
@@ -22,6 +22,7 @@ struct object {
 	_Atomic unsigned fds;	   /* descriptors of it */
 	_Atomic unsigned holders;  /* the same and its vCPUs and devices; 0: the place is free */
 	_Atomic bool ran;	   /* a vCPU: KVM_RUN was asked for */
+	_Atomic bool elsewhere;	   /* made before this process was forked: a VM is of the process that made it */
 	_Atomic unsigned vcpus, ran_vcpus; /* a VM: made, and of those that ran */
 };
 
@@ -37,6 +38,8 @@ void fds_dup(int from, int to, int *ret_close);
 int fds_close(int fd, uint32_t *ret_number, enum wrap_role *ret_role);
 /* Is the table this process's own? Not in a child that shares its parent's memory (vfork). */
 bool fds_are_mine(void);
+/* No descriptor from here on was ever KVM's. */
+int fds_end(void);
 /* Every object there is. */
 void fds_each(void (*visit)(struct object *o, void *arg), void *arg);
 

@@ -99,14 +99,29 @@ static int make_log(const struct sim_launch *l, int *ret_fd, struct sim_log **re
 	return 0;
 }
 
+#define FIRST_FD 200 /* out of the way of what programs count on */
+
+/* Where it disturbs nobody, if it may be there: a child gets it as well then. */
+static int move_up(int fd)
+{
+	int up = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
+
+	if (up < 0)
+		return fd;
+	close(fd);
+	return up;
+}
+
 /* In the child. */
-static void become(const struct sim_launch *l, const char *program, const char *library, const char *memory,
+static void become(const struct sim_launch *l, const char *program, const char *library, const char *memory, int fd,
 		   struct sim_log *log)
 {
 	const char *already = getenv("LD_PRELOAD");
 	char *all = NULL;
 	sigset_t none;
 
+	if (fd >= FIRST_FD)
+		fcntl(fd, F_SETFD, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (asprintf(&all, "%s%s%s", library, already && *already ? ":" : "", already ? already : "") < 0 ||
@@ -119,17 +134,18 @@ static void become(const struct sim_launch *l, const char *program, const char *
 }
 
 static volatile sig_atomic_t child;
+/* The program itself has ended, and nobody waits for what it left behind any more. */
+static volatile sig_atomic_t enough;
 
 static void pass_on(int number)
 {
 	int error = errno;
 
-	if (child > 0) {
-		kill((pid_t)child, number);
-	} else {
-		/* there are only processes that it left behind: nobody is waited for any more */
+	if (child <= 0) {
+		enough = 1;
 		signal(number, SIG_DFL);
-		raise(number);
+	} else if (number != SIGINT && number != SIGQUIT) {
+		kill((pid_t)child, number);
 	}
 	errno = error;
 }
@@ -138,7 +154,7 @@ static void pass_on(int number)
 static const struct {
 	int signal;
 	void (*handler)(int);
-} handlers[] = { { SIGINT, SIG_IGN }, { SIGQUIT, SIG_IGN }, { SIGTTOU, SIG_IGN },
+} handlers[] = { { SIGINT, pass_on }, { SIGQUIT, pass_on }, { SIGTTOU, SIG_IGN },
 		 { SIGTERM, pass_on }, { SIGHUP, pass_on } };
 #define N_HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
 
@@ -150,7 +166,7 @@ static int wait_for_all(pid_t pid)
 
 	for (;;) {
 		ended = waitpid(-1, &status, 0);
-		if (ended < 0 && errno != EINTR)
+		if (ended < 0 && (errno != EINTR || enough))
 			return own;
 		if (ended == pid) {
 			own = status;
@@ -160,7 +176,7 @@ static int wait_for_all(pid_t pid)
 }
 
 static int start_and_wait(const struct sim_launch *l, const char *program, const char *library, const char *memory,
-			  struct sim_ended *ret, struct gcpu_error *err)
+			  int fd, struct sim_ended *ret, struct gcpu_error *err)
 {
 	struct sigaction was[N_HANDLERS], now = { 0 };
 	struct termios terminal;
@@ -174,7 +190,7 @@ static int start_and_wait(const struct sim_launch *l, const char *program, const
 	if (pid < 0)
 		return error_os(err, errno, "fork");
 	if (pid == 0)
-		become(l, program, library, memory, ret->log);
+		become(l, program, library, memory, fd, ret->log);
 	child = pid;
 	for (size_t i = 0; i < N_HANDLERS; i++) {
 		now.sa_handler = handlers[i].handler;
@@ -221,9 +237,11 @@ int sim_launch(const struct sim_launch *l, struct sim_ended *ret, struct gcpu_er
 		status = make_log(l, &fd, &ret->log, err);
 	if (status)
 		return status;
-	/* by a path: a process may close whatever it was given */
-	snprintf(memory, sizeof(memory), "/proc/%ld/fd/%d", (long)getpid(), fd);
-	status = start_and_wait(l, program, library, memory, ret, err);
+	fd = move_up(fd);
+	/* by a path, too: a process may close whatever it was given */
+	snprintf(memory, sizeof(memory), "%s/proc/%ld/fd/%d", l->mode == SIM_MODEL ? SIM_ENV_MODEL : SIM_ENV_TRACE,
+		 (long)getpid(), fd);
+	status = start_and_wait(l, program, library, memory, fd, ret, err);
 	close(fd);
 	if (status == 0)
 		status = what_failed(l, ret, err);

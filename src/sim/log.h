@@ -15,8 +15,11 @@
 
 #include <stdatomic.h>
 
-/* The path of the memory, for the library. */
+/* For the library: a word for the mode, and the path of the memory. Its last part is a descriptor's number, which
+ * a process may have, too. */
 #define SIM_ENV "GUESTCPU_SIM"
+#define SIM_ENV_TRACE "trace:"
+#define SIM_ENV_MODEL "sim:"
 #define SIM_MAGIC 0x5550434753494d31ULL
 #define SIM_LOG_ROOM (64U << 20)
 /* More of an argument is not kept. */

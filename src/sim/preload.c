@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,24 +35,71 @@ void *next_of(_Atomic(void *) *slot, const char *name)
 	return p;
 }
 
-static struct sim_log *map_log(const char *path)
+/* NULL and *ret_error: 0, where it is something else. */
+static struct sim_log *map_fd(int fd, int *ret_error)
 {
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
 	struct sim_log *log;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) || (size_t)st.st_size < sizeof(*log))
+	*ret_error = 0;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*log))
 		return NULL;
 	log = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (log == MAP_FAILED) {
+		*ret_error = errno;
+		return NULL;
+	}
+	if (log->magic == SIM_MAGIC && log->size == (uint64_t)st.st_size)
+		return log;
+	munmap(log, (size_t)st.st_size);
+	return NULL;
+}
+
+/*
+ * Two ways, since a program may close what it was given, and may become somebody whom the kernel does not
+ * let look at the command, or look where another /proc is. *ret_error: why there is none.
+ */
+static struct sim_log *map_log(const char *path, int *ret_error)
+{
+	const char *number = strrchr(path, '/');
+	struct sim_log *log = NULL;
+	int fd;
+
+	if (number && number[1] >= '0' && number[1] <= '9')
+		log = map_fd((int)strtol(number + 1, NULL, 10), ret_error);
+	if (log || *ret_error == ENOMEM)
+		return log;
+	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	*ret_error = errno;
+	if (fd < 0)
+		return NULL;
+	log = map_fd(fd, ret_error);
+	*ret_error = *ret_error ? *ret_error : EINVAL;
 	syscall(SYS_close, fd);
-	return log == MAP_FAILED || log->magic != SIM_MAGIC || log->size != (uint64_t)st.st_size ? NULL : log;
+	return log;
+}
+
+/* What the command says of how this process was started, or 0. *ret_path: its memory. */
+static enum sim_mode mode_of(const char *told, const char **ret_path)
+{
+	static const char *const words[] = { [SIM_TRACE] = SIM_ENV_TRACE, [SIM_MODEL] = SIM_ENV_MODEL };
+
+	for (unsigned mode = SIM_TRACE; told && mode <= SIM_MODEL; mode++)
+		if (strncmp(told, words[mode], strlen(words[mode])) == 0) {
+			*ret_path = told + strlen(words[mode]);
+			return (enum sim_mode)mode;
+		}
+	return 0;
 }
 
 __attribute__((constructor)) static void start(void)
 {
-	const char *path = getenv(SIM_ENV);
-	struct sim_log *log = path ? map_log(path) : NULL;
+	const char *path = NULL;
+	enum sim_mode mode = mode_of(getenv(SIM_ENV), &path);
+	struct sim_log *log = mode ? map_log(path, &preload.lost_error) : NULL;
 
+	if (mode && !log)
+		preload.lost = mode;
 	if (!log)
 		return;
 	atomic_fetch_add(&log->attached, 1);
@@ -59,6 +107,26 @@ __attribute__((constructor)) static void start(void)
 	if (preload.mode == SIM_MODEL)
 		model_start(log);
 	preload.log = log;
+}
+
+/* What this process does will not be known; and the machine's KVM is not what it was promised. */
+static int refuse_lost(void)
+{
+	fprintf(stderr, "guestcpu-sim: /dev/kvm is refused to process %ld: it cannot reach the software KVM's memory (%s); "
+			"expected: the user, the /proc and the limits of guestcpu sim, or the descriptors that it gave\n",
+		(long)getpid(), strerror(preload.lost_error));
+	errno = EACCES;
+	return -1;
+}
+
+static void say_lost(void)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&said))
+		fprintf(stderr, "guestcpu-sim: what process %ld asks of /dev/kvm is not recorded: it cannot reach the memory "
+				"to record in (%s); expected: the user, the /proc and the limits of guestcpu trace, or the "
+				"descriptors that it gave\n", (long)getpid(), strerror(preload.lost_error));
 }
 
 /* A descriptor of KVM's, or NULL; for calls that need not be one. */
@@ -69,13 +137,24 @@ static struct object *ours(int fd)
 
 /* open and its kin */
 
-static bool takes_open(const char *path)
+static bool takes_open(int dir, const char *path, int flags)
 {
-	return preload.kvm && is_kvm_path(path);
+	return (preload.kvm || preload.lost == SIM_MODEL) && leads_to_kvm(dir, path, !(flags & O_NOFOLLOW));
+}
+
+static int taken(int flags)
+{
+	return preload.kvm ? model_open(flags) : refuse_lost();
 }
 
 static int opened(const char *path, int fd)
 {
+	if (preload.lost == SIM_TRACE && is_kvm_path(path)) {
+		int error = errno;
+
+		say_lost();
+		errno = error;
+	}
 	if (preload.log && !preload.kvm && is_kvm_path(path)) {
 		int error = errno;
 
@@ -101,7 +180,7 @@ static int opened(const char *path, int fd)
 	{                                                                         \
 		mode_t mode = 0;                                                  \
 		MODE_OF(mode, flags);                                             \
-		return takes_open(path) ? model_open(flags) :                     \
+		return takes_open(AT_FDCWD, path, flags) ? taken(flags) : \
 					  opened(path, NEXT(name)(path, flags, mode)); \
 	}
 #define TAKE_OPENAT(name)                                                         \
@@ -110,7 +189,7 @@ static int opened(const char *path, int fd)
 	{                                                                         \
 		mode_t mode = 0;                                                  \
 		MODE_OF(mode, flags);                                             \
-		return takes_open(path) ? model_open(flags) :                     \
+		return takes_open(dir, path, flags) ? taken(flags) : \
 					  opened(path, NEXT(name)(dir, path, flags, mode)); \
 	}
 /* What a program built with _FORTIFY_SOURCE calls. */
@@ -119,14 +198,14 @@ static int opened(const char *path, int fd)
 	NEXT_SLOT(name);                                                          \
 	TAKEN int name(const char *path, int flags)                               \
 	{                                                                         \
-		return takes_open(path) ? model_open(flags) : opened(path, NEXT(name)(path, flags)); \
+		return takes_open(AT_FDCWD, path, flags) ? taken(flags) : opened(path, NEXT(name)(path, flags)); \
 	}
 #define TAKE_OPENAT_2(name)                                                       \
 	int name(int dir, const char *path, int flags);                           \
 	NEXT_SLOT(name);                                                          \
 	TAKEN int name(int dir, const char *path, int flags)                      \
 	{                                                                         \
-		return takes_open(path) ? model_open(flags) : opened(path, NEXT(name)(dir, path, flags)); \
+		return takes_open(dir, path, flags) ? taken(flags) : opened(path, NEXT(name)(dir, path, flags)); \
 	}
 
 TAKE_OPEN(open)
@@ -144,6 +223,7 @@ NEXT_SLOT(ioctl);
 TAKEN int ioctl(int fd, unsigned long request, ...)
 {
 	struct object *o = NULL;
+	bool refused = false;
 	va_list ap;
 	void *arg;
 
@@ -155,7 +235,13 @@ TAKEN int ioctl(int fd, unsigned long request, ...)
 		request = (uint32_t)request;
 		o = fds_find(fd);
 		if (!o)
-			o = kvm_found(fd, request);
+			o = kvm_found(fd, request, &refused);
+	}
+	if (preload.lost == SIM_MODEL && IS_KVM_REQUEST(request) && is_kvm_device(fd))
+		return refuse_lost();
+	if (refused) {
+		errno = EIO;
+		return -1;
 	}
 	return o ? kvm_ioctl(fd, o, request, (uintptr_t)arg) : NEXT(ioctl)(fd, request, arg);
 }
@@ -173,7 +259,7 @@ TAKEN int close(int fd)
 
 static void close_many(unsigned first, unsigned last)
 {
-	for (unsigned fd = first; preload.log && fd <= last && fd < FDS_MOST; fd++)
+	for (unsigned fd = first; preload.log && fd <= last && fd < (unsigned)fds_end(); fd++)
 		if (fds_find((int)fd))
 			kvm_closed((int)fd);
 }

@@ -20,17 +20,28 @@ struct preload {
 	struct sim_log *log; /* NULL: nothing is done */
 	enum sim_mode mode;
 	const struct gcpu_kvm *kvm; /* the model; trace: NULL, the kernel's own */
+	enum sim_mode lost; /* what it should have been: the log cannot be reached; else 0 */
+	int lost_error;
 };
 extern struct preload preload;
 
-/* /dev/kvm itself. */
+/* The device, as the kernel's list has it: one of the miscellaneous ones. */
+#define KVM_MAJOR 10
+#define KVM_MINOR 232
+
+/* The words "/dev/kvm". */
 bool is_kvm_path(const char *path);
+/* Whatever the words are, from where DIR is; with links at its end, or without. */
+bool leads_to_kvm(int dir, const char *path, bool follows);
+/* FD is of this machine's /dev/kvm, however it was opened. */
+bool is_kvm_device(int fd);
 /* It was opened, as FD (or -errno): known from now on. */
 void kvm_opened(int fd, int backend_fd);
 /* The model's /dev/kvm in a descriptor of this process; or -1 and errno. */
 int model_open(int flags);
-/* FD may be one that came from elsewhere, by exec or through a socket: what it is, or NULL. */
-struct object *kvm_found(int fd, unsigned long request);
+/* FD may be one that came from elsewhere, by exec or through a socket: what it is, or NULL. Of the machine's KVM
+ * nothing is used where the model is: /dev/kvm becomes the model's, and *ret_refused is set for all else. */
+struct object *kvm_found(int fd, unsigned long request, bool *ret_refused);
 /* An ioctl on one of KVM's: result, or -1 and errno. */
 int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg);
 /* FD was closed, or became something else. */

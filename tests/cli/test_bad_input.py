@@ -413,6 +413,19 @@ class Cpuid(cli.Test):
                 self.assertTrue(error["expected"])
         self.fails(3, "kvm", "probe", "--from-cpuid", "/nonexistent/dump.txt", "--kernel", "6.12")
 
+    def test_cut_off(self):
+        """Half a dump is taken for what it says, and said to be half of one."""
+        lines = {leaf: b"   0x%08x 0x00: eax=0x%08x ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65\n" % (leaf, eax)
+                 for leaf, eax in ((0, 13), (1, 0xa00f11), (7, 0), (13, 7), (1 << 31, (1 << 31) + 8),
+                                   ((1 << 31) + 1, 0xa00f11), ((1 << 31) + 8, 0x3030))}
+        for gone, said in (((), []), ((13,), ["leaves 0x8 to 0xd"]), ((7, 13), ["leaves 0x2 to 0xd"]), ((1,), ["leaf 0x1"]), ((1 << 31,), []),
+                           (((1 << 31) + 8,), ["leaves 0x80000002 to 0x80000008"]), (((1 << 31) + 1,), ["leaf 0x80000001"]),
+                           ((1, 7, 13), ["leaves 0x1 to 0xd"])):
+            path = write("dump.txt", b"".join(line for leaf, line in lines.items() if leaf not in gone))
+            ran = self.exits(0, "probe", "--from-cpuid", path, "--kernel", "6.12")
+            self.assertEqual([a["what"] for a in ran.json()["assumed"] if a["what"].startswith("lea")], said)
+            self.assertEqual(ran.err.count("is it whole?"), len(said), ran.err)
+
     def test_arm64(self):
         with open(os.path.join(cli.ROOT, "data/hosts", cli.a_host("arm64") + ".json"), "rb") as f:
             self.refuses("document", f.read(), "a host of arm64")

@@ -140,6 +140,21 @@ class Usage(unittest.TestCase):
             self.assertIn("long mode", [a["what"] for a in doc["assumed"]])
             self.assertEqual((cases["frozen:changed-table"], cases["caps:version"]), ("skipped", "passed"))
 
+    def test_model_without_addresses(self):
+        """No CPU has addresses of no bits; and no case shifts by less than none."""
+        host = os.path.join(cli.scratch(), "narrow.json")
+        with open(os.path.join(cli.ROOT, "data/hosts/x86-amd-rome-6-12.json"), encoding="utf-8") as f:
+            doc = json.load(f)
+        del doc["hash"]
+        for entry in doc["cpuid"]["supported"] + doc["cpuid"]["native"]:
+            if entry["leaf"] == "0x80000008":
+                entry["eax"] = "0x0"
+        with open(host, "w", encoding="utf-8") as f:
+            json.dump(doc, f)
+        ran = cli.guestcpu("conform", "--on", "model:" + host, "--only", "sregs:maxphyaddr", "--json")
+        case, = ran.json()["cases"]
+        self.assertEqual((case["outcome"], case["reason"]), ("skipped", "addresses of 0 bits, which no CPU has"))
+
     def test_model_of_arm64(self):
         """A run that lacks something of the vGIC is the VM's end, on every kernel."""
         for kernel in "6.1", "6.12", "7.2":

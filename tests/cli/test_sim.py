@@ -6,7 +6,10 @@ What must come of it is what tests/sim/client.c does, and what the snapshot says
 """
 import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 
 import cli
 import schemas
@@ -180,7 +183,7 @@ class Rough(Sim):
     """Programs that are no VMMs: whatever they do, they find what they would find, and come to an end."""
 
     def test_ends(self):
-        for action in "perm", "paths", "few", "many", "children", "signals":
+        for action in "perm", "paths", "few", "many", "children", "signals", "forked", "maps", "rings", "slots":
             doc, ran = self.simulate(ROUGH, action)
             self.assertEqual((doc["program"]["stopped"], doc["program"]["exit"]), (False, 0), f"{action}: {ran}")
         for action in "ask", "closes":
@@ -200,6 +203,27 @@ class Rough(Sim):
                              wrapper=["bash", "-c", f'ulimit {limit}; exec "$@"', "bash"])
             self.assertEqual(ran.json().get("error", {}).get("code"), name, str(ran))
 
+    def test_no_room(self):
+        """A process whose limit on memory leaves no room for the recording's 64 MiB."""
+        ran = self.exits(1, "sim", "--host", HOST, "--", "bash", "-c", f"ulimit -v 60000; exec {ROUGH} open")
+        self.assertIn("cannot reach the software KVM's memory (Cannot allocate memory)", ran.err)
+
+    def test_lost(self):
+        """A process that cannot reach the model does not get the machine's KVM instead, and says why."""
+        library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
+        done = subprocess.run([ROUGH, "open"], env={"LD_PRELOAD": library, "GUESTCPU_SIM": "sim:/no/such/file"},
+                              capture_output=True, text=True, check=False)
+        self.assertIn("/dev/kvm is refused to process", done.stderr)
+        self.assertIn("(No such file or directory); expected: the user, the /proc and the limits of guestcpu sim", done.stderr)
+        self.assertNotEqual(done.returncode, 0)
+        somebody = ["setpriv", "--reuid=65534", "--clear-groups"]
+        if not shutil.which(somebody[0]) or subprocess.run([*somebody, "test", "-x", ROUGH, "-a", "-r", library],
+                                                           capture_output=True, check=False).returncode:
+            cli.skip("cli: sim: no way to run a program as somebody else")
+        # who may not look at the command's descriptors, and has one of them
+        doc, _ = self.simulate(*somebody, ROUGH, "exit", "0")
+        self.assertEqual([v["id"] for v in doc["vcpus"]], [0])
+
     def test_much_output(self):
         doc, ran = self.simulate(ROUGH, "lines")
         self.assertTrue(doc["program"]["stopped"])
@@ -208,8 +232,26 @@ class Rough(Sim):
 
     def test_traced(self):
         cli.need_kvm()
-        for action in "perm", "paths", "few", "ask", "closes", "children", "signals":
+        for action in "perm", "paths", "few", "ask", "closes", "children", "signals", "forked", "maps", "rings", "slots":
             self.assertEqual(self.document(ROUGH, action)["program"]["exit"], 0, action)
+        with tempfile.TemporaryDirectory() as room:
+            self.assert_asked(self.document(ROUGH, "names", room), range(1, 10))
+
+    def assert_asked(self, doc, caps):
+        self.assertEqual(doc["program"]["exit"], 0)
+        self.assertEqual([c["cap"] for c in doc["capabilities"]["checked"]], list(caps))
+
+    def test_names(self):
+        """Whatever a program calls /dev/kvm, it gets the model: never the machine's without a word."""
+        with tempfile.TemporaryDirectory() as room:
+            self.assert_asked(self.simulate(ROUGH, "names", room)[0], range(1, 10))
+
+    def test_given(self):
+        """A descriptor of the machine's KVM, from whoever started us, is not used either."""
+        cli.need_kvm()
+        ran = self.exits(0, "sim", "--json", "--host", HOST, "--", CLIENT, "inherited", "9",
+                         wrapper=["bash", "-c", 'exec "$@" 9<>/dev/kvm', "bash"])
+        self.assertEqual([v["id"] for v in ran.json()["vcpus"]], [3])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 import cli
 import schemas
@@ -150,6 +151,27 @@ class Real(Trace):
 class Without(Trace):
     """Needs no KVM."""
 
+    def test_left_behind(self):
+        """A process that stays is waited for until a signal: then it is reported what there was."""
+        for number in signal.SIGINT, signal.SIGTERM:
+            done = subprocess.Popen([cli.TOOL, "trace", "--json", "--", "sh", "-c", "sleep 60 & echo $! >&2; exit 7"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            stays = int(done.stderr.readline())
+            # until sh has ended
+            while True:
+                with open(f"/proc/{stays}/stat", encoding="utf-8") as f:
+                    if int(f.read().rsplit(")", 1)[1].split()[1]) == done.pid:
+                        break
+                time.sleep(0.01)
+            # again, if it came in the moment before it waits
+            while done.poll() is None:
+                done.send_signal(number)
+                time.sleep(0.3)
+            os.kill(stays, signal.SIGKILL)
+            out, _ = done.communicate()
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(json.loads(out)["program"]["exit"], 7)
+
     def test_never_opened(self):
         doc = self.document(CLIENT, "none", code=1)
         self.assertEqual((doc["program"]["exit"], doc["program"]["opened"], doc["vcpus"]), (0, False, []))
@@ -170,6 +192,27 @@ class Without(Trace):
         ran = self.exits(1, "trace", "sh", "-c", "echo \"$@\" >&2", "sh", *(["--json", "-o", "--help"] * 40))
         self.assertEqual(ran.err.split(), ["--json", "-o", "--help"] * 40)
         self.assertFalse(ran.out.startswith("{"))
+
+    def test_output_that_cannot_be_written(self):
+        """Said before the program runs, which may take hours; and what is said on standard output still is."""
+        room = cli.scratch()
+        link, kept = os.path.join(room, "link"), os.path.join(room, "kept")
+        with open(kept, "w", encoding="utf-8") as f:
+            f.write("old")
+        os.symlink(kept, link)
+        before = sorted(os.listdir(room))
+        for path in (os.path.join(room, "no/such/file"), room, ""):
+            for options in (["--json"], []):
+                ran = trace(*options, "-o", path, "--", "sh", "-c", "echo ran >&2")
+                self.assertEqual((ran.code, "ran" in ran.err), (3, False), str(ran))
+        ran = trace("-o", "/dev/full", "--", CLIENT, "none")
+        self.assertEqual(ran.code, 3)
+        self.assertIn("and never opened /dev/kvm", ran.out)
+        # a link's file is not touched before there is something to write
+        self.assertEqual(trace("-o", link, "--", "no-such-program-here").code, 3)
+        with open(kept, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "old")
+        self.assertEqual(sorted(os.listdir(room)), before)
 
     def test_no_program(self):
         self.fails(2, "argument", "trace")
@@ -218,10 +261,24 @@ class Without(Trace):
     def test_harmless_without_a_command(self):
         """The library alone, and one whose memory is gone: a program is not disturbed."""
         library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
-        for memory in ("", "/no/such/file", "/proc/self/status", "/dev/zero"):
+        places = "", "/no/such/file", "/proc/self/status", "/dev/zero", "/no/fd/0", "/no/fd/99999999999"
+        for memory in [mode + place for mode in ("", "sim:", "trace:") for place in places]:
             done = subprocess.run([CLIENT, "exit", "5"], env={"LD_PRELOAD": library, "GUESTCPU_SIM": memory},
                                   capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stderr), (5, ""), memory)
+
+    def test_lost(self):
+        """A process that cannot reach the command's memory: what it asks is not recorded, and that is said."""
+        library = os.path.join(os.path.dirname(cli.TOOL), "libguestcpu-sim.so")
+        env = {"LD_PRELOAD": library, "GUESTCPU_SIM": "trace:/no/such/file"}
+        said = subprocess.run([CLIENT, "look"], env=env, capture_output=True, text=True, check=False).stderr
+        self.assertEqual(said.count("is not recorded: it cannot reach the memory to record in (No such file"), 1, said)
+
+    def test_two_ways(self):
+        """The memory is found by its path or by the descriptor, whichever there is."""
+        for change in ("GUESTCPU_SIM=${GUESTCPU_SIM%%:*}:/nowhere/${GUESTCPU_SIM##*/}", "exec 200<&-"):
+            doc = self.document("bash", "-c", f'{change}; "$@"; exit 7', "bash", CLIENT, "look", code=1)
+            self.assertEqual((doc["program"]["exit"], doc["program"]["opened"]), (7, True), change)
 
 
 @cli.unittest.skipUnless(X86, "the recorder is for x86")

@@ -11,8 +11,10 @@ from common import finish, our_files, read, symbols, without_comments
 
 # Direct ways into the kernel, and the only objects that may use them. What the throw-away VMM in
 # src/run does, it does through the seam, as the library; but what withholds pages of the guest's memory has
-# to be had by a system call that libc does not know. The command asks a terminal for its width.
-DOORS = {"ioctl": ["kvm_real.c.o", "tools_term.c.o"], "syscall": ["kvm_real.c.o", "kvm_cpuid_x86.c.o", "run_withhold.c.o", "sim_signals.c.o"],
+# to be had by a system call that libc does not know. The command asks a terminal for its width. The preloaded
+# library has taken stat and its kin from libc, and asks past itself.
+DOORS = {"ioctl": ["kvm_real.c.o", "tools_term.c.o"], "syscall": ["kvm_real.c.o", "kvm_cpuid_x86.c.o", "run_withhold.c.o", "sim_signals.c.o",
+                                                                "sim_path.c.o"],
          "prctl": ["sim_launch.c.o"], "arch_prctl": []}
 
 # The core does not ask which architecture it is on. Each word of one that it says has a reason here.

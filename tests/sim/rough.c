@@ -188,6 +188,171 @@ static void paths(void)
 	need(open(end + 4096 - 3, O_RDWR) < 0 && errno == ENOENT, "a short one");
 }
 
+/* It was opened by another name: it must be what it is by its own; each is asked for another capability. */
+static void named(int fd, const char *how, int cap)
+{
+	need(fd >= 0, how);
+	need(ioctl(fd, KVM_GET_API_VERSION, 0) == 12 && ioctl(fd, KVM_CHECK_EXTENSION, cap) >= 0, how);
+}
+
+/* All names of /dev/kvm, in a directory of our own. */
+static void names(const char *directory)
+{
+	int dev = open("/dev", O_RDONLY | O_DIRECTORY), fd;
+	struct stat st;
+
+	need(dev >= 0 && chdir(directory) == 0, "directories");
+	need(symlink("/dev/kvm", "link") == 0 && symlink("link", "chain") == 0 && symlink("/dev", "dev") == 0, "symlink");
+	named(openat(dev, "kvm", O_RDWR), "openat", 1);
+	named(open("/dev/../dev/./kvm", O_RDWR), "dots", 2);
+	named(open("//dev//kvm", O_RDWR), "slashes", 3);
+	named(open("link", O_RDWR), "link", 4);
+	named(open("chain", O_RDWR), "link to a link", 5);
+	named(open("dev/kvm", O_RDWR), "link to /dev", 6);
+	named(open("/proc/self/root/dev/kvm", O_RDWR), "/proc/self/root", 7);
+	need(access("chain", R_OK | W_OK) == 0 && faccessat(dev, "kvm", R_OK, 0) == 0, "access");
+	need(stat("link", &st) == 0 && S_ISCHR(st.st_mode), "stat");
+	need(lstat("link", &st) == 0 && S_ISLNK(st.st_mode), "lstat");
+	need(fstatat(AT_FDCWD, "link", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode), "fstatat");
+	need(fstatat(dev, "kvm", &st, 0) == 0 && S_ISCHR(st.st_mode), "fstatat of /dev");
+	need(open("link", O_RDWR | O_NOFOLLOW) < 0 && errno == ELOOP, "O_NOFOLLOW");
+	need(open("kvm", O_RDWR) < 0 && errno == ENOENT, "another kvm");
+	need(open("/dev/kvm/", O_RDWR) < 0, "no directory");
+	need(fchdir(dev) == 0, "fchdir");
+	named(open("kvm", O_RDWR), "in /dev", 8);
+	named(open("/dev/kvm", O_RDONLY), "read only", 9);
+	need(open("/dev/kvm", O_RDWR | O_CREAT | O_EXCL, 0600) < 0 && errno == EEXIST, "O_EXCL");
+	need(open("/dev/kvm", O_RDWR | O_DIRECTORY) < 0 && errno == ENOTDIR, "O_DIRECTORY");
+	fd = open("/dev/kvm", O_PATH);
+	need(fd >= 0 && ioctl(fd, KVM_GET_API_VERSION, 0) < 0 && errno == EBADF, "O_PATH");
+}
+
+/* A VM is of the process that made it; /dev/kvm is everybody's. */
+static void forked(void)
+{
+	int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm), status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		need(ioctl(vm, KVM_CHECK_EXTENSION, 1) < 0 && errno == EIO, "KVM_CHECK_EXTENSION of the parent's VM");
+		need(ioctl(vm, KVM_CREATE_VCPU, 1) < 0 && errno == EIO, "KVM_CREATE_VCPU in the parent's VM");
+		need(ioctl(vcpu, KVM_RUN, 0) < 0 && errno == EIO, "KVM_RUN of the parent's vCPU");
+		ready(kvm, NULL);
+		_exit(0);
+	}
+	need(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "child");
+	need(ioctl(vm, KVM_CHECK_EXTENSION, 1) >= 0, "one's own VM");
+}
+
+/* A vCPU's pages, mapped in every way that KVM has. */
+static void maps(void)
+{
+	int kvm = open_kvm(), vcpu = ready(kvm, NULL);
+	size_t size = (size_t)make(kvm, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
+	char *room = mmap(NULL, 4 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at;
+	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+
+	need(room != MAP_FAILED && run != MAP_FAILED, "mmap");
+	room[0] = room[2 * size] = 7;
+	at = mmap(room + size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, vcpu, 0);
+	need(at == room + size && room[0] == 7 && room[2 * size] == 7, "MAP_FIXED");
+	run->immediate_exit = 5;
+	need(((struct kvm_run *)at)->immediate_exit == 5, "the same page");
+	need(mmap(room, size, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, vcpu, 0) == MAP_FAILED && errno == EEXIST && room[0] == 7,
+	     "MAP_FIXED_NOREPLACE");
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 4096);
+	need(at != MAP_FAILED && (strcpy(at, "io"), strcmp((char *)run + 4096, "io") == 0), "the second page");
+	need(mmap(NULL, 2 * size, PROT_READ, MAP_SHARED, vcpu, 0) != MAP_FAILED, "longer");
+	need(mmap(NULL, 4096, PROT_READ, MAP_SHARED, vcpu, 64 * 4096) != MAP_FAILED, "where a ring would be");
+	need(mmap(NULL, 4096, PROT_READ, MAP_SHARED, vcpu, 1) == MAP_FAILED && errno == EINVAL, "an odd offset");
+	need(mmap(NULL, 4096, PROT_READ, 0, vcpu, 0) == MAP_FAILED && errno == EINVAL, "neither shared nor private");
+	need(mmap(NULL, (size_t)-4096, PROT_READ, MAP_SHARED, vcpu, 0) == MAP_FAILED && errno == ENOMEM, "all memory");
+}
+
+/* Memory slots: what KVM takes, and what it does not. */
+static void slots(void)
+{
+	const uint64_t page = 4096, high = 1ULL << 32;
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM"), r;
+	void *at = mmap(NULL, page * 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t most = (uint32_t)make(vm, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS, "KVM_CAP_NR_MEMSLOTS");
+	uint32_t spaces = (uint32_t)make(vm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE, "KVM_CAP_MULTI_ADDRESS_SPACE");
+	uint64_t here = (uintptr_t)at;
+	const struct {
+		struct kvm_userspace_memory_region r;
+		int error;
+	} rows[] = {
+		{ { most - 1, 0, 0, page, here }, 0 },
+		{ { most, 0, page, page, here }, EINVAL },
+		{ { 0xffff, 0, page, page, here }, EINVAL },
+		{ { (spaces ? spaces : 1) << 16, 0, page, page, here }, EINVAL },
+		{ { 0xffff0000, 0, page, page, here }, EINVAL },
+		{ { 1, 0, page, page, 1ULL << 63 }, EINVAL },
+		{ { 1, 0, page, 2 * page, -page }, EINVAL },
+		{ { 1, 0, page, page, 0 }, 0 },
+		{ { 2, 0, high, (1ULL << 31) * page, 0 }, EINVAL },
+		{ { 3, 0, 0, page, here }, EEXIST },
+		{ { 3, 0, -page, page, here }, EINVAL },
+		{ { 3, 4, high, page, here }, EINVAL },
+		{ { 3, 0, high, page, here }, 0 },
+		{ { 3, 0, high, page, here }, 0 },
+		{ { 3, 0, 2 * high, page, here }, 0 },
+		{ { 3, 0, 2 * high, page, here + page }, EINVAL },
+		{ { 3, 0, 2 * high, 2 * page, here }, EINVAL },
+		{ { 3, KVM_MEM_READONLY, 2 * high, page, here }, EINVAL },
+		{ { 3, KVM_MEM_LOG_DIRTY_PAGES, 2 * high, page, here }, 0 },
+		{ { 3, 0, 0, 0, 0 }, 0 },
+		{ { 3, 0, 0, 0, 0 }, EINVAL },
+#ifdef __x86_64__
+		{ { 4, 0, 1ULL << 52, page, here }, EINVAL },
+		{ { 4, 0, 1ULL << 62, page, here }, EINVAL },
+#else
+		{ { 4, 0, 1ULL << 40, page, here }, EFAULT },
+		{ { 4, 0, (1ULL << 40) - page, page, here }, 0 },
+#endif
+	};
+
+	need(at != MAP_FAILED, "mmap");
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char row[20];
+
+		snprintf(row, sizeof(row), "row %u", i);
+		r = ioctl(vm, KVM_SET_USER_MEMORY_REGION, &rows[i].r) < 0 ? errno : 0;
+		need(r == rows[i].error, row);
+	}
+}
+
+/* Rings of dirty pages, as far as a VMM gets with them before it runs. */
+static void rings(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL, .args = { 4096 } };
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM"), vcpu;
+	static const struct {
+		uint64_t size;
+		int error;
+	} bad[] = { { 0, EINVAL }, { 1, EINVAL }, { 2048, EINVAL }, { 4097, EINVAL }, { 12288, EINVAL }, { 1 << 21, E2BIG },
+		    { 1ULL << 32, EINVAL } };
+	struct kvm_dirty_gfn *ring;
+
+	if (ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING_ACQ_REL) <= 0)
+		return;
+	need(ioctl(vm, KVM_RESET_DIRTY_RINGS, 0) < 0 && errno == EINVAL, "KVM_RESET_DIRTY_RINGS of none");
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cap.args[0] = bad[i].size;
+		need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == bad[i].error, "size of a ring");
+	}
+	cap.args[0] = 65536;
+	make(vm, KVM_ENABLE_CAP, (uintptr_t)&cap, "KVM_ENABLE_CAP");
+	need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == EINVAL, "twice");
+	vcpu = make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+	ring = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, KVM_DIRTY_LOG_PAGE_OFFSET * 4096);
+	need(ring != MAP_FAILED && ring[0].flags == 0 && ring[4095].flags == 0, "a ring of nothing");
+	need(make(vm, KVM_RESET_DIRTY_RINGS, 0, "KVM_RESET_DIRTY_RINGS") == 0, "nothing to reset");
+	vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+	make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+	need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == EINVAL, "after a vCPU");
+}
+
 static void *opens(void *arg)
 {
 	(void)arg;
@@ -268,13 +433,16 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(void);
 	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
-			{ "perm", perm }, { "paths", paths }, { "signals", signals } };
+			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked },
+			{ "maps", maps }, { "rings", rings }, { "slots", slots } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)
 			return actions[i].act(), 0;
 	if (strcmp(action, "open") == 0)
 		return open_kvm() < 0;
+	if (strcmp(action, "names") == 0)
+		return names(argv[2]), 0;
 	if (strcmp(action, "children") == 0)
 		return children(argv[0]), 0;
 	if (strcmp(action, "exit") == 0)

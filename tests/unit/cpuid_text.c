@@ -103,6 +103,11 @@ static void errors(void)
 	struct gcpu_error err;
 
 	CHECK(cpuid_text_read(nul, sizeof(nul), s, &err) == GCPU_ERR_DOCUMENT && strstr(err.text, "not a text"), "a byte 0");
+	CHECK(cpuid_text_read("\xff\xfe" "C\0P\0", 6, s, &err) == GCPU_ERR_DOCUMENT && strstr(err.text, "UTF-16"), "UTF-16");
+	CHECK(cpuid_text_read("\xfe\xff\0C\0P", 6, s, &err) == GCPU_ERR_DOCUMENT && strstr(err.text, "UTF-16"), "and the other");
+	CHECK(cpuid_text_read("\xff\xfe", 2, s, &err) == GCPU_ERR_DOCUMENT, "a mark alone");
+	CHECK(cpuid_text_read("\xef\xbb\xbf", 3, s, &err) == GCPU_ERR_DOCUMENT, "that of UTF-8");
+	CHECK(cpuid_text_read("\xef\xbb\xbf" LEAF0, strlen(LEAF0) + 3, s, &err) == 0 && s->cpuid[SNAP_NATIVE].n == 1, "a mark in front");
 	gcpu_snapshot_free(s);
 	refuses("", "no line of CPUID");
 	refuses("nothing\nof the sort\n", "no line of CPUID");

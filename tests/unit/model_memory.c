@@ -94,6 +94,29 @@ static void guest_memory(void)
 	tear_down(&f);
 }
 
+/* No slot where no guest of this VM can address it; type 0 is 40 bits. */
+static void addresses(void)
+{
+	static const struct {
+		const char *host;
+		unsigned bits;
+		int error;
+	} rows[] = { { "x86-amd-rome-6-12", 52, -EINVAL }, { "arm64-kvm-neoverse-n1-6-12", 40, -EFAULT } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct gk_userspace_memory_region r = { 0, 0, UINT64_C(1) << rows[i].bits, SIZE, 0 };
+		struct fixture f;
+
+		set_up(&f, rows[i].host);
+		CHECK(call(&f, f.vm, GK_SET_USER_MEMORY_REGION, (uintptr_t)&r) == rows[i].error, "%s: beyond", rows[i].host);
+		r.guest_phys_addr -= SIZE;
+		CHECK(call(&f, f.vm, GK_SET_USER_MEMORY_REGION, (uintptr_t)&r) == 0, "%s: at its end", rows[i].host);
+		r.guest_phys_addr += SIZE;
+		CHECK(call(&f, f.vm, GK_SET_USER_MEMORY_REGION, (uintptr_t)&r) == rows[i].error, "%s: moved beyond", rows[i].host);
+		tear_down(&f);
+	}
+}
+
 /* A snapshot may say anything about how many vCPUs there can be. */
 static void ids(int most, int number, bool first)
 {
@@ -127,6 +150,7 @@ static void ids(int most, int number, bool first)
 int main(void)
 {
 	guest_memory();
+	addresses();
 	ids(INT32_MAX, INT32_MAX, true);
 	ids(0, -1, false);
 	ids(-1, -1, false);

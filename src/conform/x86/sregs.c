@@ -246,6 +246,8 @@ static int maxphyaddr(struct conform *c)
 	if (!vm || table_usual(c, 0, &t) || lacks_bits(c, L_EXT_FEATURES, 0, EDX, D81_LM, "long mode"))
 		return 1;
 	host = table_reg(&t, L_ADDRESSES, 0, EAX) & 0xff;
+	if (host < 32)
+		return skip(c, "addresses of %u bits, which no CPU has", host);
 	for (unsigned i = 0; i < 3; i++) {
 		width = i == 0 ? host : i == 1 ? 38 : 36;
 		if (width > host || host > 51)

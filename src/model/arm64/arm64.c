@@ -25,6 +25,12 @@ static int no_cap(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 
 static const struct sw_call none[] = { { 0, NULL } };
 
+/* What the guest can address is the VM's type. */
+static int slot_allowed(struct sw_vm *vm, uint64_t end)
+{
+	return end > UINT64_C(1) << ((struct arm64_vm *)vm->own)->ipa_bits ? -EFAULT : 0;
+}
+
 const struct sw_arch sw_arm64 = {
 	.arch = GCPU_ARCH_ARM64,
 	.run_size = RUN_SIZE,
@@ -40,6 +46,7 @@ const struct sw_arch sw_arm64 = {
 	.vm_new = arm64_vm_new,
 	.vm_free = arm64_vm_free,
 	.vcpu_allowed = arm64_vcpu_allowed,
+	.slot_allowed = slot_allowed,
 	.vcpu_new = arm64_vcpu_new,
 	.vcpu_free = arm64_vcpu_free,
 	.enable_vm = arm64_enable_vm,

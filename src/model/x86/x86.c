@@ -89,6 +89,14 @@ static int enter(struct sw_vcpu *v)
 	return x86_enter(x86_vcpu(v));
 }
 
+#define ADDRESS_BITS_MOST 52 /* no page table has more */
+
+static int slot_allowed(struct sw_vm *vm, uint64_t end)
+{
+	(void)vm;
+	return end > UINT64_C(1) << ADDRESS_BITS_MOST ? -EINVAL : 0;
+}
+
 const struct sw_arch sw_x86 = {
 	.arch = GCPU_ARCH_X86,
 	.run_size = RUN_SIZE,
@@ -104,6 +112,7 @@ const struct sw_arch sw_x86 = {
 	.vm_new = vm_new,
 	.vm_free = vm_free,
 	.vcpu_allowed = x86_vcpu_allowed,
+	.slot_allowed = slot_allowed,
 	.vcpu_new = vcpu_new,
 	.vcpu_free = vcpu_free,
 	.host_cpuid = x86_host_cpuid,
