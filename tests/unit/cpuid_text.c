@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "core/snapshot.h"
+#include "facts_gen.h"
 #include "formats/cpuid_text.h"
 
 #define LEAF0 "   0x00000000 0x00: eax=0x00000007 ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65\n"
@@ -81,6 +82,36 @@ static void forms(void)
 	gcpu_snapshot_free(s);
 }
 
+/* How many CPUs a host has its KVM says, as a number of vCPUs. */
+static void counted(const char *what, const char *text, int cpus, const char *assumed)
+{
+	struct gcpu_snapshot *s = NULL;
+	struct gcpu_error err;
+	const char *found = NULL;
+
+	if (gcpu_snapshot_from_cpuid(text, strlen(text), "6.12", NULL, &s, &err)) {
+		CHECK(false, "%s: %s", what, err.text);
+		return;
+	}
+	for (size_t i = 0; i < s->assumed.n; i++)
+		if (strcmp(LIST_AT(&s->assumed, struct snap_assumed, i)->what, "CPUs") == 0)
+			found = LIST_AT(&s->assumed, struct snap_assumed, i)->value;
+	CHECK(gcpu_snapshot_capability(s, CAP_NR_VCPUS) == cpus, "%s: %d", what,
+	      gcpu_snapshot_capability(s, CAP_NR_VCPUS));
+	CHECK(!found == !assumed && (!found || strcmp(found, assumed) == 0), "%s: assumed %s", what, found ? found : "nothing");
+	gcpu_snapshot_free(s);
+}
+
+static void counts(void)
+{
+	counted("three of cpuid -r", "CPU 0:\n" LEAF0 "CPU 1:\n" LEAF0 "CPU 2:\n" LEAF0, 3, NULL);
+	counted("two of InstLatx64", "------[ Logical CPU #0 ]------\n" INSTLAT0 "------[ Logical CPU #1 ]------\n" INSTLAT0, 2,
+		NULL);
+	/* what follows the first CPU is not read for its CPUID, and need not make sense */
+	counted("noise behind", LEAF0 "CPU 1:\n" LEAF0 "   0x00000001 0x00: this\nCPU 2:\n" LEAF0, 3, NULL);
+	counted("one", LEAF0, 2, "2");
+}
+
 static void strays(void)
 {
 	struct gcpu_snapshot *s = reads(LEAF0
@@ -146,6 +177,7 @@ static void computing(void)
 int main(void)
 {
 	forms();
+	counts();
 	strays();
 	errors();
 	computing();
