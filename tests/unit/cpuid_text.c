@@ -112,6 +112,50 @@ static void counts(void)
 	counted("one", LEAF0, 2, "2");
 }
 
+/* The kernel does not do for every maker what it does for AMD: hygon.c, and the whitelist of common.c. */
+static void makers(void)
+{
+	static const char hygon[] =
+		"CPUID 00000000: 0000000D-6F677948-656E6975-6E65476E\n"
+		"CPUID 00000001: 00900F02-00100800-7ED8320B-178BFBFF\n"
+		"CPUID 80000000: 8000001F-6F677948-656E6975-6E65476E\n"
+		"CPUID 80000001: 00900F02-00000000-35C233FF-2FD3FBFF\n"
+		"CPUID 80000008: 00003030-00001007-0000400F-00000000\n"
+		"CPUID 8000000A: 00000001-00008000-00000000-0001BCFF\n";
+	static const char centaur[] =
+		"CPUID 00000000: 0000000D-746E6543-736C7561-48727561\n"
+		"CPUID 00000001: 000307B0-00040800-77FAE3BF-BFEBFBFF\n"
+		"CPUID 80000000: 80000008-00000000-00000000-00000000\n"
+		"CPUID 80000001: 00000000-00000000-00000121-2C100800\n"
+		"CPUID 80000008: 00003028-00000000-00000000-00000000\n";
+	static const struct {
+		const char *text;
+		uint32_t leaf;
+		unsigned reg;
+		uint32_t mask, value;
+		const char *what;
+	} wants[] = {
+		{ hygon, 0x80000008, 1, 1U << 25, 1U << 25, "LS_CFG stops bypassing of stores: VIRT_SSBD" },
+		{ hygon, 0x80000021, 2, 6, 0, "nobody says of Hygon's CPUs that TSA is no problem" },
+		{ centaur, 0x80000008, 1, 1U << 26, 0, "nobody says of Centaur's CPUs that they bypass no stores" },
+	};
+
+	for (unsigned i = 0; i < sizeof(wants) / sizeof(*wants); i++) {
+		struct gcpu_snapshot *s = NULL;
+		struct gcpu_error err;
+		const struct snap_cpuid *e;
+
+		if (gcpu_snapshot_from_cpuid(wants[i].text, strlen(wants[i].text), "6.12", NULL, &s, &err)) {
+			CHECK(false, "%s: %s", wants[i].what, err.text);
+			continue;
+		}
+		e = snapshot_cpuid(s, SNAP_SUPPORTED, wants[i].leaf, 0);
+		CHECK(e && (e->regs[wants[i].reg] & wants[i].mask) == wants[i].value, "%s: 0x%x", wants[i].what,
+		      e ? e->regs[wants[i].reg] : 0);
+		gcpu_snapshot_free(s);
+	}
+}
+
 static void strays(void)
 {
 	struct gcpu_snapshot *s = reads(LEAF0
@@ -178,6 +222,7 @@ int main(void)
 {
 	forms();
 	counts();
+	makers();
 	strays();
 	errors();
 	computing();
