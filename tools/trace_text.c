@@ -284,9 +284,44 @@ static void print_tables(const struct sim_report *r)
 	}
 }
 
-/* A program asks the CPU itself, too. */
-static void print_own_cpuid(const struct sim_log *log)
+/* Who made the CPU, as the first vCPU's table says: nothing if it has no leaf 0. */
+static void table_vendor(const struct sim_report *r, char vendor[13])
 {
+	const struct sim_vcpu *v = r->vcpus.n ? LIST_AT(&r->vcpus, struct sim_vcpu, 0) : NULL;
+
+	memset(vendor, 0, 13);
+	for (size_t i = 0; v && i < v->cpuid.n; i++) {
+		const struct gcpu_cpuid *e = LIST_AT(&v->cpuid, struct gcpu_cpuid, i);
+
+		if (e->leaf)
+			continue;
+		memcpy(vendor, &e->ebx, 4);
+		memcpy(vendor + 4, &e->edx, 4);
+		memcpy(vendor + 8, &e->ecx, 4);
+	}
+}
+
+/* What leaked can be seen where the guest would have another maker's CPU than the host. */
+static void print_other_vendor(const struct sim_report *r, const struct sim_told *t)
+{
+	const char *host = t->host ? gcpu_snapshot_vendor(t->host) : NULL;
+	char vendor[13];
+
+	table_vendor(r, vendor);
+	if (!host || !*vendor || strcmp(vendor, host) == 0)
+		return;
+	fputs("so here, it seems: the vendor in the table of vCPU 0 is ", stdout);
+	tool_print(stdout, vendor);
+	fputs(", that host's is ", stdout);
+	tool_print(stdout, host);
+	fputc('\n', stdout);
+}
+
+/* A program asks the CPU itself, too. */
+static void print_own_cpuid(const struct sim_report *r, const struct sim_told *t)
+{
+	const struct sim_log *log = r->log;
+
 	switch (atomic_load(&log->own_cpuid)) {
 	case SIM_CPUID_ANSWERED:
 		printf("\nits own CPUID instructions, %u of them, were answered by the model\n", atomic_load(&log->n_cpuid));
@@ -294,6 +329,7 @@ static void print_own_cpuid(const struct sim_log *log)
 	case SIM_CPUID_LEAKED:
 		printf("\nleaked: CPUID instructions that the program executed itself, if any, were answered by this machine,\n"
 		       "whose CPU cannot make them fault; what it decided by them it may decide otherwise on that host\n");
+		print_other_vendor(r, t);
 		break;
 	}
 }
@@ -306,7 +342,7 @@ static void print_end(const struct sim_report *r, const struct sim_told *t)
 	if (!r->complete)
 		printf("\nnot everything could be kept: this is not all\n");
 	if (r->opened)
-		print_own_cpuid(r->log);
+		print_own_cpuid(r, t);
 	fputc('\n', stdout);
 	tool_print(stdout, name);
 	if (atomic_load(&r->log->stopped))

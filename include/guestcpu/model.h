@@ -9,8 +9,11 @@
  * is executed: what a guest does is given to it as a list of operations.
  *
  * Descriptors are the model's own numbers, from 3 on, and mean nothing to the
- * kernel. Pointers to where no memory is, or none that can be written, give EFAULT;
- * how they are aligned does not matter. So does a guest's access to a slot whose memory is gone.
+ * kernel. Pointers to where no memory is, or none that can be written, give EFAULT, and so does
+ * a guest's access to a slot whose memory is gone; how pointers are aligned does not matter.
+ * The numbers of calls hold the size of their structure: older <linux/kvm.h>, compiled as C++, have
+ * struct kvm_cpuid2 and others that end in a list 4 bytes too long, and here as in the kernel
+ * such a call is EINVAL.
  * Calls may come from several threads; one at a time is carried out.
  */
 #ifndef GUESTCPU_MODEL_H
@@ -50,7 +53,8 @@ void gcpu_model_free(struct gcpu_model *model);
 
 /** The backend. Owned by the model, valid as long as it is. */
 const struct gcpu_kvm *gcpu_model_kvm(struct gcpu_model *model);
-/** What is offered: the host's snapshot, or the one computed for another series. Owned by the model. */
+/** What is offered: the host's snapshot, or the one computed for another series (its name then ends in
+ *  "@" and the series). Owned by the model. */
 const struct gcpu_snapshot *gcpu_model_host(const struct gcpu_model *model);
 /** The model behind a backend, or NULL if it is none. */
 struct gcpu_model *gcpu_model_of(const struct gcpu_kvm *kvm);

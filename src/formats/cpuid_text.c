@@ -239,11 +239,47 @@ static bool next_cpu(enum line line, const struct text *t, const struct list *l)
 	return l->n && (line == LINE_CPU || (line == LINE_ENTRY && !t->entry.leaf && t->entry.subleaf == 0));
 }
 
+/* The next line, without what is blank at its end. */
+static enum line read_line(struct text *t, const char **next, const char *end)
+{
+	const char *stop = memchr(*next, '\n', (size_t)(end - *next));
+
+	t->at = *next;
+	t->end = stop ? stop : end;
+	*next = stop ? stop + 1 : end;
+	while (t->end > t->at && (t->end[-1] == '\r' || t->end[-1] == ' ' || t->end[-1] == '\t'))
+		t->end--;
+	t->line++;
+	return take_line(t);
+}
+
+/* CPUs that begin in what is left of the text; what else stands there is not looked at. */
+static unsigned count_cpus(const char *next, const char *end)
+{
+	struct text t = { .line = 0 };
+	unsigned n = 0;
+
+	while (next < end)
+		n += read_line(&t, &next, end) == LINE_ENTRY && !t.entry.leaf && !t.entry.subleaf;
+	return n;
+}
+
+static int keep_count(struct gcpu_snapshot *s, unsigned cpus, struct gcpu_error *err)
+{
+	struct snap_cap *c = list_add(&s->caps_system, sizeof(*c));
+
+	if (!c)
+		return error_memory(err);
+	*c = (struct snap_cap){ CAP_NR_VCPUS, (int)cpus };
+	return 0;
+}
+
 int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, struct gcpu_error *err)
 {
 	struct list *l = &s->cpuid[SNAP_NATIVE];
 	struct text t = { .line = 0 };
 	const char *next = text, *end = text + length, *whose;
+	unsigned cpus;
 
 	/* the mark that some editors put in front of UTF-8 */
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
@@ -256,17 +292,9 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 		return not_taken(err);
 	}
 	while (next < end) {
-		const char *stop = memchr(next, '\n', (size_t)(end - next));
-		enum line line;
+		enum line line = read_line(&t, &next, end);
 		int status;
 
-		t.at = next;
-		t.end = stop ? stop : end;
-		next = stop ? stop + 1 : end;
-		while (t.end > t.at && (t.end[-1] == '\r' || t.end[-1] == ' ' || t.end[-1] == '\t'))
-			t.end--;
-		t.line++;
-		line = take_line(&t);
 		if (next_cpu(line, &t, l))
 			break;
 		if (line == LINE_BAD) {
@@ -284,5 +312,6 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 		return not_taken(err);
 	}
 	drop_strays(l);
-	return 0;
+	cpus = count_cpus(text, end);
+	return cpus > 1 ? keep_count(s, cpus, err) : 0;
 }

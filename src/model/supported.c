@@ -254,6 +254,8 @@ static int capabilities(const struct supported *s, struct gcpu_snapshot *out, bo
 		if (!c)
 			return GCPU_ERR_MEMORY;
 		*c = (struct snap_cap){ r->number, r->value };
+		if (r->number == CAP_NR_VCPUS && gcpu_snapshot_capability(s->host, CAP_NR_VCPUS) > 0)
+			c->value = gcpu_snapshot_capability(s->host, CAP_NR_VCPUS);
 	}
 	return 0;
 }

@@ -76,6 +76,15 @@ static int assumptions(struct supported *s, struct gcpu_snapshot *out)
 	return status;
 }
 
+/* KVM recommends as many vCPUs as the host has CPUs. */
+static int cpus_assumed(struct gcpu_snapshot *out)
+{
+	char value[24];
+
+	snprintf(value, sizeof(value), "%d", gcpu_snapshot_capability(out, CAP_NR_VCPUS));
+	return snapshot_assume(out, "CPUs", value, "this CPUID is of one CPU: how many the host has, KVM_CAP_NR_VCPUS says");
+}
+
 /* What is assumed whatever the host is. */
 static int always_assumed(const struct supported *s, const char *kernel, struct gcpu_snapshot *out)
 {
@@ -88,6 +97,8 @@ static int always_assumed(const struct supported *s, const char *kernel, struct 
 				"no command line that takes CPU features away, mitigations as they are by default");
 	if (!status && !s->host->microcode)
 		status = snapshot_assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
+	if (!status && gcpu_snapshot_capability(s->host, CAP_NR_VCPUS) <= 0)
+		status = cpus_assumed(out);
 	if (!status && !s->facts[KFACT_VIRTUALIZATION])
 		status = assume_odd(out, "virtualization", "1", "this CPUID shows neither VMX nor SVM: without it there is no KVM");
 	if (!status && !(s->words[FACTS->fields[X86_F_LM].word] >> FACTS->fields[X86_F_LM].lsb & 1))

@@ -151,6 +151,19 @@ class OwnCpuid(Sim):
         text = self.exits(0, "sim", "--host", HOST, CLIENT, "plain").out
         self.assertIn("were answered by the model" if can else "leaked: CPUID instructions", text)
 
+    def test_another_maker(self):
+        """What may have leaked can be seen where the table is of another maker's CPU: client.c has AMD's."""
+        dump = os.path.join(cli.scratch(), "intel.txt")
+        host = os.path.join(cli.scratch(), "intel.json")
+        with open(dump, "w", encoding="utf-8") as f:
+            f.write("CPUID 00000000: 00000001-756E6547-6C65746E-49656E69\n"
+                    "CPUID 00000001: 00050654-00000800-00000020-0FEBFBFF\n")
+        self.exits(0, "probe", "--from-cpuid", dump, "--kernel", "6.12", "-o", host)
+        said = "the vendor in the table of vCPU 0 is AuthenticAMD, that host's is GenuineIntel\n"
+        text = self.exits(0, "sim", "--host", host, CLIENT, "plain").out
+        self.assertEqual(said in text, "leaked:" in text)
+        self.assertNotIn("vendor in the table", self.exits(0, "sim", "--host", HOST, CLIENT, "plain").out)
+
     def test_a_trace_needs_none(self):
         cli.need_kvm()
         self.assertEqual(self.document(CLIENT, "plain")["own_cpuid"], "machine")

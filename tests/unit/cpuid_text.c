@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "core/snapshot.h"
+#include "facts_gen.h"
 #include "formats/cpuid_text.h"
 
 #define LEAF0 "   0x00000000 0x00: eax=0x00000007 ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65\n"
@@ -81,6 +82,80 @@ static void forms(void)
 	gcpu_snapshot_free(s);
 }
 
+/* How many CPUs a host has its KVM says, as a number of vCPUs. */
+static void counted(const char *what, const char *text, int cpus, const char *assumed)
+{
+	struct gcpu_snapshot *s = NULL;
+	struct gcpu_error err;
+	const char *found = NULL;
+
+	if (gcpu_snapshot_from_cpuid(text, strlen(text), "6.12", NULL, &s, &err)) {
+		CHECK(false, "%s: %s", what, err.text);
+		return;
+	}
+	for (size_t i = 0; i < s->assumed.n; i++)
+		if (strcmp(LIST_AT(&s->assumed, struct snap_assumed, i)->what, "CPUs") == 0)
+			found = LIST_AT(&s->assumed, struct snap_assumed, i)->value;
+	CHECK(gcpu_snapshot_capability(s, CAP_NR_VCPUS) == cpus, "%s: %d", what,
+	      gcpu_snapshot_capability(s, CAP_NR_VCPUS));
+	CHECK(!found == !assumed && (!found || strcmp(found, assumed) == 0), "%s: assumed %s", what, found ? found : "nothing");
+	gcpu_snapshot_free(s);
+}
+
+static void counts(void)
+{
+	counted("three of cpuid -r", "CPU 0:\n" LEAF0 "CPU 1:\n" LEAF0 "CPU 2:\n" LEAF0, 3, NULL);
+	counted("two of InstLatx64", "------[ Logical CPU #0 ]------\n" INSTLAT0 "------[ Logical CPU #1 ]------\n" INSTLAT0, 2,
+		NULL);
+	/* what follows the first CPU is not read for its CPUID, and need not make sense */
+	counted("noise behind", LEAF0 "CPU 1:\n" LEAF0 "   0x00000001 0x00: this\nCPU 2:\n" LEAF0, 3, NULL);
+	counted("one", LEAF0, 2, "2");
+}
+
+/* The kernel does not do for every maker what it does for AMD: hygon.c, and the whitelist of common.c. */
+static void makers(void)
+{
+	static const char hygon[] =
+		"CPUID 00000000: 0000000D-6F677948-656E6975-6E65476E\n"
+		"CPUID 00000001: 00900F02-00100800-7ED8320B-178BFBFF\n"
+		"CPUID 80000000: 8000001F-6F677948-656E6975-6E65476E\n"
+		"CPUID 80000001: 00900F02-00000000-35C233FF-2FD3FBFF\n"
+		"CPUID 80000008: 00003030-00001007-0000400F-00000000\n"
+		"CPUID 8000000A: 00000001-00008000-00000000-0001BCFF\n";
+	static const char centaur[] =
+		"CPUID 00000000: 0000000D-746E6543-736C7561-48727561\n"
+		"CPUID 00000001: 000307B0-00040800-77FAE3BF-BFEBFBFF\n"
+		"CPUID 80000000: 80000008-00000000-00000000-00000000\n"
+		"CPUID 80000001: 00000000-00000000-00000121-2C100800\n"
+		"CPUID 80000008: 00003028-00000000-00000000-00000000\n";
+	static const struct {
+		const char *text;
+		uint32_t leaf;
+		unsigned reg;
+		uint32_t mask, value;
+		const char *what;
+	} wants[] = {
+		{ hygon, 0x80000008, 1, 1U << 25, 1U << 25, "LS_CFG stops bypassing of stores: VIRT_SSBD" },
+		{ hygon, 0x80000021, 2, 6, 0, "nobody says of Hygon's CPUs that TSA is no problem" },
+		{ centaur, 0x80000008, 1, 1U << 26, 0, "nobody says of Centaur's CPUs that they bypass no stores" },
+	};
+
+	for (unsigned i = 0; i < sizeof(wants) / sizeof(*wants); i++) {
+		struct gcpu_snapshot *s = NULL;
+		struct gcpu_error err;
+		const struct snap_cpuid *e;
+
+		if (gcpu_snapshot_from_cpuid(wants[i].text, strlen(wants[i].text), "6.12", NULL, &s, &err)) {
+			CHECK(false, "%s: %s", wants[i].what, err.text);
+			continue;
+		}
+		e = snapshot_cpuid(s, SNAP_SUPPORTED, wants[i].leaf, 0);
+		CHECK(e && (e->regs[wants[i].reg] & wants[i].mask) == wants[i].value, "%s: 0x%x", wants[i].what,
+		      e ? e->regs[wants[i].reg] : 0);
+		gcpu_snapshot_free(s);
+	}
+}
+
 static void strays(void)
 {
 	struct gcpu_snapshot *s = reads(LEAF0
@@ -151,6 +226,8 @@ static void computing(void)
 int main(void)
 {
 	forms();
+	counts();
+	makers();
 	strays();
 	errors();
 	computing();

@@ -55,6 +55,26 @@ static void same(const char *name)
 	gcpu_snapshot_free(host);
 }
 
+/* A model of another series offers what was computed, and that has a name of its own. */
+static void named(void)
+{
+	struct gcpu_model_options o = { .size = sizeof(o), .kernel = "6.1" };
+	struct gcpu_snapshot *host;
+	struct gcpu_model *m;
+	struct gcpu_error err;
+
+	CHECK(gcpu_snapshot_bundled("x86-amd-rome-6-12", &host, &err) == 0, "%s", err.text);
+	CHECK(gcpu_model_new(host, &o, &m, &err) == 0, "%s", err.text);
+	CHECK(strcmp(gcpu_snapshot_name(gcpu_model_host(m)), "x86-amd-rome-6-12@6.1") == 0, "%s",
+	      gcpu_snapshot_name(gcpu_model_host(m)));
+	gcpu_model_free(m);
+	o.kernel = "6.12";
+	CHECK(gcpu_model_new(host, &o, &m, &err) == 0, "%s", err.text);
+	CHECK(gcpu_model_host(m) == host, "another host of the same series");
+	gcpu_model_free(m);
+	gcpu_snapshot_free(host);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name;
@@ -68,5 +88,6 @@ int main(int argc, char **argv)
 			printf("%s\n", name);
 			same(name);
 		}
+	named();
 	return unit_end();
 }

@@ -4,6 +4,7 @@
 
 #include "../supported.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,10 +21,16 @@ bool x86_is_hosts(const struct gcpu_model *m, unsigned who)
 static int init(struct gcpu_model *m, struct gcpu_error *err)
 {
 	if (m->other_kernel) {
+		char name[GCPU_NAME_MOST + 1];
 		int status = supported_snapshot(m->host, m->series, &m->computed, err);
 
 		if (status)
 			return status;
+		/* named as users name it */
+		snprintf(name, sizeof(name), "%s@%s", gcpu_snapshot_name(m->host), m->series);
+		m->computed->name = text_copy(name, strlen(name));
+		if (!m->computed->name)
+			return error_memory(err);
 		m->host = m->computed;
 	}
 	if (!m->host->cpuid[SNAP_SUPPORTED].n)
