@@ -20,7 +20,8 @@ static void learn_behaviours(struct gcpu_model *m, const char *release)
 	_Static_assert(BEHAVIOURS <= 64, "bits of one word");
 	for (unsigned i = 0; i < BEHAVIOURS; i++) {
 		const struct behaviour_fact *b = &gcpu_behaviours[i];
-		bool begun = !b->since || !kernel_too_old(b->since, release);
+		bool here = !b->module || (m->host->module && strcmp(b->module, m->host->module) == 0);
+		bool begun = here && (!b->since || !kernel_too_old(b->since, release));
 
 		m->behaviours |= (uint64_t)(begun && (!b->until || kernel_too_old(b->until, release))) << i;
 	}

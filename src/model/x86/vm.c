@@ -233,7 +233,7 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 		x->evmcs |= cap->cap == CAP_HYPERV_ENLIGHTENED_VMCS;
 		return 0;
 	case CAP_HYPERV_ENFORCE_CPUID:
-		return 0;
+		return sw_cap(v->vm->model, NULL, CAP_HYPERV) ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}
