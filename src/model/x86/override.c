@@ -211,7 +211,7 @@ static void withhold_avx(struct x86_vcpu *x)
 		uint32_t leaf = ADDR_LEAF(addr), subleaf = ADDR_SUBLEAF(addr);
 		struct snap_cpuid *e;
 
-		if (ADDR_SPACE(addr) != SPACE_CPUID || leaf >= X86_EXTENDED || !needs(i, X86_F_AVX) ||
+		if (ADDR_SPACE(addr) != SPACE_CPUID || !needs(i, X86_F_AVX) ||
 		    !snapshot_cpuid(s, SNAP_TRIAL_ZEROS, leaf, subleaf))
 			continue;
 		e = x86_entry(x, leaf, subleaf);
