@@ -141,7 +141,7 @@ static int set_old(struct side *w, int fd, const struct gk_x86_sregs2 *r, const 
 }
 
 /* What a vCPU's keep[] has. */
-enum { KEEP_CR0, KEEP_CR3, KEEP_SPOILT };
+enum { KEEP_CR0, KEEP_CR3, KEEP_SPOILT, KEEP_CS };
 
 /* See the exclusions: no guest of such a KVM gets to run any more. */
 static void note_paging(struct side *w, unsigned v, const struct gk_x86_sregs2 *r)
@@ -246,6 +246,9 @@ bool x86_awake(struct side *w, unsigned v)
 	/* an interrupt that is to be injected would take its code away */
 	if (w->keep[v][KEEP_SPOILT] || get_old(w, w->vcpu[v], &r, bitmap) || bitmap[0] || bitmap[1] || bitmap[2] || bitmap[3])
 		return false;
+	/* a SIPI has, see the exclusions */
+	if (w->keep[v][KEEP_CR0] && r.cs.selector != w->keep[v][KEEP_CS] && overrides(w->d->host))
+		return false;
 	/* the first list makes it run, whatever it was; later an INIT has taken its registers */
 	return !w->keep[v][KEEP_CR0] || w->disturbed[v] ||
 	       (ask(w, w->vcpu[v], GK_GET_MP_STATE, &mp) == 0 && mp.mp_state == GK_MP_STATE_RUNNABLE &&
@@ -261,6 +264,7 @@ void x86_settled(struct side *w, unsigned v)
 		return;
 	w->keep[v][KEEP_CR0] = r.cr0;
 	w->keep[v][KEEP_CR3] = r.cr3;
+	w->keep[v][KEEP_CS] = r.cs.selector;
 }
 
 /* arg0 nr_xcrs instead + 1, arg1 flags. Items: which, value. */

@@ -98,13 +98,14 @@ static bool comes_to_have(const struct x86_vcpu *x, unsigned field)
 /*
  * A leaf whose first sub-leaf the table lacks is made whole, even if others are there; the save area's
  * only in a table that has XSAVE by then: one without leaf 1 stays as short as it is (measured on
- * kvm_pvm). -ENOMEM, and nothing has changed.
+ * kvm_pvm), and so does one without room for all of it. -ENOMEM, and nothing has changed.
  */
 static int make(struct x86_vcpu *x)
 {
 	const struct list *bare = &x86_model(x)->host->cpuid[SNAP_TRIAL_BARE];
 	struct snap_cpuid *table = realloc(x->table, (x->n + bare->n) * sizeof(*table));
 	bool saves;
+	size_t to;
 
 	if (!table)
 		return -ENOMEM;
@@ -116,9 +117,11 @@ static int make(struct x86_vcpu *x)
 
 		if (i != made_from(bare, leaf) || (leaf == LEAF_SAVE_AREA && !saves) || x86_entry(x, leaf, 0))
 			continue;
-		for (; i < bare->n && LIST_AT(bare, struct snap_cpuid, i)->leaf == leaf; i++)
+		for (to = i; to < bare->n && LIST_AT(bare, struct snap_cpuid, to)->leaf == leaf; to++)
+			;
+		for (; to - i + x->n <= GK_CPUID_ENTRIES_MOST && i < to; i++)
 			table[x->n++] = *LIST_AT(bare, struct snap_cpuid, i);
-		i--;
+		i = to - 1;
 	}
 	return 0;
 }
@@ -198,26 +201,42 @@ static bool needs(unsigned field, unsigned parent)
 	return field == parent;
 }
 
-/* A table whose save area has no room for AVX's registers has nothing that needs them (measured on kvm_pvm). */
-static void withhold_avx(struct x86_vcpu *x)
+/* Takes a field out of the entry that answers for it. */
+static void take_out(struct x86_vcpu *x, unsigned field)
 {
-	const struct gcpu_snapshot *s = x86_model(x)->host;
+	const struct field_fact *f = &gcpu_facts_x86.fields[field];
+	uint64_t addr = gcpu_facts_x86.words[f->word].addr;
+	struct snap_cpuid *e = x86_entry(x, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+
+	if (e && snapshot_cpuid(x86_model(x)->host, SNAP_TRIAL_ZEROS, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
+		e->regs[ADDR_REG(addr)] &= ~((uint32_t)((1ULL << f->width) - 1) << f->lsb);
+}
+
+/*
+ * What follows from the save area as the table has it now, if that is this KVM's own: other components than
+ * sub-leaf 0 tells of have no place, without AVX's registers nothing is there that needs them, and without
+ * sub-leaf 0 no XSAVE. Measured on kvm_pvm.
+ */
+static void follow_save_area(struct x86_vcpu *x)
+{
+	struct snap_cpuid *area = x86_entry(x, LEAF_SAVE_AREA, 0), *e;
 	const struct facts *f = &gcpu_facts_x86;
 
-	if (!is_own(s, LEAF_SAVE_AREA) || entry_has(x86_entry(x, LEAF_SAVE_AREA, 0), X86_F_XCR0_AVX))
+	if (!is_own(x86_model(x)->host, LEAF_SAVE_AREA))
 		return;
-	for (unsigned i = 0; i < f->n_fields; i++) {
-		uint64_t addr = f->words[f->fields[i].word].addr;
-		uint32_t leaf = ADDR_LEAF(addr), subleaf = ADDR_SUBLEAF(addr);
-		struct snap_cpuid *e;
+	for (unsigned n = 2; n < COMPONENTS; n++) {
+		uint64_t have = area ? area->regs[0] | (uint64_t)area->regs[3] << 32 : 0;
 
-		if (ADDR_SPACE(addr) != SPACE_CPUID || !needs(i, X86_F_AVX) ||
-		    !snapshot_cpuid(s, SNAP_TRIAL_ZEROS, leaf, subleaf))
-			continue;
-		e = x86_entry(x, leaf, subleaf);
+		e = have >> n & 1 ? NULL : x86_entry(x, LEAF_SAVE_AREA, n);
 		if (e)
-			e->regs[ADDR_REG(addr)] &= ~((uint32_t)((1ULL << f->fields[i].width) - 1) << f->fields[i].lsb);
+			memset(e->regs, 0, sizeof(e->regs));
 	}
+	if (!entry_has(area, X86_F_XCR0_AVX))
+		for (unsigned i = 0; i < f->n_fields; i++)
+			if (ADDR_SPACE(f->words[f->fields[i].word].addr) == SPACE_CPUID && needs(i, X86_F_AVX))
+				take_out(x, i);
+	if (!area)
+		take_out(x, X86_F_XSAVE);
 }
 
 /* Leaves of AMX's tiles, and AVX10's. */
@@ -291,6 +310,6 @@ int x86_override(struct x86_vcpu *x)
 	if (s->cpuid[SNAP_TRIAL_BARE].n)
 		status = make(x);
 	put_all_in_force(x);
-	withhold_avx(x);
+	follow_save_area(x);
 	return status;
 }

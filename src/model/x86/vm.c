@@ -87,7 +87,7 @@ static int max_ids(struct sw_vm *vm, const struct gk_enable_cap *cap)
 
 	if (cap->args[0] > (uint64_t)sw_cap(vm->model, NULL, CAP_MAX_VCPU_ID))
 		return -EINVAL;
-	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) && cap->args[0] && x->boot_id >= cap->args[0])
+	if (sw_behaves(vm->model, BEHAVIOUR_BOOT_ID_BOUNDED) && x->boot_id > cap->args[0])
 		return -EINVAL;
 	if (x->max_ids == cap->args[0])
 		return 0;
@@ -122,7 +122,7 @@ static int bus_cycles(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	struct x86_vm *x = x86_vm(vm);
 
 	if (!sw_cap(vm->model, vm, CAP_X86_APIC_BUS_CYCLES_NS) || !cap->args[0] ||
-	    cap->args[0] > UINT64_MAX / (UINT64_MAX >> 32) / 256)
+	    cap->args[0] > UINT64_MAX / (UINT64_MAX >> 32) / 128)
 		return -EINVAL;
 	if (x->irqchip == X86_IRQCHIP_NONE)
 		return -ENXIO;
