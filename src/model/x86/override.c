@@ -19,8 +19,8 @@
 #define COMPONENTS 64
 #define BELOW_CLASS 0x0fffffffU /* of a leaf: what is not its class */
 
-/* Fields that a trial filled, and that do not move by themselves. */
-static uint32_t tried(const struct snap_cpuid *e, int reg)
+/* Fields that a trial filled; without MOVING, those that do not move by themselves. */
+static uint32_t tried(const struct snap_cpuid *e, int reg, bool moving)
 {
 	const struct facts *f = &gcpu_facts_x86;
 	int w = x86_word_at(f, ADDR_CPUID(e->leaf, e->subleaf, reg));
@@ -29,7 +29,7 @@ static uint32_t tried(const struct snap_cpuid *e, int reg)
 	if (w < 0 || f->words[w].klass != CLASS_FIELDS)
 		return 0;
 	for (unsigned i = f->words[w].first; i < f->words[w].first + f->words[w].n; i++)
-		if (f->fields[i].owner & OWNER_RUNTIME)
+		if (!moving && (f->fields[i].owner & OWNER_RUNTIME))
 			bits &= ~((uint32_t)((1ULL << f->fields[i].width) - 1) << f->fields[i].lsb);
 	return bits;
 }
@@ -40,13 +40,13 @@ static bool dropped(const struct gcpu_snapshot *s, const struct snap_cpuid *e)
 	       !snapshot_cpuid(s, SNAP_TRIAL_ZEROS, e->leaf, e->subleaf);
 }
 
-static void force(const struct gcpu_snapshot *s, struct snap_cpuid *e)
+static void force(const struct gcpu_snapshot *s, struct snap_cpuid *e, bool moving)
 {
 	const struct snap_cpuid *zeros = snapshot_cpuid(s, SNAP_TRIAL_ZEROS, e->leaf, e->subleaf);
 	const struct snap_cpuid *ones = snapshot_cpuid(s, SNAP_TRIAL_ONES, e->leaf, e->subleaf);
 
 	for (int r = 0; zeros && ones && r < 4; r++) {
-		uint32_t bits = tried(e, r);
+		uint32_t bits = tried(e, r, moving);
 
 		e->regs[r] = (e->regs[r] & (ones->regs[r] | ~bits)) | (zeros->regs[r] & bits);
 	}
@@ -58,7 +58,7 @@ static bool was_set(const struct snap_cpuid *e)
 	bool any = !(e->leaf & BELOW_CLASS);
 
 	for (int r = 0; r < 4 && !any; r++)
-		any = tried(e, r) != 0;
+		any = tried(e, r, false) != 0;
 	return any;
 }
 
@@ -91,7 +91,7 @@ static bool comes_to_have(const struct x86_vcpu *x, unsigned field)
 	forced = *e;
 	forced.leaf = ADDR_LEAF(addr);
 	forced.subleaf = ADDR_SUBLEAF(addr);
-	force(x86_model(x)->host, &forced);
+	force(x86_model(x)->host, &forced, false);
 	return entry_has(&forced, field);
 }
 
@@ -139,8 +139,8 @@ static bool is_own(const struct gcpu_snapshot *s, uint32_t leaf)
 		memset(zeros.regs, 0, sizeof(zeros.regs));
 		ones = zeros;
 		memset(ones.regs, 0xff, sizeof(ones.regs));
-		force(s, &zeros);
-		force(s, &ones);
+		force(s, &zeros, false);
+		force(s, &ones, false);
 		for (int r = 0; r < 4; r++)
 			if (zeros.regs[r] || ~ones.regs[r])
 				return true;
@@ -167,7 +167,7 @@ static void put_in_force(struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf)
 	forced = *e;
 	forced.leaf = leaf;
 	forced.subleaf = subleaf;
-	force(s, &forced);
+	force(s, &forced, true); /* where it is the one that KVM keeps up to date, it does so then */
 	memcpy(e->regs, forced.regs, sizeof(e->regs));
 }
 
@@ -267,8 +267,8 @@ static bool any_forced(const struct gcpu_snapshot *s, size_t *ret_set)
 		last = leaf;
 		*ret_set += (zeros.leaf & BELOW_CLASS) != 0;
 		memset(ones.regs, 0xff, sizeof(ones.regs));
-		force(s, &zeros);
-		force(s, &ones);
+		force(s, &zeros, false);
+		force(s, &ones, false);
 		for (int r = 0; r < 4; r++)
 			if (zeros.regs[r] || ~ones.regs[r])
 				return true;

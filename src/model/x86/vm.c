@@ -60,9 +60,11 @@ static int x2apic_api(struct sw_vm *vm, const struct gk_enable_cap *cap)
 {
 	int may = x86_capability(vm->model, vm, CAP_X2APIC_API, sw_cap(vm->model, vm, CAP_X2APIC_API));
 
-	/* the last two say on and off of one thing */
+	/* the last two say on and off of one thing: who speaks last has it */
 	if ((cap->args[0] & ~(uint64_t)(uint32_t)may) || (cap->args[0] & 0xc) == 0xc)
 		return -EINVAL;
+	if (cap->args[0] & 0xc)
+		x86_vm(vm)->x2apic_flags &= ~(uint64_t)0xc;
 	x86_vm(vm)->x2apic_flags |= cap->args[0];
 	return 0;
 }
