@@ -7,7 +7,8 @@ from links import field_index
 from tables import check_since, named, number, refuse, rows
 
 MSR_LACKS = ("-", "guest", "refused", "unknown", "ignored", "pv")
-MSR_WHO = ("-", "amd", "intel", "hyperv")
+MSR_WHO = ("-", "amd", "intel", "hyperv", "none")
+NOBODYS = MSR_WHO.index("none")
 
 
 def kernel(where, text, otherwise):
@@ -56,10 +57,11 @@ def read_msrs(folder, fields):
             if o["name"] == name:
                 refuse(where, f"{name} twice")
             if (o["index"] <= last and first <= o["last"] and o["since"] < m["until"] and m["since"] < o["until"]
-                    and (o["who"] == m["who"] or 0 in (o["who"], m["who"]))):
+                    and (o["who"] == m["who"] or 0 in (o["who"], m["who"]) and NOBODYS not in (o["who"], m["who"]))):
                 refuse(where, f"{index} is at {o['where']} already")
         out.append(m)
-    return sorted(out, key=lambda m: m["index"])
+    # what is of neither maker goes before what is of any
+    return sorted(out, key=lambda m: (m["index"], m["who"] != NOBODYS))
 
 
 def read_controls(folder, fields):
@@ -73,23 +75,33 @@ def read_controls(folder, fields):
         out.append(dict(register=one_of(where, register, ("cr4", "efer")), mask=mask, needs=any_of(where, needs, fields),
                         who=one_of(where, who, MSR_WHO), judge=one_of(where, judge, ("both", "kvm")),
                         since=kernel(where, since, 0)))
-        if any(o["register"] == out[-1]["register"] and o["mask"] & mask for o in out[:-1]):
+        if any(o["register"] == out[-1]["register"] and o["mask"] & mask and (o["who"] == NOBODYS) == (out[-1]["who"] == NOBODYS)
+               for o in out[:-1]):
             refuse(where, f"{register} {bits} twice")
     return out
 
 
-def read_behaviours(path):
-    """How KVM differs by kernel; kernels as the words that the library reads, none for ever."""
+def behaviour_name(where, name, seen):
+    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        refuse(where, f"'{name:.40}' is not a name")
+    if name in seen:
+        refuse(where, f"{name} is at {seen[name]} already")
+    seen[name] = where
+
+
+def read_behaviours(folder):
+    """How KVM differs by kernel, kernels as the words that the library reads, none for ever; and by module."""
     out, seen = [], {}
-    for where, (name, since, until, meaning, source) in rows(path, 5):
-        if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-            refuse(where, f"'{name:.40}' is not a name")
-        if name in seen:
-            refuse(where, f"{name} is at {seen[name]} already")
-        seen[name] = where
+    for where, (name, since, until, meaning, source) in rows(f"{folder}/behaviours.txt", 5):
+        behaviour_name(where, name, seen)
         check_since(where, since)
         if kernel(where, since.split()[0], 0) >= kernel(where, until, 2**32 - 1):
             refuse(where, "it ends before it begins")
         since, until = (None if text == "-" else text for text in (since, until))
-        out.append(dict(name=name, since=since, until=until, meaning=meaning, source=source, where=where))
+        out.append(dict(name=name, since=since, until=until, module=None, meaning=meaning, source=source, where=where))
+    for where, (name, module, meaning, source) in rows(f"{folder}/modules.txt", 4):
+        behaviour_name(where, name, seen)
+        if not re.fullmatch("[a-z][a-z0-9_]*", module):
+            refuse(where, f"'{module:.40}' is not a module")
+        out.append(dict(name=name, since=None, until=None, module=module, meaning=meaning, source=source, where=where))
     return out

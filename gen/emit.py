@@ -201,7 +201,8 @@ def emit_arch(a, lists):
         items = [f"{{ {c_str(c)}, {c_str(e)}, {c_str(m)} }}" for c, e, m in lists["errors"]]
         text += "\n" + table("const struct error_fact gcpu_errors[]", items)
         text += f"const unsigned gcpu_n_errors = {len(items)};\n"
-        items = [f"{{ {c_str(b['name'])}, {c_str(b['since'])}, {c_str(b['until'])}, {c_str(b['meaning'])} }}"
+        items = [f"{{ {c_str(b['name'])}, {c_str(b['since'])}, {c_str(b['until'])}, {c_str(b['module'])}, "
+                 f"{c_str(b['meaning'])} }}"
                  for b in lists["behaviours"]]
         text += "\n" + table("const struct behaviour_fact gcpu_behaviours[]", items)
     return text
@@ -233,7 +234,7 @@ def emit_enums(arches, lists):
     for n, l in (("EXIT", "exits"), ("HANDLE", "handles")):
         for r in lists[l]:
             text += f"\t{n}_BIT_{c_name(r['name'])} = {r['number']},\n"
-    text += "};\n\n/* How KVM differs by kernel: index in gcpu_behaviours. */\nenum behaviour {\n"
+    text += "};\n\n/* How KVM differs by kernel and by module: index in gcpu_behaviours. */\nenum behaviour {\n"
     for b in lists["behaviours"]:
         text += f"\tBEHAVIOUR_{c_name(b['name'])},\n"
     text += "\tBEHAVIOURS\n"

@@ -65,7 +65,7 @@ def main(data, out):
              "handles": read_numbers(f"{data}/kvm/handles.txt"),
              "params": read_params(f"{data}/kvm/params.txt"),
              "errors": read_errors(f"{data}/kvm/errors.txt"),
-             "behaviours": read_behaviours(f"{data}/kvm/behaviours.txt")}
+             "behaviours": read_behaviours(f"{data}/kvm")}
     arches = [read_arch(data, a, lists) for a in ("x86", "arm64")]
     supported, facts = emit_supported(data, arches[0], lists["params"])
     written = {"feature_numbers.h": emit_features(arches),

@@ -278,7 +278,7 @@ struct call_fact {
 };
 
 /* Whose MSR it is: of any KVM, of that of a maker's CPUs, of one with Hyper-V's interfaces. */
-enum { MSR_ANYBODYS, MSR_AMD, MSR_INTEL, MSR_HYPERV };
+enum { MSR_ANYBODYS, MSR_AMD, MSR_INTEL, MSR_HYPERV, MSR_NONE };
 /* What comes of a guest that has none of the fields that an MSR needs; MSR_LACKS_RULE: its rule knows. */
 enum { MSR_LACKS_RULE, MSR_LACKS_GUEST, MSR_LACKS_REFUSED, MSR_LACKS_UNKNOWN, MSR_LACKS_IGNORED, MSR_LACKS_PV };
 
@@ -452,9 +452,10 @@ struct error_fact {
 };
 extern const struct error_fact gcpu_errors[];
 
-/* What KVM's interface does from one kernel on, before another, as kernel_too_old() reads them; NULL: ever. */
+/* What KVM's interface does from one kernel on, before another, as kernel_too_old() reads them; NULL: ever.
+ * Or what the KVM of a module does, NULL: of any. */
 struct behaviour_fact {
-	const char *name, *since, *until;
+	const char *name, *since, *until, *module;
 	const char *meaning;
 };
 extern const struct behaviour_fact gcpu_behaviours[];

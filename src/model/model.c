@@ -20,7 +20,9 @@ static void learn_behaviours(struct gcpu_model *m, const char *release)
 	_Static_assert(BEHAVIOURS <= 64, "bits of one word");
 	for (unsigned i = 0; i < BEHAVIOURS; i++) {
 		const struct behaviour_fact *b = &gcpu_behaviours[i];
-		bool begun = !b->since || !kernel_too_old(b->since, release);
+		/* another kernel's KVM is computed: what the CPU's maker's module makes of it */
+		bool here = !b->module || (!m->other_kernel && m->host->module && strcmp(b->module, m->host->module) == 0);
+		bool begun = here && (!b->since || !kernel_too_old(b->since, release));
 
 		m->behaviours |= (uint64_t)(begun && (!b->until || kernel_too_old(b->until, release))) << i;
 	}
@@ -51,8 +53,8 @@ static int choose_release(struct gcpu_model *m, const char *series, struct gcpu_
 	m->release = release_of(release);
 	if (!m->release)
 		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
-	learn_behaviours(m, release);
 	m->other_kernel = series && m->release != release_of(m->host->kernel);
+	learn_behaviours(m, release);
 	return 0;
 }
 

@@ -57,6 +57,10 @@ static const struct exclusion exclusions[] = {
 	{ NULL, NULL, 0, 0, "XGETBV of 1 is the processor's own: KVM does not see it" },
 	{ NULL, NULL, 0, 0, "segments, tables and CR2 once the guest has run: they are its code's own; no guest runs with an "
 			    "interrupt that KVM_SET_SREGS injects, nor after a SIPI, which takes its code away" },
+	{ NULL, NULL, 0, 0, "no hypercalls where the snapshot's trial shows a KVM that overrides tables: kvm_pvm lets those of "
+			    "ring 0 never come back" },
+	{ NULL, NULL, 0, 0, "no guest runs on such a KVM once KVM_SET_SREGS has asked for paging outside of long mode: kvm_pvm's "
+			    "ends with a triple fault" },
 	{ NULL, NULL, 0, 0, "capabilities are those of data/kvm/caps.txt: the probe records no others" },
 };
 

@@ -69,6 +69,8 @@ void x86_settled(struct side *w, unsigned vcpu);
 bool x86_awake(struct side *w, unsigned vcpu);
 
 /* x86_vm.c */
+/* Does the trial show a KVM that puts other tables in force than it is given? Some is then left out: see the exclusions. */
+bool overrides(const struct gcpu_snapshot *host);
 void make_vcpu(struct maker *m, struct step *s);
 void make_irqchip(struct maker *m, struct step *s);
 void run_irqchip(struct side *w, const struct step *s, struct answer *a);

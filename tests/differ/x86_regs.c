@@ -7,6 +7,7 @@
 
 #define CR0_PG (1ULL << 31)
 #define CR4_PAE (1ULL << 5)
+#define EFER_LMA (1ULL << 10)
 #define EFER_LONG 0x500ULL
 #define EFER_SAFE 0x801ULL /* SCE, NXE */
 /* CR4 with which the guest's code runs: VME PVI TSD DE PSE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE OSXSAVE SMEP PKE */
@@ -139,13 +140,23 @@ static int set_old(struct side *w, int fd, const struct gk_x86_sregs2 *r, const 
 	return ask(w, fd, GK_SET_SREGS, &s);
 }
 
+/* What a vCPU's keep[] has. */
+enum { KEEP_CR0, KEEP_CR3, KEEP_SPOILT, KEEP_CS };
+
+/* See the exclusions: no guest of such a KVM gets to run any more. */
+static void note_paging(struct side *w, unsigned v, const struct gk_x86_sregs2 *r)
+{
+	if ((r->cr0 & CR0_PG) && !(r->efer & EFER_LMA) && overrides(w->d->host))
+		w->keep[v][KEEP_SPOILT] = 1;
+}
+
 static void read_back(struct side *w, const struct step *s, struct answer *a)
 {
 	struct gk_x86_sregs2 r;
 	uint64_t bitmap[4];
 
 	say(a, "read back", 0, 0, (uint64_t)(int64_t)get_old(w, vcpu_of(w, s), &r, bitmap));
-	say_sregs(a, &r, w->keep[vcpu_number(w, s)][0]);
+	say_sregs(a, &r, w->keep[vcpu_number(w, s)][KEEP_CR0]);
 	for (unsigned i = 0; i < 4; i++)
 		say(a, "interrupt bitmap %x", i, 0, bitmap[i]);
 }
@@ -166,6 +177,7 @@ void run_set_sregs(struct side *w, const struct step *s, struct answer *a)
 		return;
 	a->status = s->arg[3] == 1 ? ask_number(w, fd, GK_SET_SREGS, NOWHERE) : set_old(w, fd, &r, bitmap);
 	w->disturbed[vcpu_number(w, s)] = true;
+	note_paging(w, vcpu_number(w, s), &r);
 	read_back(w, s, a);
 }
 
@@ -183,6 +195,7 @@ void run_set_sregs2(struct side *w, const struct step *s, struct answer *a)
 		flip(&r, &s->item[i]);
 	a->status = ask_or_nowhere(w, fd, GK_SET_SREGS2, s, &r);
 	w->disturbed[vcpu_number(w, s)] = true;
+	note_paging(w, vcpu_number(w, s), &r);
 	read_back(w, s, a);
 }
 
@@ -208,13 +221,13 @@ int x86_settle(struct side *w, unsigned v)
 	uint64_t bitmap[4];
 	int status;
 
-	if (!w->keep[v][0])
+	if (!w->keep[v][KEEP_CR0])
 		return 0; /* it begins anyway */
 	status = get_old(w, w->vcpu[v], &r, bitmap);
 	if (status < 0)
 		return status;
-	r.cr0 = w->keep[v][0];
-	r.cr3 = w->keep[v][1];
+	r.cr0 = w->keep[v][KEEP_CR0];
+	r.cr3 = w->keep[v][KEEP_CR3];
 	r.cr4 = (r.cr4 & CR4_SAFE) | CR4_PAE;
 	r.efer = (r.efer & EFER_SAFE) | EFER_LONG;
 	r.cs.l = 1;
@@ -231,13 +244,13 @@ bool x86_awake(struct side *w, unsigned v)
 	uint64_t bitmap[4];
 
 	/* an interrupt that is to be injected would take its code away */
-	if (get_old(w, w->vcpu[v], &r, bitmap) || bitmap[0] || bitmap[1] || bitmap[2] || bitmap[3])
+	if (w->keep[v][KEEP_SPOILT] || get_old(w, w->vcpu[v], &r, bitmap) || bitmap[0] || bitmap[1] || bitmap[2] || bitmap[3])
 		return false;
 	/* nor has it any after a SIPI, which leaves the rest as it was */
-	if (w->keep[v][0] && w->keep[v][2] != r.cs.selector)
+	if (w->keep[v][KEEP_CR0] && w->keep[v][KEEP_CS] != r.cs.selector)
 		return false;
 	/* the first list makes it run, whatever it was; later an INIT has taken its registers */
-	return !w->keep[v][0] || w->disturbed[v] ||
+	return !w->keep[v][KEEP_CR0] || w->disturbed[v] ||
 	       (ask(w, w->vcpu[v], GK_GET_MP_STATE, &mp) == 0 && mp.mp_state == GK_MP_STATE_RUNNABLE &&
 		(r.cr0 & CR0_PG));
 }
@@ -247,11 +260,11 @@ void x86_settled(struct side *w, unsigned v)
 	struct gk_x86_sregs2 r;
 	uint64_t bitmap[4];
 
-	if (w->keep[v][0] || get_old(w, w->vcpu[v], &r, bitmap) < 0)
+	if (w->keep[v][KEEP_CR0] || get_old(w, w->vcpu[v], &r, bitmap) < 0)
 		return;
-	w->keep[v][0] = r.cr0;
-	w->keep[v][1] = r.cr3;
-	w->keep[v][2] = r.cs.selector;
+	w->keep[v][KEEP_CR0] = r.cr0;
+	w->keep[v][KEEP_CR3] = r.cr3;
+	w->keep[v][KEEP_CS] = r.cs.selector;
 }
 
 /* arg0 nr_xcrs instead + 1, arg1 flags. Items: which, value. */

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* VMs: their irqchip, their vCPUs, their switches; messages; what guests do. */
 #include "x86.h"
+#include "model/x86/x86.h"
+
+bool overrides(const struct gcpu_snapshot *host)
+{
+	return x86_overrides(host);
+}
 
 void make_vm_type(struct maker *m, struct step *s)
 {
@@ -168,8 +174,10 @@ static void make_operation(struct maker *m, struct item *e)
 		*e = (struct item){ { GUEST_OP_HYPERCALL, calls[below(&m->r, COUNT(calls))],
 				      chance(&m->r, 60) ? 4096ULL * below(&m->r, 8) : odd_number(&m->r),
 				      chance(&m->r, 60) ? below(&m->r, 4) : odd_number(&m->r) } };
+		if (overrides(m->host)) /* see the exclusions */
+			*e = (struct item){ { GUEST_OP_RDCR, 0, 0, 0 } };
 		/* of clocks that there are not: see the exclusions */
-		if (e->part[1] == gcpu_facts_x86.calls[X86_CALL_CLOCK_PAIRING].number)
+		else if (e->part[1] == gcpu_facts_x86.calls[X86_CALL_CLOCK_PAIRING].number)
 			e->part[3] |= 1;
 		break;
 	case 7:

@@ -136,7 +136,8 @@ static void update(const struct x86_vcpu *x, struct snap_cpuid *table, unsigned 
 		put(table, n, X86_F_OSXSAVE, x->sregs.cr4 & CR4_OSXSAVE);
 	put(table, n, X86_F_APIC, x->sregs.apic_base & APIC_BASE_ENABLED);
 	if (x86_vm(x->v->vm)->quirks_disabled & QUIRK_MISC_ENABLE_NO_MWAIT)
-		put(table, n, X86_F_MONITOR, x86_msr_kept(x, gcpu_facts_x86.msrs[X86_M_MISC_ENABLE].index) & MISC_ENABLE_MWAIT);
+		put(table, n, X86_F_MONITOR, !sw_behaves(m, BEHAVIOUR_MISC_ENABLE_APART) &&
+					     x86_msr_kept(x, gcpu_facts_x86.msrs[X86_M_MISC_ENABLE].index) & MISC_ENABLE_MWAIT);
 	if (always || x86_kvm_has(m, X86_F_PKU))
 		put(table, n, X86_F_OSPKE, x->sregs.cr4 & CR4_PKE);
 	e = find(table, n, LEAF_SAVE_AREA, 0);

@@ -21,11 +21,13 @@ static enum sw_step do_cpuid(struct x86_vcpu *x, struct gcpu_guest_op *op)
 
 static enum sw_step do_xgetbv(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
-	if (!(x->sregs.cr4 & CR4_OSXSAVE))
+	bool always = sw_behaves(x86_model(x), BEHAVIOUR_XGETBV_ALWAYS);
+
+	if (!always && !(x->sregs.cr4 & CR4_OSXSAVE))
 		return fault(op, UD);
 	if (op->arg[0])
 		return fault(op, GP);
-	op->res[0] = x->xcr0;
+	op->res[0] = always ? x86_kvm_xcr0(x86_model(x)) : x->xcr0;
 	return SW_DONE;
 }
 

@@ -129,6 +129,7 @@ struct x86_guest {
 };
 
 /* lapic.c */
+uint32_t x86_icr_high(const struct x86_vcpu *x);
 uint32_t x86_apic_reg(const struct x86_vcpu *x, uint32_t reg);
 void x86_apic_put(struct x86_vcpu *x, uint32_t reg, uint32_t value);
 bool x86_apic_hw(const struct x86_vcpu *x);   /* there is one, and it is enabled */

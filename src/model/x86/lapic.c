@@ -217,6 +217,12 @@ int x86_set_apic_base(struct x86_vcpu *x, uint64_t value, bool host)
 	return 0;
 }
 
+/* Where the upper half of an x2APIC's interrupt command is: on AMD's CPUs two registers, as an xAPIC has them. */
+uint32_t x86_icr_high(const struct x86_vcpu *x)
+{
+	return x86_is_hosts(x86_model(x), MSR_AMD) ? APIC_REG_ICR2 : APIC_REG_ICR + 4;
+}
+
 int x86_get_lapic(void *object, uintptr_t arg)
 {
 	struct x86_vcpu *x = x86_vcpu(object);
@@ -229,6 +235,8 @@ int x86_get_lapic(void *object, uintptr_t arg)
 	memcpy(state, x->apic, sizeof(state));
 	if (x86_apic_x2(x) && !(x86_vm(x->v->vm)->x2apic_flags & GK_X2APIC_API_USE_32BIT_IDS))
 		memcpy(state + APIC_REG_ID, &id, sizeof(id));
+	if (x86_apic_x2(x))
+		memmove(state + APIC_REG_ICR2, state + x86_icr_high(x), sizeof(id));
 	return sw_copy_out(arg, state, sizeof(state));
 }
 
@@ -270,6 +278,8 @@ int x86_set_lapic(void *object, uintptr_t arg)
 		x86_map_update(x->v->vm);
 		return -EINVAL;
 	}
+	if (x86_apic_x2(x))
+		memmove(state + x86_icr_high(x), state + APIC_REG_ICR2, sizeof(spiv));
 	memcpy(x->apic, state, sizeof(state));
 	x->sregs.cr8 = x86_apic_reg(x, APIC_REG_TPR) >> 4 & 0xf;
 	x86_map_changed(x);

@@ -203,15 +203,19 @@ static int set_misc_enable(struct x86_vcpu *x, struct x86_msr_op *op)
 	return status ? status : X86_MSR_TAKEN;
 }
 
-static int set_tsc_aux(struct x86_vcpu *x, struct x86_msr_op *op)
+/* Kept by KVM itself, whether or not the CPU has it. */
+static int set_tsc_aux_soft(struct x86_vcpu *x, struct x86_msr_op *op)
 {
-	if (!x86_msr_listed(x86_model(x), op->index))
-		return -EINVAL;
 	/* the upper half is reserved on Intel's CPUs, and passed over on AMD's */
 	if (!as_amd(x) && op->value >> 32)
 		return -EINVAL;
 	op->value = (uint32_t)op->value;
 	return 0;
+}
+
+static int set_tsc_aux(struct x86_vcpu *x, struct x86_msr_op *op)
+{
+	return x86_msr_listed(x86_model(x), op->index) ? set_tsc_aux_soft(x, op) : -EINVAL;
 }
 
 static int get_tsc_aux(struct x86_vcpu *x, struct x86_msr_op *op)
@@ -359,6 +363,7 @@ const struct x86_msr_rule x86_msr_rules[] = {
 	[X86_MSR_RULE_SYSENTER] = { .set = set_sysenter, .get = get_sysenter },
 	[X86_MSR_RULE_TSC] = { .set = set_tsc },
 	[X86_MSR_RULE_TSC_AUX] = { .set = set_tsc_aux, .get = get_tsc_aux },
+	[X86_MSR_RULE_TSC_AUX_SOFT] = { .set = set_tsc_aux_soft },
 	[X86_MSR_RULE_TSC_RATIO] = { .set = set_tsc_ratio },
 	[X86_MSR_RULE_TSX_CTRL] = { .set = set_tsx_ctrl, .get = set_tsx_ctrl },
 	[X86_MSR_RULE_VM_CR] = { .set = set_vm_cr },

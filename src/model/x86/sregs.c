@@ -78,6 +78,8 @@ static void settle(const struct gcpu_model *m, struct gk_x86_segment *s, char wh
 {
 	bool there = s->present && !s->unusable;
 
+	if (sw_behaves(m, BEHAVIOUR_SEGMENTS_KEPT))
+		return;
 	s->dpl &= 3;
 	s->db &= 1;
 	s->s &= 1;
@@ -124,6 +126,8 @@ static int take(struct x86_vcpu *x, const struct gk_x86_sregs2 *s)
 	x->sregs = *s;
 	x->sregs.apic_base = was.apic_base;
 	x->sregs.flags = 0;
+	if (sw_behaves(x86_model(x), BEHAVIOUR_PAGING_IS_LONG) && !(s->efer & EFER_LMA))
+		x->sregs.cr0 &= ~CR0_PG;
 	settle_all(x86_model(x), &x->sregs);
 	/* a value that CR8 cannot have leaves it as it is */
 	if (s->cr8 & ~(uint64_t)CR8_VALID)

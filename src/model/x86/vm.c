@@ -126,7 +126,7 @@ static int bus_cycles(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	struct x86_vm *x = x86_vm(vm);
 
 	if (!sw_cap(vm->model, vm, CAP_X86_APIC_BUS_CYCLES_NS) || !cap->args[0] ||
-	    cap->args[0] > UINT64_MAX / (UINT64_MAX >> 32) / 256)
+	    cap->args[0] > UINT64_MAX / (UINT64_MAX >> 32) / 128)
 		return -EINVAL;
 	if (x->irqchip == X86_IRQCHIP_NONE)
 		return -ENXIO;
@@ -237,7 +237,7 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 		x->evmcs |= cap->cap == CAP_HYPERV_ENLIGHTENED_VMCS;
 		return 0;
 	case CAP_HYPERV_ENFORCE_CPUID:
-		return 0;
+		return sw_cap(v->vm->model, NULL, CAP_HYPERV) ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}

@@ -40,7 +40,7 @@ int x86_x2apic_get(struct x86_vcpu *x, uint32_t index, bool host, uint64_t *ret)
 	if (!x86_apic_x2(x))
 		return -EINVAL;
 	if (reg_of(index) == APIC_REG_ICR) {
-		*ret = x86_apic_reg(x, APIC_REG_ICR) | (uint64_t)x86_apic_reg(x, APIC_REG_ICR2) << 32;
+		*ret = x86_apic_reg(x, APIC_REG_ICR) | (uint64_t)x86_apic_reg(x, x86_icr_high(x)) << 32;
 		return 0;
 	}
 	return x86_apic_read(x, reg_of(index), 4, ret);
@@ -53,7 +53,7 @@ static int write_command(struct x86_vcpu *x, uint64_t value)
 	value &= ~(uint64_t)ICR_BUSY;
 	x86_apic_command(x, (uint32_t)value, (uint32_t)(value >> 32));
 	x86_apic_put(x, APIC_REG_ICR, (uint32_t)value);
-	x86_apic_put(x, APIC_REG_ICR2, (uint32_t)(value >> 32));
+	x86_apic_put(x, x86_icr_high(x), (uint32_t)(value >> 32));
 	return 0;
 }
 

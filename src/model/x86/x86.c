@@ -15,7 +15,11 @@ bool x86_is_hosts(const struct gcpu_model *m, unsigned who)
 	const char *vendor = m->host->vendor ? m->host->vendor : "";
 	bool amd = strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0;
 
-	return who == MSR_ANYBODYS || (who == MSR_HYPERV ? sw_cap(m, NULL, CAP_HYPERV) > 0 : amd == (who == MSR_AMD));
+	if (who == MSR_ANYBODYS || who == MSR_HYPERV)
+		return who == MSR_ANYBODYS || sw_cap(m, NULL, CAP_HYPERV) > 0;
+	if (sw_behaves(m, BEHAVIOUR_NO_MAKER))
+		return who == MSR_NONE;
+	return who == (amd ? MSR_AMD : MSR_INTEL);
 }
 
 static int init(struct gcpu_model *m, struct gcpu_error *err)

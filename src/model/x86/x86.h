@@ -78,7 +78,7 @@ static inline bool x86_lapic(const struct x86_vcpu *x)
 	return x86_vm(x->v->vm)->irqchip != X86_IRQCHIP_NONE;
 }
 
-/* Is the host's KVM of this maker (MSR_AMD ...)? */
+/* Is the host's KVM of this maker (MSR_AMD ...; MSR_NONE: of neither)? */
 bool x86_is_hosts(const struct gcpu_model *m, unsigned who);
 
 static inline struct gcpu_model *x86_model(const struct x86_vcpu *x)

@@ -78,6 +78,16 @@ void x86_save_area(const struct gcpu_model *m, struct snap_cpuid *e, bool both)
 	}
 }
 
+/* The kernel uses XSAVE: also where KVM offers it to no guest, as the CPU's own CPUID tells. */
+static bool kvm_saves(const struct gcpu_model *m)
+{
+	const struct field_fact *f = &gcpu_facts_x86.fields[X86_F_OSXSAVE];
+	uint64_t addr = gcpu_facts_x86.words[f->word].addr;
+	const struct snap_cpuid *e = m->host->computed ? NULL : snapshot_cpuid(m->host, SNAP_NATIVE, ADDR_LEAF(addr), 0);
+
+	return x86_kvm_has(m, X86_F_XSAVE) || (e && (e->regs[ADDR_REG(addr)] >> f->lsb & 1));
+}
+
 static int set_xcr0(struct x86_vcpu *x, uint64_t value)
 {
 	uint64_t changed;
@@ -102,7 +112,7 @@ static int set_xcr0(struct x86_vcpu *x, uint64_t value)
 
 static bool has_xsave(const struct x86_vcpu *x)
 {
-	return x86_kvm_has(x86_model(x), X86_F_XSAVE);
+	return kvm_saves(x86_model(x));
 }
 
 int x86_get_xcrs(void *object, uintptr_t arg)
@@ -155,7 +165,7 @@ static uint8_t *area_new(const struct gcpu_model *m)
 	if (area) {
 		put(area, FCW_RESET, 2);
 		put(area + FX_MXCSR, MXCSR_RESET, 4);
-		if (x86_kvm_has(m, X86_F_XSAVE)) /* that it is told here came with XSAVE */
+		if (kvm_saves(m)) /* that it is told here came with XSAVE */
 			put(area + FX_MASK, MXCSR_VALID, 4);
 	}
 	return area;
