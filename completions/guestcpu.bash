@@ -12,7 +12,7 @@ _guestcpu_options()
 	probe) echo "--arch --from-cpuid --host --json -j --kernel --kvm --name --no-trial --output -o --help -h" ;;
 	features) echo "$machine --all -a --hosts --kind --missing --on --presets" ;;
 	plan) echo "$machine --all -a --format -f --output -o" ;;
-	explain) echo "$machine" ;;
+	explain) echo "$machine --trace" ;;
 	conform) echo "--all -a --json -j --kvm --on --only --tap --help -h" ;;
 	verify) echo "$machine --alive --all -a --output -o --timeout" ;;
 	trace) echo "--all -a --json -j --output -o --help -h" ;;
@@ -104,7 +104,7 @@ _guestcpu_value()
 		[[ ${COMP_WORDS[1]} == conform ]] || return 1
 		mapfile -t COMPREPLY < <(compgen -W 'kvm model:' -- "$cur")
 		;;
-	--from-cpuid | --kvm | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--from-cpuid | --kvm | --output | -o | --trace) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--ipa-bits | --kvm-leaf | --name | --only | --smp | --timeout | --vcpus) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac

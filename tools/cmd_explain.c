@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "explain.h"
 #include "formats/json.h"
+#include "given.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ static void document(const struct tool *t, const struct account *accounts)
 	for (int i = 0; i < t->n_words; i++)
 		explain_json(&accounts[i], &j);
 	jw_close(&j, ']');
+	jw_key_string(&j, "trace", NULL);
 	jw_close(&j, '}');
 	jw_end(&j);
 }
@@ -41,6 +43,8 @@ static int run(struct tool *t)
 
 	if (!t->n_words)
 		return tool_usage(t, "which feature?");
+	if (t->value[OPT_TRACE])
+		return explain_trace(t);
 	exit_code = tool_plan(t, &p);
 	if (exit_code)
 		return exit_code;
@@ -71,6 +75,6 @@ const struct command cmd_explain = {
 	.name = "explain",
 	.words = "NAME...",
 	.help = "what a feature is, why it is on or off, and what would change that",
-	.takes = MACHINE_OPTIONS,
+	.takes = MACHINE_OPTIONS | TAKES(OPT_TRACE),
 	.run = run,
 };

@@ -15,6 +15,7 @@
 
 /* A little more than the library reads, so that it can say so. */
 #define FILE_MOST (GCPU_SNAPSHOT_MOST + (1UL << 20))
+#define FILE_EXPECTED "a snapshot of at most 4 MiB"
 
 int tool_write(void *file, const char *data, size_t length)
 {
@@ -233,7 +234,8 @@ int tool_open_kvm(const struct tool *t, struct gcpu_error *err)
 	return fd;
 }
 
-static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_error *err)
+int tool_read_file(const char *path, size_t most, const char *expected, char **ret, size_t *ret_n,
+		   struct gcpu_error *err)
 {
 	FILE *f = fopen(path, "rb");
 	char *text = NULL;
@@ -245,7 +247,7 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 		size_t got;
 
 		if (room - n < 65536) {
-			bool fits = room < FILE_MOST;
+			bool fits = room < most;
 			char *more = fits ? realloc(text, room += 1 << 20) : NULL;
 
 			if (!more) {
@@ -253,7 +255,7 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 				fclose(f);
 				if (fits)
 					return set(err, GCPU_ERR_MEMORY, 0, path, "out of memory", "memory for it");
-				return set(err, GCPU_ERR_DOCUMENT, 0, path, "too large", "a snapshot of at most 4 MiB");
+				return set(err, GCPU_ERR_DOCUMENT, 0, path, "too large", expected);
 			}
 			text = more;
 		}
@@ -276,7 +278,7 @@ static int read_file(const char *path, char **ret, size_t *ret_n, struct gcpu_er
 }
 
 /* An error about a file names it. */
-static int about_file(const char *path, int status, struct gcpu_error *err)
+int tool_about_file(const char *path, int status, struct gcpu_error *err)
 {
 	char note[GCPU_ERROR_TEXT];
 
@@ -292,11 +294,11 @@ static int from_file(const char *path, struct gcpu_snapshot **ret, struct gcpu_e
 {
 	char *text = NULL;
 	size_t n = 0;
-	int status = read_file(path, &text, &n, err);
+	int status = tool_read_file(path, FILE_MOST, FILE_EXPECTED, &text, &n, err);
 
 	if (status)
 		return status;
-	status = about_file(path, gcpu_snapshot_parse(text, n, ret, err), err);
+	status = tool_about_file(path, gcpu_snapshot_parse(text, n, ret, err), err);
 	free(text);
 	return status;
 }
@@ -307,13 +309,13 @@ int tool_computed(struct tool *t, struct gcpu_snapshot **ret, int *ret_exit)
 	struct gcpu_error err;
 	char *text = NULL;
 	size_t n = 0;
-	int status = read_file(path, &text, &n, &err);
+	int status = tool_read_file(path, FILE_MOST, FILE_EXPECTED, &text, &n, &err);
 
 	if (status == 0) {
 		status = gcpu_snapshot_from_cpuid(text, n, kernel, t->value[OPT_NAME], ret, &err);
 		/* a kernel's name is no matter of the file */
 		if (status != GCPU_ERR_NAME)
-			about_file(path, status, &err);
+			tool_about_file(path, status, &err);
 	}
 	free(text);
 	if (status)

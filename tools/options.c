@@ -37,6 +37,7 @@ const struct option_fact options[N_OPTIONS] = {
 	[OPT_SMP] = { "--smp", 0, "TOPOLOGY", "N,sockets=,dies=,modules=,cores=,threads=; wins over --vcpus" },
 	[OPT_TAP] = { "--tap", 0, NULL, "output in the Test Anything Protocol" },
 	[OPT_TIMEOUT] = { "--timeout", 0, "MS", "time that a guest has to answer (default: 10000)" },
+	[OPT_TRACE] = { "--trace", 0, "FILE", "tell what a program gave its guest, by a document of trace or sim; with --host what guestcpu would, too" },
 	[OPT_VCPUS] = { "--vcpus", 0, "N", "number of vCPUs (default: 1)" },
 	[OPT_VERSION] = { "--version", 0, NULL, "show the version" },
 	[OPT_X2APIC_IDS] = { "--x2apic-ids", 0, NULL, "the VMM copes with 32-bit APIC ids" },

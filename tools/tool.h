@@ -41,6 +41,7 @@ enum option {
 	OPT_SMP,
 	OPT_TAP,
 	OPT_TIMEOUT,
+	OPT_TRACE,
 	OPT_VCPUS,
 	OPT_VERSION,
 	OPT_X2APIC_IDS,
@@ -139,6 +140,10 @@ void tool_model_free(struct tool *t);
 char *tool_split_series(const char *text, const char **ret_series);
 /* HOST was not found: *err says what to write if it is one with a kernel series behind it. */
 void tool_hint_model(const struct tool *t, const char *host, struct gcpu_error *err);
+/* The bytes of a file of at most MOST, to be freed; EXPECTED: what it is to be. An error about it names it. */
+int tool_read_file(const char *path, size_t most, const char *expected, char **ret, size_t *ret_n,
+		   struct gcpu_error *err);
+int tool_about_file(const char *path, int status, struct gcpu_error *err);
 /* A bundled snapshot, or that of a file (with / or .): 0 or a code. */
 int tool_load(const char *host, struct gcpu_snapshot **ret, struct gcpu_error *err);
 

@@ -217,6 +217,8 @@ uint64_t plan_word_value(const struct gcpu_plan *p, unsigned vcpu, unsigned word
 
 /* Index of the property NAME, or -1. */
 int property_find(const struct facts *f, const char *name, size_t length);
+/* The value of a property where it stands in p->value, and of a frequency where the plan has it. */
+void property_in_effect(const struct gcpu_plan *p, const struct value_fact *v, struct gcpu_property_standing *s);
 
 /* names */
 const struct name_fact *name_find(const struct facts *f, const char *name, size_t length);

@@ -34,8 +34,7 @@ static void text(const struct gcpu_plan *p, const struct value_fact *v, char *ou
 	out[n] = 0;
 }
 
-static void in_effect(const struct gcpu_plan *p, const struct value_fact *v,
-		      struct gcpu_property_standing *s)
+void property_in_effect(const struct gcpu_plan *p, const struct value_fact *v, struct gcpu_property_standing *s)
 {
 	if (v->form == VALUE_TEXT) {
 		text(p, v, s->text, sizeof(s->text));
@@ -82,7 +81,7 @@ int gcpu_plan_property(const struct gcpu_plan *p, const char *name,
 	}
 	for (unsigned i = 0; i < p->facts->n_values; i++)
 		if (p->facts->values[i].prop == prop)
-			in_effect(p, &p->facts->values[i], &s);
+			property_in_effect(p, &p->facts->values[i], &s);
 	s.size = ret->size;
 	memset(ret, 0, s.size);
 	memcpy(ret, &s, s.size < sizeof(s) ? s.size : sizeof(s));
