@@ -39,7 +39,7 @@ static void add_vcpus(struct text *t, const bool *set, size_t n)
 struct naming {
 	struct text *text;
 	const char *name; /* of the call that was named last */
-	bool refused;
+	bool refused, of_vm;
 	unsigned n, named; /* of one vCPU: all, and those that were named */
 	size_t first, last;
 };
@@ -70,6 +70,7 @@ static int add_call(void *ctx, size_t number, const struct traced_call *c)
 	else
 		text_add(n->text, ",");
 	n->name = c->name;
+	n->of_vm = c->vcpu < 0;
 	n->named++;
 	if (many) {
 		text_add(n->text, " one of %u, calls[%zu] to calls[%zu],", n->n, n->first, n->last);
@@ -99,6 +100,10 @@ static void add_calls(const struct givens *g, const struct given *of, bool refus
 			continue;
 		}
 		given_calls(g, of, v, refused, add_call, &n);
+		if (n.of_vm) {
+			text_add(t, " of the VM");
+			return;
+		}
 		text_add(t, " of vCPU %u", v);
 		told++;
 	}
