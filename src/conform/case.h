@@ -30,6 +30,9 @@ const char *x86_no_guest(const struct conform *c);
 /* Tables of cases, each ended by one without a name; NULL after the last. */
 extern const struct conform_case *const conform_x86[], *const conform_arm64[];
 
+/* Those that are the same on each of them. */
+extern const struct conform_case cases_slots[];
+
 #define CONFORM_VCPUS 8
 
 /* A VM of a case; it and all in it goes at the end of the case. */

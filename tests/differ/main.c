@@ -22,6 +22,7 @@
 #define KINDS 200
 
 #define JOBS_MOST 64U
+#define SEQUENCE_S 60
 
 struct options {
 	uint64_t seed;
@@ -163,6 +164,7 @@ static int work(const struct options *o, unsigned job, struct totals *t)
 	for (unsigned long i = job; i < o->n && !t->status; i += o->jobs) {
 		if (at)
 			at[job] = i;
+		alarm(SEQUENCE_S); /* a job that hangs ends, and its number is told */
 		one_sequence(&d, o, i, t);
 	}
 	if (o->one)

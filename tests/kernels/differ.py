@@ -41,7 +41,7 @@ def once(kernel, arguments, seed, n):
     command = static.build(arch, arguments.build)
     tool = os.path.join(os.path.dirname(command), "tests/differ/differ")
     result = boot(Spec(arch, [f"differ --seed {seed} --n {n} --jobs 2"], series=series, cpu=gate.CPU[arch],
-                       machine=gate.MACHINE[arch], files=[(tool, "/bin/differ")], limit=180 + n * 0.2))
+                       machine=gate.MACHINE[arch], files=[(tool, "/bin/differ")], limit=120 + n * 0.1))
     if gate.no_verdict(result):
         return gate.no_verdict(result)
     ran = result["commands"][0]

@@ -3,6 +3,7 @@
 #include "arm64.h"
 
 const struct conform_case *const conform_arm64[] = {
+	cases_slots,
 	cases_arm64_vm,
 	cases_arm64_init,
 	cases_arm64_regs,

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#define GUEST_PAGE_MOST 0x10000U
+#define IPA_USUAL 40 /* bits of a VM of type 0 */
+
 static int try_type(struct conform *c, unsigned long type)
 {
 	int fd = ask_number(c, c->kvm_fd, GK_CREATE_VM, type);
@@ -28,6 +31,24 @@ static int ipa_size(struct conform *c)
 		expect_ok(c, try_type(c, 0), "KVM_CREATE_VM, the usual 40 bits");
 	else
 		expect_errno(c, try_type(c, 0), EINVAL, "KVM_CREATE_VM, the usual 40 bits");
+	return 0;
+}
+
+/* No slot where the VM has no addresses. */
+static int ipa_bounds(struct conform *c)
+{
+	char *memory = case_memory(c, 2 * GUEST_PAGE_MOST);
+	struct gk_userspace_memory_region r = { .memory_size = GUEST_PAGE_MOST };
+	struct conform_vm *vm = vm_new(c);
+
+	if (!vm || !memory)
+		return 1;
+	r.userspace_addr = ((uintptr_t)memory + GUEST_PAGE_MOST - 1) & ~(uint64_t)(GUEST_PAGE_MOST - 1);
+	r.guest_phys_addr = (1ULL << IPA_USUAL) - GUEST_PAGE_MOST;
+	expect_ok(c, ask(c, vm->fd, GK_SET_USER_MEMORY_REGION, &r), "the last page of 40 bits");
+	r.slot = 1;
+	r.guest_phys_addr = 1ULL << IPA_USUAL;
+	expect_errno(c, ask(c, vm->fd, GK_SET_USER_MEMORY_REGION, &r), EFAULT, "the page behind it");
 	return 0;
 }
 
@@ -175,6 +196,7 @@ static int counter(struct conform *c)
 
 const struct conform_case cases_arm64_vm[] = {
 	{ "vm:ipa-size", "KVM API 4.2, mmu.c kvm_init_ipa_range", ipa_size },
+	{ "vm:ipa-bounds", "KVM API 4.2, mmu.c kvm_arch_prepare_memory_region", ipa_bounds },
 	{ "vm:preferred-target", "KVM API 4.83", target },
 	{ "vm:vcpu-ids", "ST:kvm_create_max_vcpus", vcpu_ids },
 	{ "vm:unknown-calls", "arm.c", unknown_calls },

@@ -3,6 +3,7 @@
 #include "x86.h"
 
 const struct conform_case *const conform_x86[] = {
+	cases_slots,
 	cases_x86_cpuid_get,
 	cases_x86_cpuid_set,
 	cases_x86_supported,

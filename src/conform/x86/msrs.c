@@ -168,6 +168,7 @@ static int spec_ctrl_passed(struct conform *c)
 {
 	struct conform_vm *vm = x86_vm(c, NO_APIC, 1);
 	struct guest_op op = OP_RDMSR(MSR_SPEC_CTRL);
+	uint64_t value;
 	struct table t;
 
 	if (!vm || without_spec_ctrl(c, &t))
@@ -179,6 +180,8 @@ static int spec_ctrl_passed(struct conform *c)
 	if (guest_run(vm, 0, &op, 1))
 		return 1;
 	expect(c, op.status == GUEST_STATUS_DONE, "the guest reads SPEC_CTRL, in which its VMM has put something");
+	if (get_msr(vm, 0, MSR_SPEC_CTRL, &value) == 1)
+		expect_value(c, value, 1, "SPEC_CTRL after the run");
 	return 0;
 }
 

@@ -68,8 +68,8 @@ static bool host_has_any(const struct gcpu_model *m, const struct msr_fact *f)
 
 /*
  * From the first value but 0 on KVM does not stand between the guest and the processor's register any more,
- * whoever wrote it and whatever the guest's table says; where the processor has none, as QEMU's, the guest
- * reads 0, and KVM, which takes back what it finds there, has it from the first run on.
+ * whoever wrote it and whatever the guest's table says; where the processor has none, as QEMU's, what KVM
+ * keeps stays beside it, and the guest reads 0.
  */
 int x86_msr_spec_ctrl(struct x86_vcpu *x, const struct msr_fact *f, struct x86_msr_op *op)
 {
@@ -78,7 +78,7 @@ int x86_msr_spec_ctrl(struct x86_vcpu *x, const struct msr_fact *f, struct x86_m
 	if (!op->host && !x->spec_ctrl_passed && !x86_msr_has_any(x, f))
 		return -EINVAL;
 	if (!op->write) {
-		op->value = nothing && (!op->host || x->v->ran) ? 0 : x86_msr_kept(x, op->index);
+		op->value = nothing && !op->host ? 0 : x86_msr_kept(x, op->index);
 		return 0;
 	}
 	x->spec_ctrl_passed |= op->value != 0;

@@ -126,24 +126,30 @@ static int make(struct x86_vcpu *x)
 	return 0;
 }
 
+/* Is a register of this entry not as it was given, whether that was nothing or all? */
+static bool is_forced(const struct gcpu_snapshot *s, uint32_t leaf, uint32_t subleaf)
+{
+	struct snap_cpuid zeros = { leaf, subleaf, 0, { 0 } }, ones = zeros;
+
+	memset(ones.regs, 0xff, sizeof(ones.regs));
+	force(s, &zeros, false);
+	force(s, &ones, false);
+	for (int r = 0; r < 4; r++)
+		if (zeros.regs[r] || ~ones.regs[r])
+			return true;
+	return false;
+}
+
 /* Is any field of a leaf with sub-leaves forced? Then all that is in it is this KVM's. */
 static bool is_own(const struct gcpu_snapshot *s, uint32_t leaf)
 {
 	const struct list *l = &s->cpuid[SNAP_TRIAL_ZEROS];
 
 	for (size_t i = 0; i < l->n && supported_is_indexed(leaf); i++) {
-		struct snap_cpuid zeros = *LIST_AT(l, struct snap_cpuid, i), ones;
+		const struct snap_cpuid *e = LIST_AT(l, struct snap_cpuid, i);
 
-		if (zeros.leaf != leaf)
-			continue;
-		memset(zeros.regs, 0, sizeof(zeros.regs));
-		ones = zeros;
-		memset(ones.regs, 0xff, sizeof(ones.regs));
-		force(s, &zeros, false);
-		force(s, &ones, false);
-		for (int r = 0; r < 4; r++)
-			if (zeros.regs[r] || ~ones.regs[r])
-				return true;
+		if (e->leaf == leaf && is_forced(s, leaf, e->subleaf))
+			return true;
 	}
 	return false;
 }
@@ -259,19 +265,14 @@ static bool any_forced(const struct gcpu_snapshot *s, size_t *ret_set)
 
 	for (unsigned w = 0; w < f->n_words; w++) {
 		uint64_t addr = f->words[w].addr, leaf = addr >> 2;
-		struct snap_cpuid zeros = { ADDR_LEAF(addr), ADDR_SUBLEAF(addr), 0, { 0 } }, ones = zeros;
 
 		if (f->words[w].klass != CLASS_FIELDS || ADDR_SPACE(addr) != SPACE_CPUID || leaf == last ||
-		    !snapshot_cpuid(s, SNAP_SUPPORTED, zeros.leaf, zeros.subleaf))
+		    !snapshot_cpuid(s, SNAP_SUPPORTED, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
 			continue;
 		last = leaf;
-		*ret_set += (zeros.leaf & BELOW_CLASS) != 0;
-		memset(ones.regs, 0xff, sizeof(ones.regs));
-		force(s, &zeros, false);
-		force(s, &ones, false);
-		for (int r = 0; r < 4; r++)
-			if (zeros.regs[r] || ~ones.regs[r])
-				return true;
+		*ret_set += (ADDR_LEAF(addr) & BELOW_CLASS) != 0;
+		if (is_forced(s, ADDR_LEAF(addr), ADDR_SUBLEAF(addr)))
+			return true;
 	}
 	return false;
 }
