@@ -268,7 +268,7 @@ class Forms(cli.Test):
         doc = self.exits(0, "features", "--hosts", "--json").json()
         self.assertEqual(doc["hosts"], cli.bundled())
         doc = self.exits(0, "explain", "--host", host, "-c", "host,+mpx", "-j", "mpx", "avx2").json()
-        self.assertEqual(list(doc), ["schema", "version", "arch", "request", "features"])
+        self.assertEqual(list(doc), ["schema", "version", "arch", "request", "features", "trace"])
         self.assertEqual([f["name"] for f in doc["features"]], ["mpx", "avx2"])
         self.assertEqual(doc["features"][0]["steps"][0]["rule"], "user-word")
         for step in doc["features"][0]["steps"]:
