@@ -51,7 +51,7 @@ static const struct exclusion exclusions[] = {
 	{ NULL, NULL, 0, 0, "messages are fixed, lowest priority or reserved: INIT, SIPI and NMI take the guest's code away" },
 	{ NULL, NULL, 0, 0, "VM types other than 0 are confidential guests or need a module parameter" },
 	{ NULL, NULL, 0, 0, "guests write CR4, not CR0; with PAE, and without 5-level paging: its code runs on" },
-	{ NULL, "MSR %x", 0x174, 0x174, "IA32_SYSENTER_CS: QEMU's CPU keeps 32 bits of it" },
+	{ NULL, "MSR %x", 0x174, 0x174, "IA32_SYSENTER_CS: QEMU's CPU keeps 32 bits of it; guests write 16" },
 	{ NULL, NULL, 0, 0, "guests write canonical addresses where KVM does not look: QEMU's CPU takes others" },
 	{ NULL, NULL, 0, 0, "guests do not write CR8: QEMU 7.2 ends where one does while an interrupt waits; KVM_SET_SREGS does" },
 	{ NULL, NULL, 0, 0, "XGETBV of 1 is the processor's own: KVM does not see it" },

@@ -168,7 +168,7 @@ static void make_operation(struct maker *m, struct item *e)
 		e->part[1] = some_msr(m);
 		e->part[2] = some_msr_value(m, (uint32_t)e->part[1]);
 		if (own_of_processor((uint32_t)e->part[1]))
-			e->part[2] &= 0x7fffffffffffULL;
+			e->part[2] &= e->part[1] == MSR_INDEX(SYSENTER_CS) ? 0xffff : 0x7fffffffffffULL;
 		break;
 	case 6:
 		*e = (struct item){ { GUEST_OP_HYPERCALL, calls[below(&m->r, COUNT(calls))],

@@ -18,6 +18,7 @@ static const struct pv_msr pv_msrs[] = {
 	{ PV_MSR_EOI, PV_EOI, 0x41, 0 },	   { PV_MSR_POLL, PV_POLL, 1, 1 },
 	{ PV_MSR_APF_INT, PV_APF_INT, 0xf2, 0 }, { PV_MSR_APF_ACK, PV_APF_INT, 1, 0 },
 };
+#define APF_VECTOR 0x51
 #define ALL (PV_CLOCK | PV_CLOCK2 | PV_ASYNC_PF | PV_STEAL | PV_EOI | PV_POLL | PV_APF_INT | PV_APF_VMEXIT)
 
 /* Without scheduler statistics there is no steal time to be had. */
@@ -406,6 +407,33 @@ static int eoi(struct conform *c)
 	return 0;
 }
 
+/* Turning it on wakes whoever waits, which is told like a page: when the APIC is there to tell it, not before. */
+static int apf_wakes(struct conform *c)
+{
+	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
+	struct guest_op op = { .code = GUEST_OP_RDCR, .arg = { 4 } };
+	volatile uint32_t *data;
+	uint64_t address;
+
+	if (!vm || own_way(c, "asynchronous page faults"))
+		return 1;
+	data = guest_memory(vm, 0, &address);
+	if (!data)
+		return 1;
+	address += (0 - address) & 0x3f;
+	data = (volatile uint32_t *)(((uintptr_t)data + 0x3f) & ~(uintptr_t)0x3f);
+	expect_result(c, set_msr(vm, 0, PV_MSR_APF_INT, APF_VECTOR), 1, "the vector");
+	expect_result(c, set_msr(vm, 0, PV_MSR_APF_EN, address | 1 | BIT(3)), 1, "enabled, by interrupt");
+	if (guest_run(vm, 0, &op, 1))
+		return 1;
+	expect_value(c, data[1], 0, "the token, while the APIC is off");
+	if (!lapic_on(vm, 0) || guest_run(vm, 0, &op, 1))
+		return 1;
+	expect_value(c, data[1], 0xffffffff, "the token, once the APIC is on");
+	expect(c, pending(vm, 0, APF_VECTOR), "the interrupt waits");
+	return 0;
+}
+
 const struct conform_case cases_x86_pv[] = {
 	{ "pv:host-values", "KVM msr.rst", host_values },
 	{ "pv:guest-values", "KVM msr.rst", guest_values },
@@ -419,6 +447,7 @@ const struct conform_case cases_x86_pv[] = {
 	{ "pv:enforced-switch", "KVM API 8.26", enforced_switch },
 	{ "pv:enforced-second-table", "cpuid.c kvm_update_pv_runtime", second_table },
 	{ "pv:enforced-host", "x86.c kvm_do_msr_access", enforced_host },
+	{ "pv:async-pf-wakes", "x86.c kvm_arch_can_dequeue_async_page_present", apf_wakes },
 	{ "pv:async-pf-bits", "KVM msr.rst", apf_bits },
 	{ "pv:steal-time", "ST:steal_time", steal },
 	{ "pv:eoi", "KVM msr.rst", eoi },

@@ -189,17 +189,20 @@ static int set_misc_features(struct x86_vcpu *x, struct x86_msr_op *op)
 static int set_misc_enable(struct x86_vcpu *x, struct x86_msr_op *op)
 {
 	uint64_t old = x86_msr_kept(x, op->index);
+	bool moves = x86_vm(x->v->vm)->quirks_disabled & QUIRK_MISC_ENABLE_NO_MWAIT;
 	int status;
 
 	if (!op->host && ((old ^ op->value) & MISC_ENABLE_READ_ONLY & ~MISC_ENABLE_EMON))
 		return -EINVAL;
 	if (!op->host)
 		op->value = (op->value & ~MISC_ENABLE_EMON) | (old & MISC_ENABLE_EMON);
-	if ((x86_vm(x->v->vm)->quirks_disabled & QUIRK_MISC_ENABLE_NO_MWAIT) && ((old ^ op->value) & MISC_ENABLE_MWAIT) &&
-	    !x86_guest_has(x, X86_F_PNI))
+	/* MONITOR in the table follows it, and only then is the table looked at */
+	moves = moves && ((old ^ op->value) & MISC_ENABLE_MWAIT);
+	if (moves && !x86_guest_has(x, X86_F_PNI))
 		return -EINVAL;
 	status = x86_msr_keep(x, op->index, op->value);
-	x86_runtime(x);
+	if (moves)
+		x86_runtime(x);
 	return status ? status : X86_MSR_TAKEN;
 }
 

@@ -166,13 +166,13 @@ static void write_steal(struct x86_vcpu *x)
 	p->version = (p->version | 1) + 1;
 }
 
-/* Turning it on wakes whoever waits, which is told like a page. */
+/* Turning it on wakes whoever waits, which is told like a page, once the APIC is there to tell it. */
 static void wake_apf(struct x86_vcpu *x)
 {
 	struct x86_irq irq = { .mode = DELIVER_FIXED, .vector = (uint8_t)x->guest->apf_int };
 	sw_guest_u32 *data = sw_guest_writable(x->v->vm, x->guest->apf_en & ~0x3fULL, 8);
 
-	if (!data || data[1])
+	if (!data || data[1] || !x86_apic_on(x))
 		return;
 	data[1] = TOKEN_WAKE;
 	x->guest->apf_wake = false;
