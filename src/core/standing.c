@@ -49,20 +49,27 @@ const struct rule_fact *plan_last_rule(const struct gcpu_plan *p, unsigned field
 	return NULL;
 }
 
-/* "6.12.107-cloud" as 6, 12, 107. False if it does not begin with a release. */
+#define ANY_STABLE 100000U
+
+/* "6.12.107-cloud" as 6, 12, 107. False if it does not begin with a release. Distributions that number their own
+ * builds, "6.1.0-56-cloud-amd64", do not say on which stable release these stand: any of the series. */
 static bool release(const char *s, unsigned ret[3])
 {
+	unsigned part;
+
 	ret[0] = ret[1] = ret[2] = 0;
-	for (unsigned part = 0; part < 3; part++) {
+	for (part = 0; part < 3; part++) {
 		if (*s < '0' || *s > '9')
 			return false;
 		for (; *s >= '0' && *s <= '9' && ret[part] < 100000; s++)
 			ret[part] = ret[part] * 10 + (unsigned)(*s - '0');
 		if (*s != '.')
-			return part > 0;
+			break;
 		s++;
 	}
-	return true;
+	if (part == 2 && !ret[2] && s[0] == '-' && s[1] >= '0' && s[1] <= '9')
+		ret[2] = ANY_STABLE;
+	return part > 0;
 }
 
 static bool older(const unsigned a[3], const unsigned b[3])
