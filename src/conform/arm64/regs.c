@@ -175,6 +175,8 @@ static int odd_numbers(struct conform *c)
 		     "the same, of a kind that there is not");
 	expect_errno(c, vcpu_get(vm, 0, R_SCTLR | 1ULL << 28, value), ENOENT, "a bit beyond the kinds");
 	expect_errno(c, vcpu_get(vm, 0, (R_SCTLR & ~size) | u4096, value), ENOENT, "SCTLR_EL1 of 512 bytes");
+	expect_errno(c, ask(c, vm->vcpu[0], GK_SET_ONE_REG, &(struct gk_one_reg){ .id = (R_SCTLR & ~size) | u4096 }), EFAULT,
+		     "the same, written from nowhere");
 	expect_errno(c, vcpu_get(vm, 0, (R_Z0 & ~size) | u4096, value), EINVAL, "Z0 of 512 bytes");
 	expect_errno(c, vcpu_get(vm, 0, (GK_REG_ARM_X(0) & ~size) | u4096, value), EINVAL, "X0 of 512 bytes");
 	expect_errno(c, vcpu_get(vm, 0, (GK_REG_ARM_CORE_U64(0x60) & ~size) | u4096, value), ENOENT,

@@ -138,6 +138,23 @@ static int no_lint0(struct conform *c)
 	return 0;
 }
 
+/* Out of x2APIC mode again, as only a VMM can, the id is an xAPIC's. */
+static int xapic_id_again(struct conform *c)
+{
+	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 0);
+	uint64_t base;
+	struct table t;
+
+	if (!vm)
+		return 1;
+	if (vm_vcpu(vm, 5) < 0 || table_usual(c, 5, &t) || !give_table(vm, 0, &t) || !lapic_x2apic(vm, 0) ||
+	    !expect_result(c, get_msr(vm, 0, MSR_APICBASE, &base), 1, "KVM_GET_MSRS of the APIC's base"))
+		return 1;
+	expect_result(c, set_msr(vm, 0, MSR_APICBASE, base & ~(uint64_t)APICBASE_EXTD), 1, "out of x2APIC mode");
+	expect_value(c, lapic_read(vm, 0, APIC_ID), c->release < KERNEL(6, 3) ? 5 : 5U << 24, "the id");
+	return 0;
+}
+
 /* An xAPIC's id may be any; it is the vCPU's again when the APIC is turned on anew. */
 static int xapic_id(struct conform *c)
 {
@@ -403,6 +420,7 @@ const struct conform_case cases_x86_lapic[] = {
 	{ "lapic:version", "KVM API 7.7, lapic.c kvm_apic_set_version", version },
 	{ "lapic:no-lint0", "KVM API 7.31", no_lint0 },
 	{ "lapic:xapic-id", "ST:x86/xapic_state_test", xapic_id },
+	{ "lapic:xapic-id-again", "lapic.c kvm_lapic_set_base", xapic_id_again },
 	{ "lapic:x2apic-id-8-bits", "KVM API 7.7", x2apic_id_8 },
 	{ "lapic:x2apic-id-32-bits", "KVM API 7.7", x2apic_id_32 },
 	{ "lapic:transitions", "KUT:x86/apic.c", transitions },

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#define REG_LONGEST 256U /* bytes: an SVE register */
 #define CORE_WORDS 216U /* struct kvm_regs, in 32-bit words */
 #define CORE_REGS_END 84U /* general registers, and what is banked for exceptions: all of 64 bits */
 #define CORE_FP_END 212U /* V0 to V31, of 128 bits */
@@ -226,9 +227,11 @@ static uint64_t by_name(const struct arm64_vcpu *x, uint64_t id)
 	return is_handed_through(x, system) ? system : id;
 }
 
-/* No register is that long. */
+/* No register is that long. 0: it may be one. */
 static int too_long(const struct arm64_vcpu *x, uint64_t id)
 {
+	if (REG_BYTES(id) <= REG_LONGEST)
+		return 0;
 	switch (REG_KIND(id)) {
 	case GK_REG_ARM_CORE:
 		return core(x, id);
@@ -249,7 +252,7 @@ static int begin(struct arm64_vcpu *x, uintptr_t arg, struct gk_one_reg *reg)
 	if ((reg->id & ~GK_REG_SIZE_MASK) >> 32 != GK_REG_ARM64 >> 32)
 		return -EINVAL;
 	reg->id = by_name(x, reg->id);
-	return REG_BYTES(reg->id) <= 256 ? 0 : too_long(x, reg->id);
+	return 0;
 }
 
 int arm64_get_reg(void *object, uintptr_t arg)
@@ -259,6 +262,8 @@ int arm64_get_reg(void *object, uintptr_t arg)
 	struct gk_one_reg reg;
 	int status = begin(x, arg, &reg);
 
+	if (status == 0)
+		status = too_long(x, reg.id);
 	if (status == 0)
 		status = get(x, reg.id, value);
 	return status ? status : sw_copy_out((uintptr_t)reg.addr, value, REG_BYTES(reg.id));
@@ -286,7 +291,9 @@ int arm64_set_reg(void *object, uintptr_t arg)
 	if (value_first(reg.id) && sw_copy_in(value, (uintptr_t)reg.addr, sizeof(value[0])))
 		return -EFAULT;
 	/* what is not there is told before the value is looked at */
-	status = get(x, reg.id, value);
+	status = too_long(x, reg.id);
+	if (status == 0)
+		status = get(x, reg.id, value);
 	if (status)
 		return status;
 	memset(value, 0, sizeof(value));

@@ -129,7 +129,7 @@ static void change_base(struct x86_vcpu *x, uint64_t value)
 		x86_apic_put(x, APIC_REG_ID, x->v->id);
 		x86_apic_put(x, APIC_REG_LDR, x2apic_ldr(x->v->id));
 		x86_map_changed(x);
-	} else if (value & APIC_BASE_ENABLED) {
+	} else if ((value & APIC_BASE_ENABLED) && sw_behaves(x86_model(x), BEHAVIOUR_XAPIC_ID_COMES_BACK)) {
 		set_xapic_id(x);
 	}
 }
