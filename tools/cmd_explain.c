@@ -9,12 +9,7 @@ static void document(const struct tool *t, const struct account *accounts)
 {
 	struct json j;
 
-	jw_start(&j, tool_write, stdout);
-	jw_object(&j, true);
-	jw_key_string(&j, "schema", "guestcpu.explain");
-	jw_key_int(&j, "version", 1);
-	jw_key_string(&j, "arch", gcpu_arch_name(t->arch));
-	jw_key_string(&j, "request", t->value[OPT_CPU] ? t->value[OPT_CPU] : "host");
+	explain_json_head(t, true, &j);
 	jw_key(&j, "features");
 	jw_array(&j, true);
 	for (int i = 0; i < t->n_words; i++)

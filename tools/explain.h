@@ -92,6 +92,7 @@ struct arguments {
 void way_arguments(const struct account *a, const struct way *w, struct arguments *out);
 
 void explain_text(const struct account *a);
+void explain_json_head(const struct tool *t, bool planned, struct json *j); /* what every such document begins with */
 void explain_json(const struct account *a, struct json *j);
 /* A name that is only a property, and what became of any property. */
 void explain_property(const struct account *a);

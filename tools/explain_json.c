@@ -177,3 +177,13 @@ void explain_json(const struct account *a, struct json *j)
 		jw_string(j, NULL);
 	jw_close(j, '}');
 }
+
+void explain_json_head(const struct tool *t, bool planned, struct json *j)
+{
+	jw_start(j, tool_write, stdout);
+	jw_object(j, true);
+	jw_key_string(j, "schema", "guestcpu.explain");
+	jw_key_int(j, "version", 1);
+	jw_key_string(j, "arch", gcpu_arch_name(t->arch));
+	jw_key_string(j, "request", !planned ? NULL : t->value[OPT_CPU] ? t->value[OPT_CPU] : "host");
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* explain --trace, for programs: docs/explain.md. */
+#include "explain.h"
 #include "formats/json.h"
 #include "given.h"
 
@@ -154,15 +155,9 @@ static void trace(const struct givens *g, struct json *j)
 
 void explain_trace_json(const struct givens *g)
 {
-	const struct tool *t = g->tool;
 	struct json j;
 
-	jw_start(&j, tool_write, stdout);
-	jw_object(&j, true);
-	jw_key_string(&j, "schema", "guestcpu.explain");
-	jw_key_int(&j, "version", 1);
-	jw_key_string(&j, "arch", gcpu_arch_name(t->arch));
-	jw_key_string(&j, "request", !g->planned ? NULL : t->value[OPT_CPU] ? t->value[OPT_CPU] : "host");
+	explain_json_head(g->tool, g->planned, &j);
 	jw_key(&j, "features");
 	jw_array(&j, false);
 	jw_close(&j, ']');

@@ -2,6 +2,7 @@
 #include "read.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Longest string that a document may hold: names of files and CPUs are shorter. */
@@ -189,4 +190,30 @@ char *read_string(struct reader *r, const struct node *object, const char *name,
 	if (!copy)
 		r->status = error_memory(r->err);
 	return copy;
+}
+
+enum gcpu_arch read_document(struct reader *r, const struct node *root, const char *schema, const char *who)
+{
+	char *text = read_string(r, root, "schema", true);
+	enum gcpu_arch arch;
+	int64_t version;
+
+	if (text && strcmp(text, schema) != 0) {
+		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "this is a '%.60s'", text);
+		error_expected(r->err, "\"schema\": \"%s\"%s", schema, who);
+	}
+	free(text);
+	version = read_int(r, root, "version", 0, INT32_MAX);
+	if (!r->status && version != 1) {
+		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "version %lld", (long long)version);
+		error_expected(r->err, "version 1");
+	}
+	text = read_string(r, root, "arch", true);
+	arch = gcpu_arch_by_name(text);
+	if (text && !arch) {
+		r->status = error_set(r->err, GCPU_ERR_ARCH, "no such architecture '%.40s'", text);
+		error_expected(r->err, "x86 or arm64");
+	}
+	free(text);
+	return arch;
 }

@@ -50,5 +50,7 @@ int64_t read_int(struct reader *r, const struct node *object,
 		 const char *name, int64_t least, int64_t most);
 /* A copy, or NULL where it is null or absent. */
 char *read_string(struct reader *r, const struct node *object, const char *name, bool needed);
+/* A document's schema, version and architecture; WHO is added to what was expected. */
+enum gcpu_arch read_document(struct reader *r, const struct node *root, const char *schema, const char *who);
 
 #endif

@@ -418,26 +418,7 @@ static void read_assumed(struct reader *r, const struct node *e, void *item)
 
 static void read_head(struct reader *r, const struct node *root, struct gcpu_snapshot *s)
 {
-	char *text = read_string(r, root, "schema", true);
-	int64_t version;
-
-	if (text && strcmp(text, "guestcpu.snapshot") != 0) {
-		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "this is a '%.60s'", text);
-		error_expected(r->err, "\"schema\": \"guestcpu.snapshot\"");
-	}
-	free(text);
-	version = read_int(r, root, "version", 0, INT32_MAX);
-	if (!r->status && version != 1) {
-		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "version %lld", (long long)version);
-		error_expected(r->err, "version 1");
-	}
-	text = read_string(r, root, "arch", true);
-	s->arch = gcpu_arch_by_name(text);
-	if (text && !s->arch) {
-		r->status = error_set(r->err, GCPU_ERR_ARCH, "no such architecture '%.40s'", text);
-		error_expected(r->err, "x86 or arm64");
-	}
-	free(text);
+	s->arch = read_document(r, root, "guestcpu.snapshot", "");
 	s->name = read_string(r, root, "name", true);
 	s->guest_view = read_mark(r, root, "view", "guest");
 	s->computed = read_mark(r, root, "origin", "computed");

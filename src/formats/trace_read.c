@@ -305,30 +305,6 @@ static void read_who(struct reader *r, const struct node *root, struct traced *t
 	t->series = read_string(r, root, "series", false);
 }
 
-static void read_head(struct reader *r, const struct node *root, struct traced *t)
-{
-	char *text = read_string(r, root, "schema", true);
-	int64_t version;
-
-	if (text && strcmp(text, "guestcpu.trace") != 0) {
-		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "this is a '%.60s'", text);
-		error_expected(r->err, "\"schema\": \"guestcpu.trace\", as guestcpu trace and sim write it");
-	}
-	free(text);
-	version = read_int(r, root, "version", 0, INT32_MAX);
-	if (!r->status && version != 1) {
-		r->status = error_set(r->err, GCPU_ERR_SCHEMA, "version %lld", (long long)version);
-		error_expected(r->err, "version 1");
-	}
-	text = read_string(r, root, "arch", true);
-	t->arch = gcpu_arch_by_name(text);
-	if (text && !t->arch) {
-		r->status = error_set(r->err, GCPU_ERR_ARCH, "no such architecture '%.40s'", text);
-		error_expected(r->err, "x86 or arm64");
-	}
-	free(text);
-}
-
 /* Calls and capabilities are of vCPUs that there are. */
 static void check_vcpus(struct reader *r, const struct traced *t, int64_t said)
 {
@@ -363,7 +339,7 @@ static int parse_root(const struct node *root, struct traced *t, struct gcpu_err
 
 	if (!doc_is(root, DOC_OBJECT))
 		return read_fail(&r, "not an object", "a trace");
-	read_head(&r, root, t);
+	t->arch = read_document(&r, root, "guestcpu.trace", ", as guestcpu trace and sim write it");
 	if (r.status)
 		return r.status;
 	read_who(&r, root, t);

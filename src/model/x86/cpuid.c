@@ -83,6 +83,15 @@ bool x86_kvm_has(const struct gcpu_model *m, unsigned field)
 	       gcpu_facts_x86.fields[field].kind == KIND_RUNTIME;
 }
 
+bool x86_host_has(const struct gcpu_model *m, unsigned field)
+{
+	const struct field_fact *f = &gcpu_facts_x86.fields[field];
+	uint64_t addr = gcpu_facts_x86.words[f->word].addr;
+	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_NATIVE, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
+
+	return e && (e->regs[ADDR_REG(addr)] >> f->lsb & 1);
+}
+
 bool x86_guest_has(const struct x86_vcpu *x, unsigned field)
 {
 	return x86_table_has(x, field) && (!sw_behaves(x86_model(x), BEHAVIOUR_GUEST_BITS_KNOWN) ||

@@ -21,15 +21,6 @@ static uint64_t supported(const struct gcpu_model *m, uint32_t index)
 	return f ? f->value : 0;
 }
 
-static bool host_has(const struct gcpu_model *m, unsigned field)
-{
-	const struct field_fact *f = &gcpu_facts_x86.fields[field];
-	uint64_t addr = gcpu_facts_x86.words[f->word].addr;
-	const struct snap_cpuid *e = snapshot_cpuid(m->host, SNAP_NATIVE, ADDR_LEAF(addr), ADDR_SUBLEAF(addr));
-
-	return e && (e->regs[ADDR_REG(addr)] >> f->lsb & 1);
-}
-
 int x86_msrs_new(struct x86_vcpu *x)
 {
 	const struct gcpu_model *m = x86_model(x);
@@ -37,7 +28,7 @@ int x86_msrs_new(struct x86_vcpu *x)
 	int status = 0;
 
 	/* a processor that has one for its guests was trusted from the start */
-	x->spec_ctrl_passed = host_has(m, X86_F_V_SPEC_CTRL) && !sw_behaves(m, BEHAVIOUR_SPEC_CTRL_RECOUNTED);
+	x->spec_ctrl_passed = x86_host_has(m, X86_F_V_SPEC_CTRL) && !sw_behaves(m, BEHAVIOUR_SPEC_CTRL_RECOUNTED);
 	for (unsigned i = 0; i < gcpu_facts_x86.n_msrs && status == 0; i++) {
 		const struct msr_fact *f = &gcpu_facts_x86.msrs[i];
 		bool own = f->index == X86_MSR(ARCH_CAPABILITIES) || f->index == X86_MSR(PERF_CAPABILITIES) ||
@@ -54,14 +45,14 @@ int x86_msrs_new(struct x86_vcpu *x)
 void x86_msrs_after(struct x86_vcpu *x)
 {
 	if (sw_behaves(x86_model(x), BEHAVIOUR_SPEC_CTRL_RECOUNTED))
-		x->spec_ctrl_passed = !host_has(x86_model(x), X86_F_V_SPEC_CTRL) &&
+		x->spec_ctrl_passed = !x86_host_has(x86_model(x), X86_F_V_SPEC_CTRL) &&
 				      x86_msr_kept(x, X86_MSR(SPEC_CTRL)) != 0;
 }
 
 static bool host_has_any(const struct gcpu_model *m, const struct msr_fact *f)
 {
 	for (unsigned i = 0; i < f->n_needs; i++)
-		if (host_has(m, f->needs[i]))
+		if (x86_host_has(m, f->needs[i]))
 			return true;
 	return false;
 }

@@ -105,6 +105,7 @@ struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t s
 bool x86_table_has(const struct x86_vcpu *x, unsigned field);
 bool x86_guest_has(const struct x86_vcpu *x, unsigned field);
 /* Does KVM itself support it. */
+bool x86_host_has(const struct gcpu_model *m, unsigned field); /* the CPU itself */
 bool x86_kvm_has(const struct gcpu_model *m, unsigned field);
 /* After a change of CR4, XCR0, XSS, IA32_APIC_BASE or IA32_MISC_ENABLE. */
 void x86_runtime(struct x86_vcpu *x);

@@ -81,11 +81,7 @@ void x86_save_area(const struct gcpu_model *m, struct snap_cpuid *e, bool both)
 /* The kernel uses XSAVE: also where KVM offers it to no guest, as the CPU's own CPUID tells. */
 static bool kvm_saves(const struct gcpu_model *m)
 {
-	const struct field_fact *f = &gcpu_facts_x86.fields[X86_F_OSXSAVE];
-	uint64_t addr = gcpu_facts_x86.words[f->word].addr;
-	const struct snap_cpuid *e = m->host->computed ? NULL : snapshot_cpuid(m->host, SNAP_NATIVE, ADDR_LEAF(addr), 0);
-
-	return x86_kvm_has(m, X86_F_XSAVE) || (e && (e->regs[ADDR_REG(addr)] >> f->lsb & 1));
+	return x86_kvm_has(m, X86_F_XSAVE) || (!m->host->computed && x86_host_has(m, X86_F_OSXSAVE));
 }
 
 static int set_xcr0(struct x86_vcpu *x, uint64_t value)
