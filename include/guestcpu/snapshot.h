@@ -67,7 +67,7 @@ int gcpu_snapshot_parse(const char *text, size_t length, struct gcpu_snapshot **
  * modules' parameters are taken. KERNEL is a series ("6.12") or a release of one; NAME may be NULL.
  * The document says that it is computed and what was assumed; it has no trial.
  * @return 0 and *ret_snapshot (free with gcpu_snapshot_free()); GCPU_ERR_NAME for a series that is
- * not known, GCPU_ERR_DOCUMENT for what is no such text, or a CPU that KVM does not know.
+ * not known, GCPU_ERR_DOCUMENT for what is no such text, says what no CPU answers, or a CPU that KVM does not know.
  */
 int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel, const char *name,
 			     struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err);

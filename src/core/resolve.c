@@ -416,7 +416,9 @@ int plan_resolve(struct gcpu_plan *p, const struct gcpu_request *req, struct gcp
 	if (p->snap->guest_view)
 		plan_find(p, RULE_GUEST_VIEW, -1, SEVERITY_NOTE, NULL);
 	if (p->snap->computed)
-		plan_find(p, RULE_COMPUTED, -1, SEVERITY_NOTE, NULL);
+		plan_find(p, RULE_COMPUTED, -1, SEVERITY_NOTE, !p->snap->has_trial ? NULL :
+			  "this host was computed, not measured: what was assumed of it is in the snapshot, and changes of values "
+			  "were tried on a software KVM");
 	collect_properties(p, req);
 	strncpy(p->vendor, gcpu_snapshot_vendor(p->snap) ? gcpu_snapshot_vendor(p->snap) : "",
 		sizeof(p->vendor) - 1);

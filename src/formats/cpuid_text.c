@@ -76,6 +76,7 @@ static const char *other_tool(const char *text, size_t length)
 		{ ": EAX=0x", "kcpuid's text, which is not read" },
 		{ "<cpuid>", "libvirt's XML, which is not read" },
 		{ "eax_in=", "libvirt's XML, which is not read" },
+		{ "\"return\"", "replies of QEMU's monitor, as libvirt keeps them, which are not read" },
 	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
@@ -83,6 +84,20 @@ static const char *other_tool(const char *text, size_t length)
 			if (memcmp(text + at, others[i].mark, n) == 0)
 				return others[i].whose;
 	return NULL;
+}
+
+int cpuid_text_not_snapshot(const char *text, size_t length, int status, struct gcpu_error *err)
+{
+	const char *whose = other_tool(text, length);
+
+	if (status != GCPU_ERR_DOCUMENT && status != GCPU_ERR_SCHEMA)
+		return status;
+	if (whose)
+		error_set(err, GCPU_ERR_DOCUMENT, "%s", whose);
+	else if (!err || strncmp(err->text, "schema: ", 8) != 0)
+		return status;
+	not_taken(err);
+	return whose ? GCPU_ERR_DOCUMENT : status;
 }
 
 static int bad_line(const struct text *t, const char *what, const char *expected, struct gcpu_error *err)
@@ -217,7 +232,7 @@ static void drop_strays(struct list *l)
 			const struct snap_cpuid *first = LIST_AT(l, struct snap_cpuid, b);
 
 			/* those that were moved down already still say the same */
-			known = first->leaf == base && first->regs[0] >= e.leaf && first->regs[0] < base + 0x1000;
+			known = first->leaf == base && first->regs[0] >= e.leaf && first->regs[0] - base <= CPUID_CLASS_MOST;
 		}
 		if (known)
 			*LIST_AT(l, struct snap_cpuid, kept++) = e;
@@ -280,6 +295,7 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 	struct text t = { .line = 0 };
 	const char *next = text, *end = text + length, *whose;
 	unsigned cpus;
+	int status;
 
 	/* the mark that some editors put in front of UTF-8 */
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
@@ -293,7 +309,6 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 	}
 	while (next < end) {
 		enum line line = read_line(&t, &next, end);
-		int status;
 
 		if (next_cpu(line, &t, l))
 			break;
@@ -311,7 +326,13 @@ int cpuid_text_read(const char *text, size_t length, struct gcpu_snapshot *s, st
 		error_set(err, GCPU_ERR_DOCUMENT, "%s", whose ? whose : l->n ? "no leaf 0" : "no line of CPUID");
 		return not_taken(err);
 	}
+	status = cpuid_check_highest(s, err);
+	if (status)
+		return status;
 	drop_strays(l);
+	status = cpuid_check(s, err);
+	if (status)
+		return status;
 	cpus = count_cpus(text, end);
 	return cpus > 1 ? keep_count(s, cpus, err) : 0;
 }

@@ -231,7 +231,7 @@ static void read_x86(struct reader *r, const struct node *root, struct gcpu_snap
 	o = read_object(r, root, "tsc", true);
 	mark = read_enter(r, "tsc");
 	if (o && doc_member(o, "khz")) {
-		s->tsc_khz = (uint64_t)read_int(r, o, "khz", 0, INT64_MAX);
+		s->tsc_khz = (uint64_t)read_int(r, o, "khz", 0, INT32_MAX); /* what KVM_GET_TSC_KHZ can return */
 		s->has_tsc_khz = true;
 	}
 	read_leave(r, mark);

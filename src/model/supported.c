@@ -303,6 +303,26 @@ int supported_compute(struct supported *s, struct gcpu_snapshot *out)
 	return status;
 }
 
+#define STABLE_DIGITS 5
+
+/* ".5", ".0-56-cloud-amd64", ".117+deb12", ".44_1": of a release's name, behind its series. */
+static bool is_rest(const char *text)
+{
+	static const char marks[] = "-+._~";
+	unsigned n = 0;
+
+	if (*text++ != '.')
+		return false;
+	for (; *text >= '0' && *text <= '9'; text++)
+		n++;
+	if (n == 0 || n > STABLE_DIGITS || (*text && !strchr(marks, *text)))
+		return false;
+	while ((*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') || (*text >= '0' && *text <= '9') ||
+	       (*text && strchr(marks, *text)))
+		text++;
+	return !*text;
+}
+
 const char *supported_release(const char *kernel, struct gcpu_error *err)
 {
 	char known[120] = "";
@@ -314,8 +334,7 @@ const char *supported_release(const char *kernel, struct gcpu_error *err)
 
 		if (strcmp(kernel, series) == 0)
 			return gcpu_kseries[i].release;
-		if (strncmp(kernel, series, length) == 0 && kernel[length] == '.' && kernel[length + 1] >= '0' &&
-		    kernel[length + 1] <= '9')
+		if (strncmp(kernel, series, length) == 0 && is_rest(kernel + length))
 			return kernel;
 		if (n + length + 3 < sizeof(known)) {
 			memcpy(known + n, n ? ", " : "", n ? 2 : 0);
@@ -354,6 +373,58 @@ static bool identify(struct supported *s, char vendor[13])
 static char *copy_or_null(const char *text)
 {
 	return text ? text_copy(text, strlen(text)) : NULL;
+}
+
+bool supported_was_assumed(const struct supported *s, const char *what)
+{
+	const struct list *l = &s->host->assumed;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(LIST_AT(l, struct snap_assumed, i)->what, what) == 0)
+			return true;
+	return false;
+}
+
+bool supported_tsc_measured(const struct supported *s)
+{
+	return s->host->has_tsc_khz && !supported_was_assumed(s, ASSUMED_TSC);
+}
+
+/* Intel's CPUs have SYSCALL in 64-bit mode alone, and show it there alone: a tool of 32 bits does not see it. */
+static int show_syscall(struct gcpu_snapshot *host)
+{
+	const struct field_fact *f = &FACTS->fields[X86_F_SYSCALL], *lm = &FACTS->fields[X86_F_LM];
+	struct supported s = { .host = host };
+	uint32_t leaf = ADDR_LEAF(FACTS->words[f->word].addr);
+	unsigned reg = ADDR_REG(FACTS->words[f->word].addr);
+	struct list *l = &host->cpuid[SNAP_NATIVE];
+	char vendor[13];
+
+	if (!identify(&s, vendor) || s.vendor != VENDOR_INTEL)
+		return 0;
+	for (size_t i = 0; i < l->n; i++) {
+		struct snap_cpuid *e = LIST_AT(l, struct snap_cpuid, i);
+
+		if (e->leaf != leaf || !(e->regs[reg] >> lm->lsb & 1) || (e->regs[reg] >> f->lsb & 1))
+			continue;
+		e->regs[reg] |= 1U << f->lsb;
+		return snapshot_assume(host, ASSUMED_SYSCALL, "1", SYSCALL_WHY);
+	}
+	return 0;
+}
+
+/* As the kernel takes it where it can: from the crystal clock, else what the CPU has by name. */
+static void tell_tsc(const struct supported *s, struct gcpu_snapshot *out)
+{
+	const uint32_t ratio_leaf = ADDR_LEAF(FACTS->words[X86_W_CPUID_0X15_0X0_EAX].addr);
+	const uint32_t base_leaf = ADDR_LEAF(FACTS->words[X86_W_CPUID_0X16_0X0_EAX].addr);
+	struct snap_cpuid ratio = supported_raw(s, ratio_leaf, 0), base = supported_raw(s, base_leaf, 0);
+	uint64_t khz = ratio.regs[0] ? (uint64_t)ratio.regs[2] * ratio.regs[1] / ratio.regs[0] / 1000 : 0;
+
+	if (!khz)
+		khz = (base.regs[0] & 0xffff) * 1000ULL;
+	out->has_tsc_khz = khz && khz <= INT32_MAX;
+	out->tsc_khz = out->has_tsc_khz ? khz : 0;
 }
 
 /* What is the host's own goes along. */
@@ -396,8 +467,11 @@ static int describe(const struct supported *s, const char *vendor, struct gcpu_s
 		if (!copy->module || !copy->name || !copy->value)
 			return GCPU_ERR_MEMORY;
 	}
-	out->has_tsc_khz = host->has_tsc_khz;
-	out->tsc_khz = host->tsc_khz;
+	tell_tsc(s, out);
+	if (supported_tsc_measured(s)) {
+		out->has_tsc_khz = true;
+		out->tsc_khz = host->tsc_khz;
+	}
 	for (int t = SNAP_NATIVE; t <= SNAP_VARIES; t++) {
 		for (size_t i = 0; i < host->cpuid[t].n; i++) {
 			struct snap_cpuid *e = list_add(&out->cpuid[t], sizeof(*e));
@@ -479,7 +553,9 @@ int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel
 		blank++;
 	if (blank < length && text[blank] == '{') {
 		status = gcpu_snapshot_parse(text, length, &host, err);
-		if (!status && host->arch != GCPU_ARCH_X86) {
+		if (status)
+			status = cpuid_text_not_snapshot(text, length, status, err);
+		else if (host->arch != GCPU_ARCH_X86) {
 			status = error_set(err, GCPU_ERR_DOCUMENT, "a host of %s, where there is no CPUID", gcpu_arch_name(host->arch));
 			error_expected(err, "CPUID of an x86 CPU, or a snapshot that has it");
 		}
@@ -487,6 +563,8 @@ int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel
 		host = snapshot_new(GCPU_ARCH_X86);
 		status = host ? cpuid_text_read(text, length, host, err) : error_memory(err);
 	}
+	if (!status && show_syscall(host))
+		status = error_memory(err);
 	if (!status)
 		status = supported_snapshot(host, kernel, &out, err);
 	gcpu_snapshot_free(host);

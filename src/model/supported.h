@@ -48,6 +48,14 @@ uint32_t supported_highest(const struct supported *s, uint32_t leaf);
 bool supported_when(const struct supported *s, struct ktext_when when);
 /* All answers into *out; s->words, facts and so on are what they came of. */
 int supported_compute(struct supported *s, struct gcpu_snapshot *out);
+/* What a snapshot says of a rate that no KVM was asked for; of what a dump's own tool could not see. */
+#define ASSUMED_TSC "TSC"
+#define ASSUMED_SYSCALL "SYSCALL"
+#define SYSCALL_WHY "an Intel CPU with long mode has it, and shows it in 64-bit mode alone: this CPUID was read in another"
+/* Was it assumed of the host already? */
+bool supported_was_assumed(const struct supported *s, const char *what);
+/* Does the host say how fast its TSC is, and was that not assumed itself? */
+bool supported_tsc_measured(const struct supported *s);
 /* What was assumed, after supported_compute(). */
 int supported_assumed(struct supported *s, const char *kernel, struct gcpu_snapshot *out);
 /* Fill the CPUID tables of *out. */

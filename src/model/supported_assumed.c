@@ -3,6 +3,7 @@
 #include "supported.h"
 
 #include "facts_gen.h"
+#include "x86/x86.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,18 @@ static int cpus_assumed(struct gcpu_snapshot *out)
 	return snapshot_assume(out, "CPUs", value, "this CPUID is of one CPU: how many the host has, KVM_CAP_NR_VCPUS says");
 }
 
+/* The kernel measures the rate of the TSC. */
+static int tsc_assumed(struct gcpu_snapshot *out)
+{
+	char value[40];
+
+	snprintf(value, sizeof(value), "%llu kHz",
+		 (unsigned long long)(out->has_tsc_khz ? out->tsc_khz : X86_KHZ_UNKNOWN));
+	return snapshot_assume(out, ASSUMED_TSC, value, out->has_tsc_khz ?
+			       "its rate is measured by a kernel: this is what the CPU tells of its clocks" :
+			       "its rate is measured by a kernel, and this CPUID tells none: a software KVM of this host has 1 GHz");
+}
+
 /* What is assumed whatever the host is. */
 static int always_assumed(const struct supported *s, const char *kernel, struct gcpu_snapshot *out)
 {
@@ -97,6 +110,10 @@ static int always_assumed(const struct supported *s, const char *kernel, struct 
 				"no command line that takes CPU features away, mitigations as they are by default");
 	if (!status && !s->host->microcode)
 		status = snapshot_assume(out, "microcode", "0x0", "its revision is in no CPUID dump");
+	if (!status && !supported_tsc_measured(s))
+		status = tsc_assumed(out);
+	if (!status && supported_was_assumed(s, ASSUMED_SYSCALL))
+		status = snapshot_assume(out, ASSUMED_SYSCALL, "1", SYSCALL_WHY);
 	if (!status && gcpu_snapshot_capability(s->host, CAP_NR_VCPUS) <= 0)
 		status = cpus_assumed(out);
 	if (!status && !s->facts[KFACT_VIRTUALIZATION])

@@ -171,6 +171,112 @@ static void strays(void)
 	gcpu_snapshot_free(s);
 }
 
+struct line {
+	const char *head;
+	uint32_t regs[4];
+	const char *tail;
+};
+static const struct line whole[] = {
+	{ "00000000", { 0xd, 0x68747541, 0x444d4163, 0x69746e65 }, "" },
+	{ "00000001", { 0xa00f11, 0x100800, 0x7eda320b, 0x178bfbff }, "" },
+	{ "0000000D", { 7, 0x340, 0x340, 0 }, "[SL 00]" },
+	{ "0000000D", { 0xf, 0x340, 0x800, 0 }, "[SL 01]" },
+	{ "0000000D", { 0x100, 0x240, 0, 0 }, "[SL 02]" },
+	{ "0000000D", { 0x10, 0, 1, 0 }, "[SL 0B]" },
+	{ "80000000", { 0x80000008, 0x68747541, 0x444d4163, 0x69746e65 }, "" },
+	{ "80000001", { 0xa00f11, 0, 0x21, 0x2c100800 }, "" },
+	{ "80000008", { 0x3030, 0, 0, 0 }, "" },
+};
+/* SAID NULL: taken */
+static const struct {
+	unsigned line, reg;
+	uint32_t value;
+	const char *said, *expected;
+} changes[] = {
+	{ 0, 0, 0, "leaf 0x0, eax 0x00000000: not the highest", "0x1 to 0xff" },
+	{ 0, 0, 0x100, "leaf 0x0, eax 0x00000100", "0x1 to 0xff" },
+	{ 0, 0, 0x80000010, "leaf 0x0, eax", "0x1 to 0xff" },
+	{ 0, 0, 0xff, NULL, NULL },
+	{ 0, 0, 1, NULL, NULL }, /* what is above is not looked at */
+	{ 1, 3, 0x138bfbff, "leaf 0x1, edx 0x138bfbff: long mode without sse2", "64 bits" },
+	{ 1, 3, 0x178bfbbf, "long mode without pae", "64 bits" },
+	{ 2, 0, 6, "leaf 0xd sub-leaf 0x0, eax 0x00000006: XCR0 without x87", "bits 1:0" },
+	{ 2, 0, 5, "XCR0 without x87 or SSE", "bits 1:0" },
+	{ 2, 2, 0x33f, "leaf 0xd sub-leaf 0x0, ecx", "at least ebx" },
+	{ 2, 2, 0x1000, NULL, NULL },
+	{ 4, 0, 0, "leaf 0xd sub-leaf 0x2, eax 0x00000000: a component", "its size" },
+	{ 4, 0, 0xfffffeff, "beyond the area's 0x340 bytes", "size and place" },
+	{ 4, 2, 1, "sub-leaf 0x2, ecx 0x00000001: a component of XCR0", "bit 0 clear" },
+	{ 4, 2, 0xffffffff, "sub-leaf 0x2, ecx 0xffffffff: reserved bits", "bits 31:3" },
+	{ 4, 2, 6, NULL, NULL },
+	{ 5, 2, 0, "sub-leaf 0xb, ecx 0x00000000: a component of XSS", "bit 0 set" },
+	{ 6, 0, 0x80004008, "leaf 0x80000000, eax 0x80004008: not the highest", "0x80000001 to 0x800000ff" },
+	{ 6, 0, 0x80000000, "leaf 0x80000000, eax 0x80000000: the highest", "0x80000001 to 0x800000ff" },
+	{ 6, 0, 0xd, "leaf 0x80000000, eax 0x0000000d: not the highest", "0x80000001 to 0x800000ff" },
+	{ 6, 0, 0x800000ff, NULL, NULL },
+	{ 7, 3, 0x0c100800, NULL, NULL }, /* no long mode */
+	{ 8, 0, 0x3000, "leaf 0x80000008, eax 0x00003000: physical addresses of 0 bits", "32 to 52" },
+	{ 8, 0, 0x301f, "physical addresses of 31 bits", "32 to 52" },
+	{ 8, 0, 0x3035, "physical addresses of 53 bits", "32 to 52" },
+	{ 8, 0, 0x3070, "physical addresses of 112 bits", "32 to 52" },
+	{ 8, 0, 0x3430, "linear addresses of 52 bits", "up to 48, or 57" },
+	{ 8, 0, 0x3130, "linear addresses of 49 bits", "up to 48, or 57" },
+	{ 8, 0, 0x3930, NULL, NULL },
+	{ 8, 0, 0x2020, NULL, NULL }, /* KVM makes 48 of less */
+	{ 8, 0, 0x0034, NULL, NULL },
+	{ 8, 0, 0x023027, "a guest's physical addresses of 2 bits", "bits 23:16" },
+	{ 8, 0, 0x303030, NULL, NULL },
+};
+
+/* One register of a CPU's dump at a time is turned into what no CPU answers, or into what is odd and can be lived with. */
+static void impossible(void)
+{
+	const size_t n_whole = sizeof(whole) / sizeof(*whole);
+
+	for (size_t c = 0; c < sizeof(changes) / sizeof(*changes); c++) {
+		struct gcpu_snapshot *s = NULL;
+		struct gcpu_error err = { .code = 0 };
+		char text[2000];
+		size_t n = 0;
+		int status;
+
+		for (size_t i = 0; i < n_whole; i++) {
+			struct line l = whole[i];
+
+			if (i == changes[c].line)
+				l.regs[changes[c].reg] = changes[c].value;
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "CPUID %s: %08X-%08X-%08X-%08X %s\n", l.head, l.regs[0],
+					      l.regs[1], l.regs[2], l.regs[3], l.tail);
+		}
+		status = gcpu_snapshot_from_cpuid(text, n, "6.12", NULL, &s, &err);
+		if (changes[c].said)
+			CHECK(status == GCPU_ERR_DOCUMENT && strstr(err.text, changes[c].said) && strstr(err.expected, changes[c].expected),
+			      "%s 0x%x: %d %s; %s", whole[changes[c].line].head, changes[c].value, status, err.text, err.expected);
+		else
+			CHECK(status == 0, "%s 0x%x: %s", whole[changes[c].line].head, changes[c].value, err.text);
+		gcpu_snapshot_free(s);
+	}
+}
+
+/* Dumps of real CPUs: what was not described is zero, and leaves that a CPU does not have are answered all alike. */
+static void possible(void)
+{
+	struct gcpu_snapshot *s;
+
+	s = reads("CPUID 00000000: 0000000D-68747541-444D4163-69746E65\n"
+		  "CPUID 00000001: 00630F81-02040800-3E98320B-178BFBFF\n"
+		  "CPUID 0000000D: 00000007-00000340-000003C0-40000000 [SL 00]\n"
+		  "CPUID 0000000D: 00000100-00000240-00000000-00000000 [SL 02]\n"
+		  "CPUID 0000000D: 00000000-00000000-00000000-00000000 [SL 3E]\n");
+	gcpu_snapshot_free(s);
+	s = reads("CPUID 00000000: 00000002-756E6547-6C65746E-49656E69\n"
+		  "CPUID 00000001: 00000683-00000002-00000000-0383F9FF\n"
+		  "CPUID 80000000: 03020101-00000000-00000000-0C040882\n"
+		  "CPUID 80000001: 03020101-00000000-00000000-0C040882\n");
+	CHECK(s->cpuid[SNAP_NATIVE].n == 2, "%zu entries", s->cpuid[SNAP_NATIVE].n);
+	gcpu_snapshot_free(s);
+}
+
 static void errors(void)
 {
 	static const char nul[] = LEAF0 "\0";
@@ -229,6 +335,8 @@ int main(void)
 	counts();
 	makers();
 	strays();
+	impossible();
+	possible();
 	errors();
 	computing();
 	return unit_end();
