@@ -5,8 +5,10 @@
  * A backend like gcpu_kvm_real(), for a VMM's tests and for machines without
  * KVM: open("/dev/kvm"), VMs, vCPUs, CPUID tables, MSRs, registers, ONE_REG,
  * with KVM's own errors, order and freezing, as the kernel of a named series
- * has them. There is no time in it and no scheduler, and no guest instruction
- * is executed: what a guest does is given to it as a list of operations.
+ * or release has them. No guest instruction is executed: what a guest does is
+ * given to it as a list of operations. The TSC and KVM's clocks go on with
+ * this machine's clock; where a guest waits for its timer and all others stand
+ * still they are moved on to it. There is no scheduler.
  *
  * Descriptors are the model's own numbers, from 3 on, and mean nothing to the
  * kernel. Pointers to where no memory is, or none that can be written, give EFAULT, and so does
@@ -33,7 +35,9 @@ struct gcpu_model;
 
 struct gcpu_model_options {
 	size_t size;	    /**< sizeof(struct gcpu_model_options) */
-	const char *kernel; /**< series, "6.1", "6.12", "6.18" or "7.2"; NULL: the snapshot's own kernel */
+	/** Series, "6.1", "6.12", "6.18" or "7.2", or a release of one, "6.12.5"; NULL: the snapshot's own kernel.
+	 *  A series stands for one release of it. */
+	const char *kernel;
 };
 
 /**
@@ -41,9 +45,10 @@ struct gcpu_model_options {
  * snapshot's own is computed from the host's own CPUID (x86), or told by KVM's
  * rules, masks and capabilities of that series over the same limits (arm64):
  * that another kernel may show more or less of the CPU is not modelled.
- * A host that does not tell the frequency of its TSC (one made from a dump of CPUID) has 1 GHz.
- * OPTIONS may be NULL. GCPU_ERR_NAME: no such series; GCPU_ERR_ARGUMENT: the snapshot does not say
- * enough (a guest's view, for example).
+ * A host that does not tell the frequency of its TSC (one made from a dump of CPUID without leaves
+ * 0x15 and 0x16) has 1 GHz.
+ * OPTIONS may be NULL. GCPU_ERR_NAME: no such series, nor a release of one; GCPU_ERR_ARGUMENT: the
+ * snapshot does not say enough (a guest's view, for example).
  * @return 0 and *ret_model, or a code.
  */
 int gcpu_model_new(const struct gcpu_snapshot *host, const struct gcpu_model_options *options,

@@ -102,8 +102,12 @@ int conform_run(const struct conform_options *o, struct gcpu_error *err)
 	c.release = series(gcpu_snapshot_kernel(o->snapshot));
 	for (unsigned i = 0; case_at(arch, i); i++)
 		all += !o->only || matches(o->only, case_at(arch, i)->name);
-	if (!all && o->only && case_at(arch, 0))
-		return error_set(err, GCPU_ERR_NAME, "no case matches '%.60s'", o->only);
+	if (!all && o->only && case_at(arch, 0)) {
+		error_set(err, GCPU_ERR_NAME, "no case matches '%.60s'", o->only);
+		error_expected(err, "a case's name, in which * and ? stand for others, such as '%s' or '%.*s*'", case_at(arch, 0)->name,
+			       (int)strcspn(case_at(arch, 0)->name, ":") + 1, case_at(arch, 0)->name);
+		return GCPU_ERR_NAME;
+	}
 	if (!all)
 		return error_set(err, GCPU_ERR_ARCH, "there are no cases for %s", gcpu_arch_name(arch));
 	for (unsigned i = 0; status == 0 && case_at(arch, i); i++) {

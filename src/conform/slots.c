@@ -2,6 +2,9 @@
 /* Slots of guest memory: which there are, and what may be done to one. KVM API 4.35; kvm_main.c. */
 #include "case.h"
 #include "facts_gen.h" /* capability numbers */
+#include "kvm/abi_more.h"
+
+#include <unistd.h>
 
 #define PAGE 0x10000U /* of any host */
 #define PAGES 4U
@@ -74,8 +77,48 @@ static int changes(struct conform *c)
 	return 0;
 }
 
+static int log_of(struct conform_vm *vm, uint32_t slot, void *bitmap)
+{
+	const struct gk_dirty_log l = { .slot = slot, .bitmap = (uintptr_t)bitmap };
+
+	return ask(vm->c, vm->fd, GK_GET_DIRTY_LOG, &l);
+}
+
+static int clear_log(struct conform_vm *vm, uint32_t slot, uint64_t first, uint32_t n, const void *bitmap)
+{
+	const struct gk_clear_dirty_log l = { .slot = slot, .num_pages = n, .first_page = first, .bitmap = (uintptr_t)bitmap };
+
+	return ask(vm->c, vm->fd, GK_CLEAR_DIRTY_LOG, &l);
+}
+
+/* Of memory that nobody has written. */
+static int dirty_logs(struct conform *c)
+{
+	struct conform_vm *vm = vm_new(c);
+	uint64_t at = pages(c), bitmap[2] = { ~0ULL, ~0ULL };
+	uint32_t all = PAGE / (uint32_t)sysconf(_SC_PAGESIZE);
+
+	if (!vm || !at)
+		return 1;
+	expect_ok(c, set(vm, 0, 0, PAGE, at, GK_MEM_LOG_DIRTY_PAGES), "a slot with a log");
+	expect_ok(c, set(vm, 1, PAGE, PAGE, at, 0), "one without");
+	expect_ok(c, log_of(vm, 0, bitmap), "KVM_GET_DIRTY_LOG");
+	expect_value(c, bitmap[0], 0, "pages that are dirty");
+	expect_value(c, bitmap[1], ~0ULL, "what is behind the bitmap");
+	expect_errno(c, log_of(vm, 1, bitmap), ENOENT, "KVM_GET_DIRTY_LOG of one without");
+	expect_errno(c, log_of(vm, 2, bitmap), ENOENT, "KVM_GET_DIRTY_LOG of none");
+	expect_errno(c, log_of(vm, 0xffff, bitmap), EINVAL, "KVM_GET_DIRTY_LOG of a number that there is not");
+	expect_errno(c, log_of(vm, 0, NULL), EFAULT, "KVM_GET_DIRTY_LOG to nowhere");
+	expect_ok(c, clear_log(vm, 0, 0, all, bitmap), "KVM_CLEAR_DIRTY_LOG of all");
+	expect_errno(c, clear_log(vm, 0, 1, 1, bitmap), EINVAL, "KVM_CLEAR_DIRTY_LOG from the middle of a word on");
+	expect_errno(c, clear_log(vm, 0, 0, 1, bitmap), EINVAL, "KVM_CLEAR_DIRTY_LOG to the middle of a word");
+	expect_errno(c, clear_log(vm, 1, 0, 64, bitmap), ENOENT, "KVM_CLEAR_DIRTY_LOG of one without");
+	return 0;
+}
+
 const struct conform_case cases_slots[] = {
 	{ "slots:bounds", "KVM API 4.35, kvm_main.c __kvm_set_memory_region", bounds },
 	{ "slots:changes", "KVM API 4.35, kvm_main.c __kvm_set_memory_region; ST:set_memory_region_test", changes },
+	{ "slots:dirty-logs", "KVM API 4.8, 4.117", dirty_logs },
 	{ 0 },
 };

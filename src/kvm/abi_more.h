@@ -14,9 +14,83 @@
 #define GK_SET_PIT2 0x4070AEA0UL
 #define GK_GET_PIT2 0x8070AE9FUL
 #define GK_REINJECT_CONTROL 0xAE71UL
+#define GK_CREATE_PIT 0xAE64UL
+#define GK_SET_NR_MMU_PAGES 0xAE44UL
+#define GK_CLEAR_DIRTY_LOG 0xC018AEC0UL
+#define GK_PMU_EVENT_DENY 1U
+#define GK_PMU_EVENT_FLAG_MASKED_EVENTS (1U << 0)
+#define GK_NR_IRQCHIPS 3U /* two PICs, an IOAPIC */
+
+struct gk_reinject_control {
+	uint8_t pit_reinject;
+	uint8_t reserved[31];
+};
+
+struct gk_pmu_event_filter {
+	uint32_t action;
+	uint32_t nevents;
+	uint32_t fixed_counter_bitmap;
+	uint32_t flags;
+	uint32_t pad[4];
+	uint64_t events[];
+};
+
+#define GK_IRQCHIP_IOAPIC 2U
+#define GK_IOAPIC_PINS 24U
+
+struct gk_pic_state {
+	uint8_t last_irr, irr, imr, isr, priority_add, irq_base, read_reg_select, poll, special_mask, init_state;
+	uint8_t auto_eoi, rotate_on_auto_eoi, special_fully_nested_mode, init4, elcr, elcr_mask;
+};
+
+struct gk_ioapic_state {
+	uint64_t base_address;
+	uint32_t ioregsel, id, irr, pad;
+	uint64_t redirtbl[GK_IOAPIC_PINS];
+};
+
+struct gk_irqchip {
+	uint32_t chip_id;
+	uint32_t pad;
+	union {
+		char dummy[512];
+		struct gk_pic_state pic;
+		struct gk_ioapic_state ioapic;
+	} chip;
+};
+
+struct gk_dirty_log {
+	uint32_t slot; /* and its address space, in the upper half */
+	uint32_t pad;
+	uint64_t bitmap; /* in this process, a bit for each page */
+};
+
+struct gk_clear_dirty_log {
+	uint32_t slot;
+	uint32_t num_pages;
+	uint64_t first_page;
+	uint64_t bitmap;
+};
+
+struct gk_signal_mask {
+	uint32_t len; /* bytes that follow */
+	uint8_t sigset[];
+};
 #define GK_SET_PMU_EVENT_FILTER 0x4020AEB2UL
 #define GK_IRQ_LINE_STATUS 0xC008AE67UL
 #define GK_IOEVENTFD 0x4040AE79UL
+#define GK_IOEVENTFD_FLAG_DATAMATCH (1U << 0)
+#define GK_IOEVENTFD_FLAG_DEASSIGN (1U << 2)
+#define GK_IOEVENTFD_FLAGS 0xfU /* all that there are */
+
+struct gk_ioeventfd {
+	uint64_t datamatch;
+	uint64_t addr;
+	uint32_t len;
+	int32_t fd;
+	uint32_t flags;
+	uint8_t pad[36];
+};
 #define GK_REGISTER_COALESCED_MMIO 0x4010AE67UL
 #define GK_UNREGISTER_COALESCED_MMIO 0x4010AE68UL
 #define GK_GET_DIRTY_LOG 0x4010AE42UL
@@ -58,6 +132,8 @@ struct gk_x86_sregs2 {
 
 /* Of a register's id on x86: what it is. */
 #define GK_X86_REG_TYPE_MSR (2ULL << 32)
+#define GK_X86_REG_TYPE_KVM (3ULL << 32)
+#define GK_X86_REG_GUEST_SSP 0U /* the only one of KVM's own */
 #define GK_SREGS2_FLAGS_PDPTRS_VALID 1U
 
 struct gk_debugregs {

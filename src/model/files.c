@@ -50,10 +50,11 @@ static int parameter(const struct gcpu_snapshot *s, const char *path, char *buf,
 
 int sw_read_host_file(void *ctx, const char *path, char *buf, size_t size)
 {
-	const struct gcpu_snapshot *s = ((struct gcpu_model *)ctx)->host;
+	const struct gcpu_model *m = ctx;
+	const struct gcpu_snapshot *s = m->host;
 
 	if (strcmp(path, "/proc/sys/kernel/osrelease") == 0)
-		return give(buf, size, s->kernel);
+		return give(buf, size, m->kernel);
 	if (strcmp(path, "/proc/cpuinfo") == 0)
 		return cpuinfo(s, buf, size);
 	if (strcmp(path, "/sys/devices/system/cpu/online") == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory: the caller's, and the guest's in it. */
 #include "sw.h"
+#include "kvm/abi_more.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -98,13 +99,18 @@ static bool overlaps(const struct sw_vm *vm, const struct gk_userspace_memory_re
 /* Pages of a slot are counted in 31 bits. */
 #define MOST_PAGES ((UINT64_C(1) << 31) - 1)
 
-/* A number that KVM has, of an address space that it has; memory that is a process's; and no more than fits. */
-static bool may_be(struct sw_vm *vm, const struct gk_userspace_memory_region *r)
+/* A number that KVM has, of an address space that it has. */
+static bool is_number(const struct sw_vm *vm, uint32_t slot)
 {
 	int slots = sw_cap(vm->model, vm, CAP_NR_MEMSLOTS), spaces = sw_cap(vm->model, vm, CAP_MULTI_ADDRESS_SPACE);
 
-	return (slots <= 0 || (r->slot & 0xffff) < (unsigned)slots) && r->slot >> 16 < (spaces > 1 ? (unsigned)spaces : 1) &&
-	       r->userspace_addr < HALF && r->memory_size <= HALF - r->userspace_addr &&
+	return (slots <= 0 || (slot & 0xffff) < (unsigned)slots) && slot >> 16 < (spaces > 1 ? (unsigned)spaces : 1);
+}
+
+/* With memory that is a process's, and no more than fits. */
+static bool may_be(const struct sw_vm *vm, const struct gk_userspace_memory_region *r)
+{
+	return is_number(vm, r->slot) && r->userspace_addr < HALF && r->memory_size <= HALF - r->userspace_addr &&
 	       r->memory_size / PAGE <= MOST_PAGES;
 }
 
@@ -144,6 +150,63 @@ int sw_set_slot(void *object, uintptr_t arg)
 	*s = (struct sw_slot){ r.slot, r.flags, r.guest_phys_addr, r.memory_size,
 			       (void *)(uintptr_t)r.userspace_addr };
 	return 0;
+}
+
+/* A slot whose dirty pages are told in a bitmap: 0 or -errno. */
+static int logged(struct sw_vm *vm, uint32_t id, const struct sw_slot **ret)
+{
+	if (vm->ring)
+		return -ENXIO;
+	if (!is_number(vm, id))
+		return -EINVAL;
+	*ret = slot_of(vm, id);
+	return *ret && ((*ret)->flags & GK_MEM_LOG_DIRTY_PAGES) ? 0 : -ENOENT;
+}
+
+/* In bytes of whole longs. */
+static size_t bitmap_size(uint64_t pages)
+{
+	return (size_t)(pages + 63) / 64 * sizeof(uint64_t);
+}
+
+/* None is ever dirty. */
+int sw_dirty_log(void *vm, uintptr_t arg)
+{
+	const struct sw_slot *s;
+	struct gk_dirty_log l;
+	size_t size;
+	int status;
+
+	if (sw_copy_in(&l, arg, sizeof(l)))
+		return -EFAULT;
+	status = logged(vm, l.slot, &s);
+	if (status)
+		return status;
+	size = bitmap_size(s->size / PAGE);
+	if (sw_bad_target((uintptr_t)l.bitmap, size))
+		return -EFAULT;
+	memset((void *)(uintptr_t)l.bitmap, 0, size);
+	return 0;
+}
+
+int sw_clear_dirty_log(void *vm, uintptr_t arg)
+{
+	struct gk_clear_dirty_log l;
+	const struct sw_slot *s;
+	uint64_t left;
+	int status;
+
+	if (sw_copy_in(&l, arg, sizeof(l)))
+		return -EFAULT;
+	if (!((struct sw_vm *)vm)->ring && is_number(vm, l.slot) && (l.first_page & 63))
+		return -EINVAL;
+	status = logged(vm, l.slot, &s);
+	if (status)
+		return status;
+	left = s->size / PAGE - l.first_page;
+	if (l.first_page > s->size / PAGE || l.num_pages > left || (l.num_pages < left && (l.num_pages & 63)))
+		return -EINVAL;
+	return sw_bad_pointer((uintptr_t)l.bitmap, bitmap_size(l.num_pages)) ? -EFAULT : 0;
 }
 
 static const struct sw_slot *slot_at(const struct sw_vm *vm, uint64_t address, size_t size)

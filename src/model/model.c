@@ -52,10 +52,11 @@ static int choose_release(struct gcpu_model *m, const char *series, struct gcpu_
 		return GCPU_ERR_NAME;
 	m->release = release_of(release);
 	if (!m->release)
-		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot does not say which kernel it is of");
+		return error_set(err, GCPU_ERR_ARGUMENT, "the snapshot names no release of Linux that it is of");
 	m->other_kernel = series && m->release != release_of(m->host->kernel);
 	learn_behaviours(m, release);
-	return 0;
+	m->kernel = text_copy(release, strlen(release));
+	return m->kernel ? 0 : error_memory(err);
 }
 
 /* Ops. Each takes the lock. */
@@ -114,6 +115,7 @@ static int dispatch(const struct sw_call *own, const struct sw_call *all, void *
 static int on(struct gcpu_model *m, struct sw_fd *at, unsigned long request, uintptr_t arg)
 {
 	const struct sw_arch *a = m->arch;
+	const struct sw_call *board;
 
 	if ((at->kind == SW_VM && at->vm->dead) || (at->kind == SW_VCPU && at->vcpu->vm->dead) ||
 	    (at->kind == SW_DEVICE && at->device->vm->dead))
@@ -123,6 +125,9 @@ static int on(struct gcpu_model *m, struct sw_fd *at, unsigned long request, uin
 		return dispatch(a->system, sw_system_calls, m, NULL, m, SW_SYSTEM, request, arg,
 				a->unknown_system);
 	case SW_VM:
+		board = a->board ? find(a->board, request) : NULL;
+		if (board)
+			return board->fn(at->vm, arg);
 		return dispatch(a->vm, sw_vm_calls, at->vm, &at->vm->blobs, m, SW_VM, request, arg,
 				a->unknown_vm);
 	case SW_VCPU:
@@ -264,6 +269,7 @@ void gcpu_model_free(struct gcpu_model *m)
 	sw_fds_free(m);
 	sw_pages_free(m);
 	gcpu_snapshot_free(m->computed);
+	free(m->kernel);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IOC_SIZE(request) ((request) >> 16 & 0x3fff)
 #define X86 (1U << GCPU_ARCH_X86)
 #define ARM64 (1U << GCPU_ARCH_ARM64)
 
@@ -19,27 +18,17 @@ static const struct stored {
 	uint8_t kind, archs;
 	unsigned long set, get;
 } stored[] = {
-	{ SW_VM, X86, GK_SET_TSS_ADDR, 0 },
 	{ SW_VM, X86, GK_SET_IDENTITY_MAP_ADDR, 0 },
-	{ SW_VM, X86, GK_SET_IRQCHIP, GK_GET_IRQCHIP },
-	{ SW_VM, X86, GK_CREATE_PIT2, 0 },
 	{ SW_VM, X86, GK_SET_PIT2, GK_GET_PIT2 },
-	{ SW_VM, X86, GK_REINJECT_CONTROL, 0 },
-	{ SW_VM, X86, GK_X86_SET_MSR_FILTER, 0 },
 	{ SW_VM, X86, GK_SET_PMU_EVENT_FILTER, 0 },
 	{ SW_VM, X86 | ARM64, GK_SET_GSI_ROUTING, 0 },
 	{ SW_VM, X86 | ARM64, GK_IRQFD, 0 },
-	{ SW_VM, X86 | ARM64, GK_IOEVENTFD, 0 },
 	{ SW_VM, ARM64, GK_IRQ_LINE, 0 },
 	{ SW_VM, X86 | ARM64, GK_REGISTER_COALESCED_MMIO, 0 },
 	{ SW_VM, X86 | ARM64, GK_UNREGISTER_COALESCED_MMIO, 0 },
-	{ SW_VM, X86 | ARM64, GK_GET_DIRTY_LOG, 0 },
-	{ SW_VCPU, X86, GK_SET_NESTED_STATE, 0 },
 	{ SW_VCPU, X86, GK_SET_GUEST_DEBUG, 0 },
 	{ SW_VCPU, X86, GK_TPR_ACCESS_REPORTING, 0 },
-	{ SW_VCPU, X86, GK_SET_VAPIC_ADDR, 0 },
 	{ SW_VCPU, ARM64, GK_SET_VCPU_EVENTS, GK_GET_VCPU_EVENTS },
-	{ SW_VCPU, X86 | ARM64, GK_SET_SIGNAL_MASK, 0 },
 	{ SW_VCPU, ARM64, GK_SET_GUEST_DEBUG, 0 },
 };
 
@@ -54,7 +43,7 @@ static struct sw_blob *blob_of(const struct list *blobs, unsigned long request)
 static int keep(struct list *blobs, unsigned long request, uintptr_t arg)
 {
 	struct sw_blob *b = blob_of(blobs, request);
-	uint32_t size = IOC_SIZE(request);
+	uint32_t size = SW_IOC_SIZE(request);
 
 	if (sw_bad_pointer(arg, size))
 		return -EFAULT;
@@ -77,7 +66,7 @@ static int keep(struct list *blobs, unsigned long request, uintptr_t arg)
 static int give(const struct list *blobs, const struct stored *s, uintptr_t arg)
 {
 	const struct sw_blob *b = blob_of(blobs, s->set);
-	uint32_t size = IOC_SIZE(s->get), n = b && b->size < size ? b->size : size;
+	uint32_t size = SW_IOC_SIZE(s->get), n = b && b->size < size ? b->size : size;
 
 	if (sw_bad_target(arg, size))
 		return -EFAULT;
@@ -93,7 +82,7 @@ bool sw_store(struct list *blobs, enum sw_kind kind, enum gcpu_arch arch, unsign
 	for (size_t i = 0; i < sizeof(stored) / sizeof(stored[0]); i++) {
 		const struct stored *s = &stored[i];
 
-		if (s->kind != kind || !(s->archs >> arch & 1) || (request != s->set && request != s->get))
+		if (s->kind != kind || !(s->archs >> arch & 1) || (request != s->set && request != s->get) || !request)
 			continue;
 		*ret = request == s->set ? keep(blobs, request, arg) : give(blobs, s, arg);
 		return true;

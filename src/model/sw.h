@@ -53,6 +53,7 @@ struct gcpu_model {
 	const struct sw_arch *arch;
 	unsigned release; /* RELEASE() of the kernel that it plays */
 	uint64_t behaviours; /* bit N: row N of data/kvm/behaviours.txt holds */
+	char *kernel;	  /* the same as /proc says it */
 	const char *series; /* what was asked for, or NULL: only while it is made */
 	bool other_kernel;  /* and it is not the one of the snapshot */
 	int caps[2][SW_CAPS]; /* of the system and of a VM, by number */
@@ -130,6 +131,7 @@ struct sw_arch {
 	size_t run_size; /* of the run page */
 	int (*init)(struct gcpu_model *m, struct gcpu_error *err); /* the host's snapshot has what is needed */
 	const struct sw_call *system, *vm, *vcpu, *device; /* each ends with request 0 */
+	const struct sw_call *board; /* of a VM, and not about its CPU; NULL: none */
 	int unknown_system, unknown_vm, unknown_vcpu; /* -errno of a call that KVM does not know */
 	/* Of the VM, or of the system where VM is NULL; VALUE is what the snapshot has. */
 	int (*capability)(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
@@ -187,6 +189,8 @@ bool sw_bad_target(uintptr_t at, size_t size);
 int sw_copy_in(void *to, uintptr_t from, size_t size);
 int sw_copy_out(uintptr_t to, const void *from, size_t size);
 int sw_set_slot(void *vm, uintptr_t arg);
+int sw_dirty_log(void *vm, uintptr_t arg);
+int sw_clear_dirty_log(void *vm, uintptr_t arg);
 /* SIZE bytes of guest memory, or NULL if no one slot has them all, or the VMM has no memory there (any more);
  * not aligned by more than their address is. */
 const void *sw_guest_memory(const struct sw_vm *vm, uint64_t address, size_t size);
@@ -197,6 +201,8 @@ bool sw_guest_lost(const struct sw_vm *vm, uint64_t address, size_t size, bool w
 /* A word of it. */
 typedef uint32_t sw_guest_u32 __attribute__((aligned(1)));
 
+/* Bytes of a call's argument, as its number says. */
+#define SW_IOC_SIZE(request) ((uint32_t)((request) >> 16 & 0x3fff))
 /* store.c: calls that are accepted, and what they said is given back. */
 bool sw_store(struct list *blobs, enum sw_kind kind, enum gcpu_arch arch, unsigned long request, uintptr_t arg, int *ret);
 void sw_blobs_free(struct list *blobs);

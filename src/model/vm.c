@@ -263,6 +263,22 @@ void sw_vm_release(struct sw_vm *vm)
 	free(vm);
 }
 
+/* Nothing writes to a place that it is about. */
+static int ioeventfd(void *vm, uintptr_t arg)
+{
+	struct gk_ioeventfd e;
+
+	(void)vm;
+	if (sw_copy_in(&e, arg, sizeof(e)))
+		return -EFAULT;
+	if (e.flags & GK_IOEVENTFD_FLAG_DEASSIGN)
+		return 0;
+	if (e.len > 8 || (e.len & (e.len - 1)) || e.addr + e.len < e.addr || (e.flags & ~GK_IOEVENTFD_FLAGS) ||
+	    (!e.len && (e.flags & GK_IOEVENTFD_FLAG_DATAMATCH)))
+		return -EINVAL;
+	return e.fd < 0 ? -EBADF : 0;
+}
+
 const struct sw_call sw_vm_calls[] = {
 	{ GK_CHECK_EXTENSION, check_extension_vm },
 	{ GK_CREATE_VCPU, create_vcpu },
@@ -270,6 +286,9 @@ const struct sw_call sw_vm_calls[] = {
 	{ GK_SET_USER_MEMORY_REGION, sw_set_slot },
 	{ GK_CREATE_DEVICE, create_device },
 	{ GK_RESET_DIRTY_RINGS, reset_rings },
+	{ GK_GET_DIRTY_LOG, sw_dirty_log },
+	{ GK_IOEVENTFD, ioeventfd },
+	{ GK_CLEAR_DIRTY_LOG, sw_clear_dirty_log },
 	{ 0, NULL },
 };
 
@@ -285,8 +304,26 @@ static int enable_cap_vcpu(void *object, uintptr_t arg)
 	return cap.flags ? -EINVAL : v->vm->model->arch->enable_vcpu(v, &cap);
 }
 
+#define SIGSET_SIZE 8U /* the kernel's, not libc's */
+
+/* Signals that end a run: none comes to the model. No mask: none any more. */
+static int set_signal_mask(void *vcpu, uintptr_t arg)
+{
+	struct gk_signal_mask mask;
+
+	(void)vcpu;
+	if (!arg)
+		return 0;
+	if (sw_copy_in(&mask, arg, sizeof(mask)))
+		return -EFAULT;
+	if (mask.len != SIGSET_SIZE)
+		return -EINVAL;
+	return sw_bad_pointer(arg + sizeof(mask), mask.len) ? -EFAULT : 0;
+}
+
 const struct sw_call sw_vcpu_calls[] = {
 	{ GK_RUN, sw_run },
+	{ GK_SET_SIGNAL_MASK, set_signal_mask },
 	{ GK_ENABLE_CAP, enable_cap_vcpu },
 	{ 0, NULL },
 };

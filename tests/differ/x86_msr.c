@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MSRs of vCPUs, and the filter of those that guests may use. */
 #include "x86.h"
+#include "layout.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #define X2APIC_TIMER (MSR_INDEX(X2APIC) + 0x38)
 #define FIRST_HYPERV 0x40000000U
 #define ROOM 300
+#define PV_STRUCT_MOST 64 /* bytes of the largest, steal time */
 
 /* Those that are not touched, see the exclusions. */
 static bool left_out(uint32_t index)
@@ -54,8 +56,15 @@ uint32_t some_msr(struct maker *m)
 	return index;
 }
 
-uint64_t some_msr_value(struct maker *m, uint32_t index)
+/* A structure at ADDRESS would be where the guest has its tables, its code or its areas. */
+static bool of_the_guest(uint64_t address)
 {
+	return address + PV_STRUCT_MOST > GUEST_TABLES && address < GUEST_AREAS + (uint64_t)VCPUS * GUEST_AREA_SIZE;
+}
+
+static uint64_t msr_value(struct maker *m, uint32_t index)
+{
+	uint64_t odd;
 	bool pv = (index >= MSR_INDEX(KVM_WALL_CLOCK_NEW) && index < MSR_INDEX(KVM_WALL_CLOCK_NEW) + 16) ||
 		  index == MSR_INDEX(KVM_WALL_CLOCK) || index == MSR_INDEX(KVM_SYSTEM_TIME);
 
@@ -66,7 +75,14 @@ uint64_t some_msr_value(struct maker *m, uint32_t index)
 		return 0xfee00000U | (uint64_t)below(&m->r, 16) << 8;
 	if (chance(&m->r, 10))
 		return 0xffff800000000000ULL | random_next(&m->r) >> 20;
-	return odd_number(&m->r);
+	odd = odd_number(&m->r);
+	return pv && of_the_guest(odd) ? odd & 0xfff : odd;
+}
+
+/* See the exclusions. */
+uint64_t some_msr_value(struct maker *m, uint32_t index)
+{
+	return msr_value(m, index) & (index == MSR_INDEX(SYSENTER_CS) ? UINT32_MAX : UINT64_MAX);
 }
 
 /* Items: index, value. arg0 nmsrs instead, arg3 1: no pointer. */

@@ -75,6 +75,25 @@ static void named(void)
 	gcpu_snapshot_free(host);
 }
 
+/* A release of the host's own series is what a probe finds. */
+static void of_release(void)
+{
+	struct gcpu_model_options o = { .size = sizeof(o), .kernel = "6.12.5" };
+	struct gcpu_snapshot *host, *seen = NULL;
+	struct gcpu_model *m;
+	struct gcpu_error err;
+	int fd;
+
+	CHECK(gcpu_snapshot_bundled("x86-amd-rome-6-12", &host, &err) == 0, "%s", err.text);
+	CHECK(gcpu_model_new(host, &o, &m, &err) == 0, "%s", err.text);
+	fd = gcpu_model_kvm(m)->ops->open(gcpu_model_kvm(m)->ctx, "/dev/kvm", 0);
+	CHECK(gcpu_snapshot_probe(gcpu_model_kvm(m), fd, NULL, &seen, &err) == 0, "%s", err.text);
+	CHECK(seen && strcmp(seen->kernel, "6.12.5") == 0, "%s", seen ? seen->kernel : "nothing");
+	gcpu_snapshot_free(seen);
+	gcpu_model_free(m);
+	gcpu_snapshot_free(host);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name;
@@ -89,5 +108,6 @@ int main(int argc, char **argv)
 			same(name);
 		}
 	named();
+	of_release();
 	return unit_end();
 }

@@ -520,40 +520,6 @@ static int perf_capabilities(struct conform *c)
 	return 0;
 }
 
-/* Registers by id came to x86 in 6.18: of MSRs, and what fails, fails as EINVAL. */
-static int one_reg(struct conform *c)
-{
-	struct conform_vm *vm = x86_ready(c, NO_APIC, 1);
-	uint64_t value = 5, back = 0;
-	struct gk_one_reg r = { .addr = (uintptr_t)&value };
-	struct gk_reg_list list = { .n = 0 };
-	const uint64_t msr = GK_REG_X86 | GK_REG_SIZE_U64 | 2ULL << 32;
-
-	if (!vm || lacks_cap(c, CAP_ONE_REG, "ONE_REG"))
-		return 1;
-	r.id = msr | MSR_STAR;
-	value = 0x23001000000000;
-	expect_ok(c, ask(c, vm->vcpu[0], GK_SET_ONE_REG, &r), "KVM_SET_ONE_REG of an MSR");
-	expect_result(c, get_msr(vm, 0, MSR_STAR, &back), 1, "KVM_GET_MSRS of it");
-	expect_value(c, back, value, "what was set");
-	value = 0;
-	expect_ok(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, &r), "KVM_GET_ONE_REG of it");
-	expect_value(c, value, back, "what is read");
-	r.id = msr | MSR_NOBODY;
-	expect_errno(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, &r), EINVAL, "KVM_GET_ONE_REG of no MSR");
-	expect_errno(c, ask(c, vm->vcpu[0], GK_SET_ONE_REG, &r), EINVAL, "KVM_SET_ONE_REG of no MSR");
-	r.id = (msr & ~GK_REG_SIZE_MASK) | GK_REG_SIZE_U32 | MSR_STAR;
-	expect_errno(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, &r), EINVAL, "KVM_GET_ONE_REG of another size");
-	r.id = GK_REG_X86 | GK_REG_SIZE_U64 | 9ULL << 32;
-	expect_errno(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, &r), EINVAL, "KVM_GET_ONE_REG of another type");
-	r.id = GK_REG_ARM64 | GK_REG_SIZE_U64;
-	expect_errno(c, ask(c, vm->vcpu[0], GK_GET_ONE_REG, &r), EINVAL, "KVM_GET_ONE_REG of another architecture");
-	/* the only one that is listed is the shadow stack's pointer */
-	if (ask(c, vm->vcpu[0], GK_GET_REG_LIST, &list) == -E2BIG)
-		expect_value(c, list.n, 1, "registers that are listed");
-	return 0;
-}
-
 const struct conform_case cases_x86_msrs[] = {
 	{ "msrs:index-list", "KVM API 4.3", index_sizes },
 	{ "msrs:feature-list", "KVM API 4.3", feature_sizes },
@@ -573,7 +539,6 @@ const struct conform_case cases_x86_msrs[] = {
 	{ "msrs:tsc-aux", "ST:x86/msrs_test", tsc_aux },
 	{ "msrs:hwcr", "ST:x86/hwcr_msr_test", hwcr },
 	{ "msrs:stuffed", "ST:x86/feature_msrs_test", stuffed },
-	{ "msrs:one-reg", "ST:x86/msrs_test", one_reg },
 	{ "msrs:perf-capabilities", "ST:x86/vmx_pmu_caps_test", perf_capabilities },
 	{ NULL, NULL, NULL },
 };

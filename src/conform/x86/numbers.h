@@ -64,6 +64,7 @@
 #define C7_UMIP BIT32(2)
 #define C7_PKU BIT32(3)
 #define C7_OSPKE BIT32(4)
+#define C7_CET_SS BIT32(7)
 #define C7_LA57 BIT32(16)
 #define C7_RDPID BIT32(22)
 #define D7_SPEC_CTRL BIT32(26)
@@ -115,6 +116,7 @@
 #define CR4_CET BIT(23)
 
 #define CR0_PE BIT(0)
+#define CR0_ET BIT(4)
 #define CR0_PG BIT(31)
 #define CR0_NW BIT(29)
 #define CR0_CD BIT(30)

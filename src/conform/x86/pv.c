@@ -407,29 +407,56 @@ static int eoi(struct conform *c)
 	return 0;
 }
 
+/* Turned on in memory of vCPU 0, told by interrupt: the area, NULL: none. */
+static volatile uint32_t *apf_on(struct conform_vm *vm)
+{
+	uint64_t address;
+	unsigned char *p = guest_memory(vm, 0, &address);
+
+	if (!p)
+		return NULL;
+	p += (0 - address) & 0x3f;
+	address += (0 - address) & 0x3f;
+	expect_result(vm->c, set_msr(vm, 0, PV_MSR_APF_INT, APF_VECTOR), 1, "the vector");
+	expect_result(vm->c, set_msr(vm, 0, PV_MSR_APF_EN, address | 1 | BIT(3)), 1, "enabled, by interrupt");
+	return (volatile uint32_t *)(void *)p;
+}
+
 /* Turning it on wakes whoever waits, which is told like a page: when the APIC is there to tell it, not before. */
 static int apf_wakes(struct conform *c)
 {
 	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
 	struct guest_op op = { .code = GUEST_OP_RDCR, .arg = { 4 } };
 	volatile uint32_t *data;
-	uint64_t address;
 
 	if (!vm || own_way(c, "asynchronous page faults"))
 		return 1;
-	data = guest_memory(vm, 0, &address);
-	if (!data)
-		return 1;
-	address += (0 - address) & 0x3f;
-	data = (volatile uint32_t *)(((uintptr_t)data + 0x3f) & ~(uintptr_t)0x3f);
-	expect_result(c, set_msr(vm, 0, PV_MSR_APF_INT, APF_VECTOR), 1, "the vector");
-	expect_result(c, set_msr(vm, 0, PV_MSR_APF_EN, address | 1 | BIT(3)), 1, "enabled, by interrupt");
-	if (guest_run(vm, 0, &op, 1))
+	data = apf_on(vm);
+	if (!data || guest_run(vm, 0, &op, 1))
 		return 1;
 	expect_value(c, data[1], 0, "the token, while the APIC is off");
 	if (!lapic_on(vm, 0) || guest_run(vm, 0, &op, 1))
 		return 1;
 	expect_value(c, data[1], 0xffffffff, "the token, once the APIC is on");
+	expect(c, pending(vm, 0, APF_VECTOR), "the interrupt waits");
+	return 0;
+}
+
+/* The acknowledgement looks for the next one itself, where nobody enters the guest. */
+static int apf_acknowledged(struct conform *c)
+{
+	struct conform_vm *vm = x86_ready(c, KERNEL_APIC, 1);
+	volatile uint32_t *data;
+
+	if (!vm || own_way(c, "asynchronous page faults") || !lapic_on(vm, 0))
+		return 1;
+	data = apf_on(vm);
+	if (!data)
+		return 1;
+	expect_result(c, set_msr(vm, 0, PV_MSR_APF_ACK, 0), 1, "no acknowledgement");
+	expect_value(c, data[1], 0, "the token, while nobody has looked");
+	expect_result(c, set_msr(vm, 0, PV_MSR_APF_ACK, 1), 1, "the acknowledgement");
+	expect_value(c, data[1], 0xffffffff, "the token then");
 	expect(c, pending(vm, 0, APF_VECTOR), "the interrupt waits");
 	return 0;
 }
@@ -448,6 +475,7 @@ const struct conform_case cases_x86_pv[] = {
 	{ "pv:enforced-second-table", "cpuid.c kvm_update_pv_runtime", second_table },
 	{ "pv:enforced-host", "x86.c kvm_do_msr_access", enforced_host },
 	{ "pv:async-pf-wakes", "x86.c kvm_arch_can_dequeue_async_page_present", apf_wakes },
+	{ "pv:async-pf-acknowledged", "x86.c kvm_set_msr_common", apf_acknowledged },
 	{ "pv:async-pf-bits", "KVM msr.rst", apf_bits },
 	{ "pv:steal-time", "ST:steal_time", steal },
 	{ "pv:eoi", "KVM msr.rst", eoi },

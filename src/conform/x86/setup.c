@@ -70,6 +70,9 @@ static int nested_state(struct conform *c)
 	expect_ok(c, ask(c, vm->vcpu[0], GK_GET_NESTED_STATE, s), "all the room there may be");
 	expect_value(c, s->size, sizeof(*s), "of a vCPU that never ran: the head alone");
 	expect(c, s->format == GK_STATE_NESTED_FORMAT_VMX || s->format == GK_STATE_NESTED_FORMAT_SVM, "format %u", s->format);
+	expect_errno(c, ask(c, vm->vcpu[0], GK_SET_NESTED_STATE, (struct gk_nested_state[]){ { .format = s->format } }), EINVAL,
+		     "KVM_SET_NESTED_STATE of less than its head");
+	expect_ok(c, ask(c, vm->vcpu[0], GK_SET_NESTED_STATE, s), "KVM_SET_NESTED_STATE of what was read");
 	expect_value(c, s->flags, s->format == GK_STATE_NESTED_FORMAT_SVM ? GK_STATE_NESTED_GIF_SET : 0, "flags");
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who gets what is sent: messages and IPIs by id, in both modes, with and without 32-bit ids. errata.rst; lapic.c. */
 #include "lapic.h"
+#include "kvm/abi_more.h"
 
 #define VECTOR 0x51
 
@@ -217,6 +218,9 @@ static int duplicate_then_32(struct conform *c)
 }
 
 #define SIPI 0x12
+#define ZERO_FLAG BIT(6)
+#define DR6_RESET 0xffff0ff0U
+#define DR7_RESET 0x400U
 
 /* INIT and SIPI by vCPU 0 to ID: state of vCPU 1 afterwards. */
 static int start_by(struct conform_vm *vm, uint32_t id, bool x2apic, struct gk_mp_state *mp)
@@ -261,6 +265,75 @@ static int sipi_xapic(struct conform *c)
 static int sipi_x2apic(struct conform *c)
 {
 	return sipi(c, true);
+}
+
+/* A vCPU whose registers have all been set, as far as they tell an INIT from nothing. */
+static bool used(struct conform_vm *vm, unsigned i)
+{
+	struct gk_x86_regs r = { .rax = 1, .rdx = 0xdead, .rsp = 0x5000, .r15 = 15, .rip = 0x1234, .rflags = 2 | ZERO_FLAG };
+	struct gk_debugregs d = { .db = { 0x1000 }, .dr6 = DR6_RESET | 1, .dr7 = DR7_RESET | 1 };
+	struct gk_x86_sregs s;
+
+	get_sregs(vm, i, &s);
+	s.ds.base = s.ldt.base = s.gdt.base = s.idt.base = 0x3000;
+	s.ds.limit = s.gdt.limit = s.idt.limit = 0x123;
+	s.cr2 = s.cr3 = 0x7000;
+	s.cr4 = CR4_PAE;
+	return expect_ok(vm->c, set_sregs(vm, i, &s), "KVM_SET_SREGS") &&
+	       expect_ok(vm->c, ask(vm->c, vm->vcpu[i], GK_SET_REGS, &r), "KVM_SET_REGS") &&
+	       expect_ok(vm->c, ask(vm->c, vm->vcpu[i], GK_SET_DEBUGREGS, &d), "KVM_SET_DEBUGREGS");
+}
+
+/* What the architecture says of registers after INIT: as after a reset, but that caches stay on or off. */
+static void as_reset(struct conform_vm *vm, unsigned i, uint32_t signature)
+{
+	static const struct gk_x86_regs zero;
+	struct conform *c = vm->c;
+	struct gk_x86_regs r = zero;
+	struct gk_debugregs d = { .flags = 0 };
+	struct gk_x86_sregs s;
+
+	expect_ok(c, ask(c, vm->vcpu[i], GK_GET_REGS, &r), "KVM_GET_REGS");
+	expect_ok(c, ask(c, vm->vcpu[i], GK_GET_DEBUGREGS, &d), "KVM_GET_DEBUGREGS");
+	get_sregs(vm, i, &s);
+	expect_value(c, r.rip, 0xfff0, "RIP");
+	expect_value(c, r.rflags, 2, "RFLAGS");
+	expect_value(c, r.rdx, signature, "RDX, what leaf 1 says of the CPU");
+	expect_value(c, r.rax | r.rsp | r.r15, 0, "other registers");
+	expect_value(c, s.cs.selector, 0xf000, "CS");
+	expect_value(c, s.cs.base, 0xffff0000, "base of CS");
+	expect_value(c, s.ds.base | s.ldt.base | s.gdt.base | s.idt.base, 0, "bases of segments and tables");
+	expect(c, s.ds.limit == 0xffff && s.gdt.limit == 0xffff && s.idt.limit == 0xffff, "limits are 64 KiB");
+	expect_value(c, s.cr0 & ~(CR0_CD | CR0_NW), CR0_ET, "CR0");
+	expect_value(c, s.cr2 | s.cr3 | s.cr4 | s.cr8 | s.efer, 0, "other control registers");
+	expect_value(c, d.dr7, DR7_RESET, "DR7");
+	expect_value(c, d.dr6, DR6_RESET, "DR6");
+	expect_value(c, d.db[0], 0, "DR0");
+}
+
+static int init_resets(struct conform *c)
+{
+	static const unsigned ids[] = { 0, 1 };
+	struct conform_vm *vm = several(c, ids, 2, true, 0);
+	struct guest_op init = OP_WRMSR(X2APIC(APIC_ICR), 1ULL << 32 | ICR_INIT);
+	struct gk_mp_state mp = { .mp_state = GK_MP_STATE_RUNNABLE };
+	const struct snap_cpuid *svm = snapshot_cpuid(c->snap, SNAP_NATIVE, L_SVM, 0);
+	uint64_t value = 0;
+	bool speculation;
+	struct table t;
+
+	if (!vm || table_usual(c, 1, &t) || !used(vm, 1))
+		return 1;
+	/* a processor that has one for its guests keeps it */
+	speculation = set_msr(vm, 1, MSR_SPEC_CTRL, 1) == 1 && !(svm && (svm->regs[EDX] & DA_V_SPEC_CTRL));
+	if (guest_run(vm, 0, &init, 1))
+		return 1;
+	expect_ok(c, ask(c, vm->vcpu[1], GK_GET_MP_STATE, &mp), "KVM_GET_MP_STATE");
+	expect_value(c, mp.mp_state, GK_MP_STATE_INIT_RECEIVED, "state after INIT");
+	as_reset(vm, 1, table_entry(&t, L_FEATURES, 0)->eax);
+	if (speculation && expect_result(c, get_msr(vm, 1, MSR_SPEC_CTRL, &value), 1, "KVM_GET_MSRS of SPEC_CTRL"))
+		expect_value(c, value, 0, "SPEC_CTRL");
+	return 0;
 }
 
 /* vCPU 300 as it comes, an xAPIC; the one that starts it has x2APIC. */
@@ -369,6 +442,7 @@ const struct conform_case cases_x86_smp[] = {
 	{ "smp:ipis-x2apic", "KUT:x86/apic.c", ipis_x2apic },
 	{ "smp:init-sipi-xapic", "KVM API 4.38", sipi_xapic },
 	{ "smp:init-sipi-x2apic", "KVM API 4.38", sipi_x2apic },
+	{ "smp:init-resets", "x86.c kvm_vcpu_reset", init_resets },
 	{ "smp:init-sipi-wide-unasked", "KVM errata.rst", sipi_wide_without },
 	{ "smp:init-sipi-wide", "KVM errata.rst", sipi_wide_with },
 	{ "smp:toggle", "ST:x86/recalc_apic_map_test", toggle },

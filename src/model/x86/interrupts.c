@@ -16,10 +16,11 @@ static void reset(struct x86_vcpu *x)
 
 	x86_apic_reset(x, true);
 	x86_pv_reset(x);
+	x86_regs_reset(x);
 	x->sregs.cr0 = CR0_ET | cache;
-	x->sregs.cr2 = x->sregs.cr3 = x->sregs.cr4 = x->sregs.efer = 0;
-	x->sregs.cs.base = CS_BASE_RESET;
-	x->sregs.cs.selector = CS_RESET;
+	/* a processor that has one for its guests keeps it */
+	if (x86_msr_kept(x, X86_MSR(SPEC_CTRL)) && !x86_host_has(x86_model(x), X86_F_V_SPEC_CTRL))
+		x86_msr_keep(x, X86_MSR(SPEC_CTRL), 0);
 	x->guest->nmi = false;
 	x86_runtime(x);
 }

@@ -278,7 +278,10 @@ static int each(struct x86_vcpu *x, uintptr_t arg, bool set)
 	return (int)n;
 }
 
-/* Registers by id: MSRs, and of KVM's own one, which a guest with shadow stacks has. */
+/* KVM's own register: a guest with shadow stacks has it. */
+static const uint64_t own_register = GK_REG_X86 | GK_REG_SIZE_U64 | GK_X86_REG_TYPE_KVM | GK_X86_REG_GUEST_SSP;
+
+/* Registers by id: MSRs, and KVM's own, an MSR by a number that is not for guests. */
 static int one_reg(struct x86_vcpu *x, uintptr_t arg, bool set)
 {
 	struct gk_one_reg r;
@@ -288,6 +291,8 @@ static int one_reg(struct x86_vcpu *x, uintptr_t arg, bool set)
 		return -EINVAL;
 	if (sw_copy_in(&r, arg, sizeof(r)))
 		return -EFAULT;
+	if (r.id == own_register && x86_guest_has(x, X86_F_CET_SS))
+		r.id = GK_REG_X86 | GK_REG_SIZE_U64 | GK_X86_REG_TYPE_MSR | X86_MSR(KVM_GUEST_SSP);
 	if ((r.id & ~(uint64_t)UINT32_MAX) != (GK_REG_X86 | GK_REG_SIZE_U64 | GK_X86_REG_TYPE_MSR))
 		return -EINVAL;
 	if (set && sw_copy_in(&value, (uintptr_t)r.addr, sizeof(value)))
@@ -307,6 +312,20 @@ int x86_get_one_reg(void *object, uintptr_t arg)
 int x86_set_one_reg(void *object, uintptr_t arg)
 {
 	return one_reg(x86_vcpu(object), arg, true);
+}
+
+int x86_reg_list(void *object, uintptr_t arg)
+{
+	struct x86_vcpu *x = x86_vcpu(object);
+	uint64_t n = x86_guest_has(x, X86_F_CET_SS), room;
+
+	if (sw_cap(x86_model(x), NULL, CAP_ONE_REG) <= 0)
+		return -EINVAL;
+	if (sw_copy_in(&room, arg, sizeof(room)) || sw_copy_out(arg, &n, sizeof(n)))
+		return -EFAULT;
+	if (room < n)
+		return -E2BIG;
+	return n ? sw_copy_out(arg + sizeof(n), &own_register, sizeof(own_register)) : 0;
 }
 
 int x86_get_msrs(void *object, uintptr_t arg)

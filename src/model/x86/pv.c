@@ -337,8 +337,11 @@ static int set_apf_int(struct x86_vcpu *x, uint64_t value)
 
 static int set_apf_ack(struct x86_vcpu *x, uint64_t value)
 {
-	if (value & 1)
-		x->guest->apf_ready = false;
+	if (!(value & 1))
+		return 0;
+	x->guest->apf_ready = false;
+	if (x->guest->apf_wake) /* without an entry */
+		wake_apf(x);
 	return 0;
 }
 

@@ -15,15 +15,19 @@
 #define EXCEPTIONS 32
 #define NMI_VECTOR 2
 
+void x86_regs_reset(struct x86_vcpu *x)
+{
+	const struct snap_cpuid *features = x86_own_entry(x, ADDR_LEAF(gcpu_facts_x86.words[X86_W_CPUID_0X1_0X0_EAX].addr), 0);
+
+	x86_sregs_reset(x);
+	x->regs = (struct gk_x86_regs){ .rdx = features ? features->regs[0] : RDX_RESET, .rip = RIP_RESET, .rflags = RFLAGS_FIXED };
+	x->debug = (struct gk_debugregs){ .dr6 = DR6_RESET, .dr7 = DR7_RESET };
+}
+
 void x86_regs_new(struct x86_vcpu *x)
 {
-	x86_sregs_new(x);
+	x86_regs_reset(x);
 	x->xcr0 = XCR0_X87;
-	x->regs.rdx = RDX_RESET;
-	x->regs.rip = RIP_RESET;
-	x->regs.rflags = RFLAGS_FIXED;
-	x->debug.dr6 = DR6_RESET;
-	x->debug.dr7 = DR7_RESET;
 	x->v->mp_state = x->v->id == x86_vm(x->v->vm)->boot_id || !x86_lapic(x) ? GK_MP_STATE_RUNNABLE :
 								   GK_MP_STATE_UNINITIALIZED;
 }
@@ -191,6 +195,12 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_GET_SUPPORTED_HV_CPUID, x86_get_hyperv_vcpu },
 	{ GK_GET_ONE_REG, x86_get_one_reg },
 	{ GK_SET_ONE_REG, x86_set_one_reg },
+	{ GK_GET_REG_LIST, x86_reg_list },
+	{ GK_SET_VAPIC_ADDR, x86_set_vapic },
+	{ GK_SMI, x86_smi },
+	{ GK_HAS_DEVICE_ATTR, x86_has_vcpu_attr },
+	{ GK_GET_DEVICE_ATTR, x86_get_vcpu_attr },
+	{ GK_SET_DEVICE_ATTR, x86_set_vcpu_attr },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
 	{ GK_GET_SREGS, x86_get_sregs },
@@ -213,6 +223,7 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
 	{ GK_GET_NESTED_STATE, x86_get_nested_state },
+	{ GK_SET_NESTED_STATE, x86_set_nested_state },
 	{ GK_GET_TSC_KHZ, get_tsc_khz },
 	{ GK_SET_TSC_KHZ, set_tsc_khz },
 	{ 0, NULL },

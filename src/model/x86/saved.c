@@ -13,6 +13,7 @@
 #define MCG_SER_P (1ULL << 24)
 
 #define BANKS_MOST 32
+#define NESTED_FLAGS 0x10fU /* guest mode, run pending, eVMCS, MTF, GIF */
 
 /* What every KVM supports, where the snapshot does not say: it is a constant there, but for Intel's LMCE. */
 static uint64_t supported(const struct gcpu_model *m)
@@ -39,6 +40,22 @@ int x86_setup_mce(void *object, uintptr_t arg)
 	    cap & ~(supported(v->vm->model) | BANKS | MCG_EXT_CNT))
 		return -EINVAL;
 	return x86_mce_is(x86_vcpu(v), cap);
+}
+
+/* None of the guests ever runs a guest: what else the state says is taken, and not looked at. */
+int x86_set_nested_state(void *object, uintptr_t arg)
+{
+	const struct sw_vcpu *v = object;
+	struct gk_nested_state s;
+
+	if (sw_cap(v->vm->model, v->vm, CAP_NESTED_STATE) <= 0)
+		return -EINVAL;
+	if (sw_copy_in(&s, arg, sizeof(s)))
+		return -EFAULT;
+	if (s.size < sizeof(s) || (s.flags & ~NESTED_FLAGS) ||
+	    s.format != (x86_is_hosts(v->vm->model, MSR_AMD) ? GK_STATE_NESTED_FORMAT_SVM : GK_STATE_NESTED_FORMAT_VMX))
+		return -EINVAL;
+	return 0;
 }
 
 /* The format follows the module: 0 is Intel's, 1 AMD's. */

@@ -215,11 +215,13 @@ static struct gk_x86_segment segment(uint8_t type, uint8_t s)
 	return (struct gk_x86_segment){ .limit = 0xffff, .type = type, .present = 1, .s = s };
 }
 
-void x86_sregs_new(struct x86_vcpu *x)
+/* All but the base of its APIC, which INIT leaves alone. */
+void x86_sregs_reset(struct x86_vcpu *x)
 {
 	bool amd = x86_is_hosts(x86_model(x), MSR_AMD);
 	struct gk_x86_sregs2 *s = &x->sregs;
 
+	*s = (struct gk_x86_sregs2){ .apic_base = s->apic_base };
 	s->cr0 = CR0_CD | CR0_NW | CR0_ET;
 	/* on AMD's CPUs the accessed bit is KVM's own addition, and not made for all of them */
 	s->cs = segment(amd ? 0xa : 0xb, 1);

@@ -83,9 +83,9 @@ static int get_emulated(void *object, uintptr_t arg)
 		return -E2BIG;
 	if (head.nent > GK_CPUID_ENTRIES_MOST)
 		head.nent = GK_CPUID_ENTRIES_MOST;
+	/* what comes in is looked at here, unlike elsewhere; what cannot be, is as bad */
 	if (sw_bad_pointer(at, head.nent * sizeof(e)))
-		return -EFAULT;
-	/* what comes in is looked at here, unlike elsewhere */
+		return -EINVAL;
 	for (uint32_t i = 0; i < head.nent; i++, at += sizeof(e)) {
 		memcpy(&e, (const void *)at, sizeof(e));
 		if (e.padding[0] | e.padding[1] | e.padding[2])
@@ -123,6 +123,8 @@ int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 	struct gk_cpuid2 head;
 	int status;
 
+	if (!sw_cap(m, NULL, CAP_HYPERV_CPUID))
+		return -EINVAL;
 	if (sw_copy_in(&head, arg, sizeof(head)))
 		return -EFAULT;
 	status = give_table(&m->host->cpuid[SNAP_HYPERV], arg, &head);
@@ -217,7 +219,7 @@ static int has_attr(void *object, uintptr_t arg)
 
 	if (sw_copy_in(&a, arg, sizeof(a)))
 		return -EFAULT;
-	return a.group == GK_X86_GRP_SYSTEM && a.attr == GK_X86_XCOMP_GUEST_SUPP && !a.flags && s->has_xcomp ? 0 : -ENXIO;
+	return a.group == GK_X86_GRP_SYSTEM && a.attr == GK_X86_XCOMP_GUEST_SUPP && s->has_xcomp ? 0 : -ENXIO;
 }
 
 static int get_attr(void *object, uintptr_t arg)

@@ -182,6 +182,12 @@ static int taken(struct sw_vm *vm, const struct gk_enable_cap *cap)
 	return sw_cap(vm->model, vm, cap->cap) ? 0 : -EINVAL;
 }
 
+/* Of a VM whose guests are trusted: before its vCPUs, once and for all. */
+static int trusted_pages(struct sw_vm *vm, const struct gk_enable_cap *cap)
+{
+	return sw_cap(vm->model, vm, cap->cap) && !cap->args[0] && !vm->n_vcpus ? 0 : -EINVAL;
+}
+
 static const struct {
 	unsigned number;
 	int (*fn)(struct sw_vm *vm, const struct gk_enable_cap *cap);
@@ -203,6 +209,7 @@ static const struct {
 	{ CAP_X86_TRIPLE_FAULT_EVENT, triple_fault_event },
 	{ CAP_EXIT_ON_EMULATION_FAILURE, on_or_off },
 	{ CAP_X86_NOTIFY_VMEXIT, taken },
+	{ CAP_VM_DISABLE_NX_HUGE_PAGES, trusted_pages },
 };
 
 int x86_enable_vm(struct sw_vm *vm, const struct gk_enable_cap *cap)

@@ -51,7 +51,10 @@ static int vm_new(struct sw_vm *vm)
 	if (vm->type || (types && !(types & 1)))
 		return -EINVAL;
 	vm->own = calloc(1, sizeof(struct x86_vm));
-	return vm->own ? x86_guests_new(x86_vm(vm)) : -ENOMEM;
+	if (!vm->own)
+		return -ENOMEM;
+	x86_chips_new(x86_vm(vm));
+	return x86_guests_new(x86_vm(vm));
 }
 
 static void vm_free(struct sw_vm *vm)
@@ -114,6 +117,7 @@ const struct sw_arch sw_x86 = {
 	.init = init,
 	.system = x86_system_calls,
 	.vm = x86_vm_calls,
+	.board = x86_board_calls,
 	.vcpu = x86_vcpu_calls,
 	.device = (const struct sw_call[]){ { 0, NULL } },
 	.unknown_system = -EINVAL,

@@ -22,6 +22,8 @@ struct x86_vm {
 	uint64_t user_msr;	  /* KVM_CAP_X86_USER_SPACE_MSR, GK_MSR_EXIT_REASON_* */
 	uint64_t bus_lock;	  /* KVM_CAP_X86_BUS_LOCK_EXIT */
 	uint64_t bus_cycle_ns;	  /* KVM_CAP_X86_APIC_BUS_CYCLES_NS */
+	bool pit;		  /* there is one */
+	struct gk_irqchip chips[GK_NR_IRQCHIPS];
 	bool pmu_off;		  /* KVM_CAP_PMU_CAPABILITY */
 	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO */
 	bool exception_payload;	   /* KVM_CAP_EXCEPTION_PAYLOAD */
@@ -59,6 +61,7 @@ struct x86_vcpu {
 	bool evmcs; /* the VMM turned the enlightened VMCS on */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
+	uint64_t tsc_offset; /* as its VMM set it: no time depends on it */
 	uint8_t apic[1024]; /* registers, as KVM_GET_LAPIC has them */
 	struct x86_guest *guest;
 };
@@ -104,8 +107,8 @@ struct snap_cpuid *x86_entry(const struct x86_vcpu *x, uint32_t leaf, uint32_t s
 /* Does the guest have a field: as the table says it, and as KVM acts on it. */
 bool x86_table_has(const struct x86_vcpu *x, unsigned field);
 bool x86_guest_has(const struct x86_vcpu *x, unsigned field);
-/* Does KVM itself support it. */
-bool x86_host_has(const struct gcpu_model *m, unsigned field); /* the CPU itself */
+/* Does the CPU itself have it; does KVM support it. */
+bool x86_host_has(const struct gcpu_model *m, unsigned field);
 bool x86_kvm_has(const struct gcpu_model *m, unsigned field);
 /* After a change of CR4, XCR0, XSS, IA32_APIC_BASE or IA32_MISC_ENABLE. */
 void x86_runtime(struct x86_vcpu *x);
@@ -154,6 +157,7 @@ int x86_get_msrs(void *vcpu, uintptr_t arg);
 int x86_set_msrs(void *vcpu, uintptr_t arg);
 int x86_get_one_reg(void *vcpu, uintptr_t arg);
 int x86_set_one_reg(void *vcpu, uintptr_t arg);
+int x86_reg_list(void *vcpu, uintptr_t arg);
 /* Where an MSR's value stands. */
 uint64_t x86_msr_kept(const struct x86_vcpu *x, uint32_t index);
 int x86_msr_keep(struct x86_vcpu *x, uint32_t index, uint64_t value);
@@ -175,7 +179,7 @@ int x86_get_sregs2(void *vcpu, uintptr_t arg);
 int x86_set_sregs2(void *vcpu, uintptr_t arg);
 /* Bits of EFER that may be set; HOST: by what KVM has alone. */
 uint64_t x86_efer_bits(const struct x86_vcpu *x, bool host);
-void x86_sregs_new(struct x86_vcpu *x);
+void x86_sregs_reset(struct x86_vcpu *x);
 /* lapic.c: CR8, and the task's priority with it. */
 void x86_set_cr8(struct x86_vcpu *x, uint64_t value);
 /* The guest's MOV to CR0, CR4, CR8: 0 or -EINVAL. */
@@ -200,10 +204,20 @@ void x86_save_area(const struct gcpu_model *m, struct snap_cpuid *e, bool both);
 /* KVM_CAP_XSAVE2. */
 uint32_t x86_xsave_size(const struct gcpu_model *m);
 
+/* board.c */
+extern const struct sw_call x86_board_calls[];
+void x86_chips_new(struct x86_vm *vm);
+int x86_set_vapic(void *vcpu, uintptr_t arg);
+int x86_smi(void *vcpu, uintptr_t arg);
+int x86_has_vcpu_attr(void *vcpu, uintptr_t arg);
+int x86_get_vcpu_attr(void *vcpu, uintptr_t arg);
+int x86_set_vcpu_attr(void *vcpu, uintptr_t arg);
+
 /* regs.c: other registers, states, the TSC. */
 extern const struct sw_call x86_vcpu_calls[];
 /* A rate that the TSC could be scaled to. */
 bool x86_tsc_khz_allowed(const struct gcpu_model *m, uint32_t khz);
+void x86_regs_reset(struct x86_vcpu *x);
 void x86_regs_new(struct x86_vcpu *x);
 
 /* lapic.c */
@@ -220,5 +234,6 @@ enum sw_step x86_step(struct sw_vcpu *v, struct gcpu_guest_op *op, bool complete
 int x86_mce_supported(void *object, uintptr_t arg);
 int x86_setup_mce(void *object, uintptr_t arg);
 int x86_get_nested_state(void *object, uintptr_t arg);
+int x86_set_nested_state(void *object, uintptr_t arg);
 
 #endif
