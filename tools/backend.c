@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which KVM a command works on: this machine's, or the software KVM that --host model: names. */
+#include "core/snapshot.h"
+#include "model/supported.h"
 #include "tool.h"
 
 #include <stdlib.h>
@@ -26,7 +28,11 @@ void tool_close_kvm(const struct tool *t, int fd)
 void tool_model_free(struct tool *t)
 {
 	gcpu_model_free(t->model);
+	if (t->model_kernel)
+		t->model_host->kernel = NULL;
 	gcpu_snapshot_free(t->model_host);
+	free(t->model_kernel);
+	t->model_kernel = NULL;
 	t->model = NULL;
 	t->model_host = NULL;
 }
@@ -42,6 +48,39 @@ char *tool_split_series(const char *text, const char **ret_series)
 		*at = 0;
 	*ret_series = at ? at + 1 : NULL;
 	return name;
+}
+
+/* A series has one release that it is played as, and the host's own can be played as another one of
+ * it: what is measured there has the name of the one that it was. A bundled host's own name is constant. */
+static int name_release(struct tool *t, const char *kernel, struct gcpu_error *err)
+{
+	const char *release = kernel ? supported_release(kernel, err) : NULL;
+
+	if (!release || gcpu_model_host(t->model) != t->model_host)
+		return 0;
+	t->model_kernel = strdup(release);
+	if (!t->model_kernel)
+		return error_memory(err);
+	if (!t->model_host->borrowed)
+		free(t->model_host->kernel);
+	t->model_host->kernel = t->model_kernel;
+	return 0;
+}
+
+void tool_about_host(const char *name, struct gcpu_error *err)
+{
+	tool_about_file(name, err->code, err);
+	if (!err->expected[0] && err->code == GCPU_ERR_ARGUMENT)
+		snprintf(err->expected, sizeof(err->expected),
+			 "what a KVM offers, and as host.kernel the release of it, such as 6.12.5");
+}
+
+void tool_about_model(const char *host, struct gcpu_error *err)
+{
+	tool_about_file(host, err->code, err);
+	if (!err->expected[0])
+		snprintf(err->expected, sizeof(err->expected),
+			 "a host that a KVM can be: a document that was changed by hand can contradict itself");
 }
 
 int tool_model_open(struct tool *t, const char *text, struct gcpu_error *err)
@@ -61,6 +100,10 @@ int tool_model_open(struct tool *t, const char *text, struct gcpu_error *err)
 	status = tool_load(name, &t->model_host, err);
 	if (status == 0)
 		status = gcpu_model_new(t->model_host, &o, &t->model, err);
+	if (status == GCPU_ERR_ARGUMENT)
+		tool_about_host(name, err);
+	if (status == 0)
+		status = name_release(t, o.kernel, err);
 	free(name);
 	if (status == 0) {
 		fd = tool_kvm(t)->ops->open(tool_kvm(t)->ctx, "/dev/kvm", 0);

@@ -17,6 +17,11 @@ struct report {
 	bool began;
 };
 
+static const char *asked_kvm(const struct tool *t)
+{
+	return t->value[OPT_BACKEND] ? t->value[OPT_BACKEND] : "kvm";
+}
+
 static void begin_json(struct report *r, const struct gcpu_snapshot *snap)
 {
 	struct json *j = &r->json;
@@ -26,7 +31,7 @@ static void begin_json(struct report *r, const struct gcpu_snapshot *snap)
 	jw_key_string(j, "schema", "guestcpu.conform");
 	jw_key_int(j, "version", 1);
 	jw_key_string(j, "arch", gcpu_arch_name(gcpu_snapshot_arch(snap)));
-	jw_key_string(j, "on", r->tool->value[OPT_BACKEND] ? r->tool->value[OPT_BACKEND] : "kvm");
+	jw_key_string(j, "on", asked_kvm(r->tool));
 	jw_key_host(j, snap, true);
 	jw_key(j, "cases");
 	jw_array(j, true);
@@ -35,7 +40,7 @@ static void begin_json(struct report *r, const struct gcpu_snapshot *snap)
 /* Before the first case, so that an error before it is a document of its own. */
 static void begin(struct report *r, const struct gcpu_snapshot *snap)
 {
-	const char *module = gcpu_snapshot_module(snap);
+	const char *on = asked_kvm(r->tool);
 
 	if (r->began)
 		return;
@@ -44,17 +49,10 @@ static void begin(struct report *r, const struct gcpu_snapshot *snap)
 		begin_json(r, snap);
 		return;
 	}
-	if (r->form == TAP) {
-		printf("TAP version 13\n");
-		return;
-	}
-	fputs("conformance of ", stdout);
-	tool_print(stdout, gcpu_snapshot_name(snap));
-	fputs(" (", stdout);
-	tool_print(stdout, module);
-	fputs(", Linux ", stdout);
-	tool_print(stdout, gcpu_snapshot_kernel(snap));
-	fputs(")\n\n", stdout);
+	fputs(r->form == TAP ? "TAP version 13\n# conformance of " : "conformance of ", stdout);
+	/* a model goes by the name it was asked for: its host's would look like a real one */
+	tool_print_host(tool_model_name(on) ? on : gcpu_snapshot_name(snap), snap);
+	fputs(r->form == TAP ? "\n" : "\n\n", stdout);
 }
 
 static void case_json(struct report *r, const struct conform_result *k)
@@ -190,6 +188,8 @@ static int conform(struct tool *t, enum form form, const struct gcpu_kvm *kvm, i
 	struct gcpu_error err = { 0 };
 	int status = gcpu_snapshot_probe(kvm, kvm_fd, &probe, &snap, &err);
 
+	if (status && t->model)
+		tool_about_model(t->value[OPT_BACKEND], &err);
 	v.snap = o.snapshot = snap;
 	if (status == 0)
 		status = conform_run(&o, &err);
@@ -208,7 +208,7 @@ static int conform(struct tool *t, enum form form, const struct gcpu_kvm *kvm, i
 
 static int run(struct tool *t)
 {
-	const char *on = t->value[OPT_BACKEND] ? t->value[OPT_BACKEND] : "kvm";
+	const char *on = asked_kvm(t);
 	enum form form = t->json ? JSON : t->value[OPT_TAP] ? TAP : TEXT;
 	struct gcpu_error err;
 	static char hint[120];
@@ -218,9 +218,11 @@ static int run(struct tool *t)
 		return tool_usage(t, "--json and --tap are two forms of one output");
 	snprintf(hint, sizeof(hint), "conform --on model:%.100s", on);
 	if (strcmp(on, "kvm") != 0 && !tool_model_name(on)) {
-		t->hint = *on ? hint : NULL;
+		t->hint = strcmp(on, "model") == 0 ? "features --hosts" : *on ? hint : NULL;
 		return tool_usage(t, "--on: no such backend '%.60s', expected %s", on, options[OPT_BACKEND].value);
 	}
+	if (tool_model_name(on) && t->value[OPT_KVM])
+		return tool_usage(t, "--on %.60s is no device: --kvm has no sense with it", on);
 	fd = tool_model_name(on) ? tool_model_open(t, tool_model_name(on), &err) : tool_open_kvm(t, &err);
 	if (fd < 0)
 		return tool_fail(t, &err, NULL);

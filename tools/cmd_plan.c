@@ -316,9 +316,9 @@ static int run(struct tool *t)
 		exit_code = tool_usage(t, "cpuid-raw is for x86: this host is %s",
 				       gcpu_arch_name(t->arch));
 	/* a summary for people and the document for programs, in one run */
-	if (!exit_code && (!text || tool_to_file(t)))
+	if (!exit_code && (!text || tool_document_only(t) || tool_to_file(t)))
 		exit_code = document(t, &p, raw);
-	if (!exit_code && text)
+	if (!exit_code && text && !tool_document_only(t))
 		as_text(t, &p);
 	if (!exit_code && gcpu_plan_refused(p.plan))
 		exit_code = EXIT_NO;

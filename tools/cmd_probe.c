@@ -2,6 +2,7 @@
 #include "core/snapshot.h"
 #include "tool.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* Nothing is measured: what is about this machine's KVM has no sense beside it. */
@@ -9,6 +10,10 @@ static int check_computed(const struct tool *t)
 {
 	static const enum option others[] = { OPT_HOST, OPT_KVM, OPT_NO_TRIAL };
 
+	const char *name = t->value[OPT_NAME];
+
+	if (name && (!*name || strlen(name) > GCPU_NAME_MOST))
+		return tool_usage(t, "--name: %zu bytes are no name, expected 1 to %d", strlen(name), GCPU_NAME_MOST);
 	if (!t->value[OPT_FROM_CPUID])
 		return t->value[OPT_KERNEL] ? tool_usage(t, "--kernel says whose KVM --from-cpuid is about") : 0;
 	if (!t->value[OPT_KERNEL])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* trace and sim: run a program, and say what it asked of KVM. */
 #include "core/util.h"
+#include "model/supported.h"
 #include "sim/launch.h"
 #include "trace.h"
 
@@ -22,6 +23,17 @@ static int document(const struct tool *t, const struct sim_report *r, const stru
 	return status && !exit_code ? EXIT_LACKS : exit_code;
 }
 
+/* People read which release it was; the document has the series as it was asked for. */
+static void print(const struct tool *t, const struct sim_report *r, const struct sim_told *told)
+{
+	const char *release = told->kernel ? supported_release(told->kernel, NULL) : NULL;
+	struct sim_told shown = *told;
+
+	if (release)
+		shown.kernel = release;
+	trace_text(r, &shown, t->value[OPT_ALL] != NULL);
+}
+
 static int report(const struct tool *t, const struct sim_ended *e, struct sim_told *told)
 {
 	struct sim_report r;
@@ -34,14 +46,15 @@ static int report(const struct tool *t, const struct sim_ended *e, struct sim_to
 	told->arch = gcpu_arch_native();
 	if (sim_report_make(e->log, &r, &err))
 		return tool_fail(t, &err, NULL);
-	if (t->json || tool_to_file(t))
+	if (tool_document_only(t) || tool_to_file(t))
 		exit_code = document(t, &r, told);
 	/* if the file was not written, this is all there is */
-	if (!t->json)
-		trace_text(&r, told, t->value[OPT_ALL] != NULL);
+	if (!tool_document_only(t))
+		print(t, &r, told);
 	/* a program that was stopped has done its part */
 	if (!exit_code && !atomic_load(&e->log->stopped) && (e->exit_code != 0 || !r.opened))
-		exit_code = EXIT_NO;
+		/* what it lacked is this machine's; a model is always there */
+		exit_code = r.open_error && !told->host ? EXIT_LACKS : EXIT_NO;
 	sim_report_free(&r);
 	return exit_code;
 }
@@ -52,14 +65,14 @@ static int launch(struct tool *t, struct sim_launch *l, struct sim_told *told)
 	struct gcpu_error err;
 	int exit_code;
 
-	exit_code = tool_check_output(t);
-	if (exit_code)
-		return exit_code;
 	l->argv = t->rest;
 	/* with --json -o FILE we have nothing to say there */
 	l->stdout_is_ours = !(t->json && tool_to_file(t));
 	if (sim_launch(l, &ended, &err))
 		return tool_fail(t, &err, NULL);
+	tool_limits_are_errors();
+	if (told->is_here && atomic_load(&ended.log->own_cpuid) == SIM_CPUID_LEAKED)
+		atomic_store(&ended.log->own_cpuid, SIM_CPUID_MACHINE);
 	exit_code = report(t, &ended, told);
 	sim_ended_free(&ended);
 	return exit_code;
@@ -88,15 +101,20 @@ static int run_on(struct tool *t, const struct gcpu_snapshot *snap)
 {
 	struct gcpu_model_options o = { .size = sizeof(o), .kernel = t->value[OPT_KERNEL] };
 	struct sim_launch l = { .mode = SIM_MODEL, .kernel = o.kernel };
-	struct sim_told told = { .host = snap, .kernel = o.kernel };
+	const char *host = t->value[OPT_HOST];
+	/* of another kernel it is still this machine's CPU */
+	struct sim_told told = { .host = snap, .kernel = o.kernel, .is_here = !host || strcmp(host, "kvm") == 0 };
 	struct gcpu_model *model = NULL;
 	struct buffer b = { 0 };
 	struct gcpu_error err;
 	int exit_code;
 
 	/* the program has one of its own: this one is to know now what it would say */
-	if (gcpu_model_new(snap, &o, &model, &err))
+	if (gcpu_model_new(snap, &o, &model, &err)) {
+		if (err.code == GCPU_ERR_ARGUMENT)
+			tool_about_host(t->value[OPT_HOST] ? t->value[OPT_HOST] : "kvm", &err);
 		return tool_fail(t, &err, NULL);
+	}
 	gcpu_model_free(model);
 	if (gcpu_snapshot_write(snap, buffer_append, &b)) {
 		free(b.at);

@@ -151,14 +151,14 @@ static int verify(struct tool *t, const struct planned *p, struct run_machine *m
 		exit_code = alive_collect(t, p, ms, &alive);
 	if (exit_code)
 		return exit_code;
-	if (t->json || tool_to_file(t))
+	if (tool_document_only(t) || tool_to_file(t))
 		exit_code = as_json(t, p, views, &guest, &alive);
 	if (exit_code == 0) {
-		if (t->json)
+		if (tool_document_only(t))
 			gcpu_verify(p->plan, views, gcpu_plan_vcpus(p->plan), NULL, NULL, &sum);
 		else
 			as_text(t, p, views, &guest, &sum);
-		if (!t->json && t->value[OPT_ALIVE])
+		if (!tool_document_only(t) && t->value[OPT_ALIVE])
 			alive_print(t, &alive);
 		if (sum.mismatched || sum.contradicted || alive_bad(&alive))
 			exit_code = EXIT_NO;

@@ -105,16 +105,11 @@ void tool_print(FILE *f, const char *text)
 	}
 }
 
-void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap)
+void tool_print_host(const char *name, const struct gcpu_snapshot *snap)
 {
-	const char *request = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host";
 	const char *module = gcpu_snapshot_module(snap);
-	char start[200];
 
-	snprintf(start, sizeof(start), "%s", request);
-	tool_print(stdout, start);
-	fputs(strlen(request) < sizeof(start) ? " on " : "... on ", stdout);
-	tool_print(stdout, gcpu_snapshot_name(snap));
+	tool_print(stdout, name);
 	fputs(" (", stdout);
 	if (strcmp(module, "unknown") != 0) {
 		tool_print(stdout, module);
@@ -123,6 +118,17 @@ void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap)
 	fputs("Linux ", stdout);
 	tool_print(stdout, gcpu_snapshot_kernel(snap));
 	fputc(')', stdout);
+}
+
+void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap)
+{
+	const char *request = t->value[OPT_CPU] ? t->value[OPT_CPU] : "host";
+	char start[200];
+
+	snprintf(start, sizeof(start), "%s", request);
+	tool_print(stdout, start);
+	fputs(strlen(request) < sizeof(start) ? " on " : "... on ", stdout);
+	tool_print_host(gcpu_snapshot_name(snap), snap);
 }
 
 /* How wide the first N bytes of TEXT are as tool_print() shows them. */
@@ -408,6 +414,8 @@ int tool_snapshot(struct tool *t, struct gcpu_snapshot **ret, int *ret_kvm_fd, i
 			progress(t, "measuring this host's KVM ...");
 			status = gcpu_snapshot_probe(tool_kvm(t), *ret_kvm_fd, &o, ret, &err);
 			progress(t, "");
+			if (status && t->model)
+				tool_about_model(host, &err);
 		}
 		if (status)
 			tool_close_kvm(t, *ret_kvm_fd);

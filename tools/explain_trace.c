@@ -255,6 +255,7 @@ static void print_given(const struct givens *g, const struct given *of, const st
 {
 	const char *request = g->tool->value[OPT_CPU] ? g->tool->value[OPT_CPU] : "host";
 	const char *remark = given_remark(g, of);
+	bool forced = of->forced && of->rule && strncmp(of->rule, "forced-", 7) == 0;
 	struct text t = { NULL, 0, 0 };
 
 	term_print(TERM_BOLD, of->name);
@@ -279,7 +280,8 @@ static void print_given(const struct givens *g, const struct given *of, const st
 	print_caps(g, of);
 	/* that both give it needs no reason */
 	if (of->sentence && (remark || strcmp(of->planned, "on") != 0))
-		text_add(&t, "%s: %s [%s; %s]", of->planned, of->sentence, of->rule, of->source);
+		text_add(&t, forced ? "planned %s, but %s [%s; %s]" : "%s: %s [%s; %s]", of->planned, of->sentence,
+			 of->rule, of->source);
 	text_item("guestcpu", &t);
 	free(t.s);
 }
@@ -396,7 +398,7 @@ static int load(struct tool *t, struct traced **ret)
 	struct gcpu_error err;
 	char *text = NULL;
 	size_t n = 0;
-	int status = tool_read_file(path, TRACE_MOST, "a trace of at most 64 MiB", &text, &n, &err);
+	int status = tool_read_file(path, TRACE_MOST, "a trace of less than 256 MiB", &text, &n, &err);
 
 	if (status == 0)
 		status = tool_about_file(path, traced_parse(text, n, ret, &err), &err);

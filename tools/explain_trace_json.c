@@ -104,6 +104,7 @@ static void plan(const struct given *of, struct json *j)
 	}
 	jw_object(j, false);
 	jw_key_string(j, "state", *of->planned ? of->planned : NULL);
+	jw_key_string(j, "forced", of->forced);
 	jw_key_string(j, "rule", of->rule);
 	jw_key_string(j, "sentence", of->sentence);
 	jw_key_string(j, "source", of->source);

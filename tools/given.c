@@ -195,6 +195,7 @@ static void take_plan(const struct givens *g, struct given *of)
 		return;
 	}
 	gcpu_plan_standing(plan, of->name, &s, NULL);
+	of->forced = s.forced_on ? "on" : s.forced_off ? "off" : NULL;
 	if (of->is_number)
 		tool_value(g->tool->arch, of->name, s.value, of->planned, sizeof(of->planned));
 	else
@@ -344,6 +345,10 @@ const char *given_remark(const struct givens *g, const struct given *of)
 		return never(g, of);
 	if (!of->vcpus[0].said)
 		return "the program writes only a part of what tells it";
+	/* there the program's word counts as little as the plan's */
+	if (of->forced)
+		return strcmp(of->forced, "on") == 0 ? "the KVM of --host puts it in force in every guest" :
+						       "the KVM of --host clears it in every guest";
 	if (!of->is_planned || !*of->planned || strcmp(state, of->planned) == 0)
 		return NULL;
 	if (of->is_number)

@@ -33,6 +33,7 @@ struct given {
 	unsigned caps[GIVEN_CAPS], n_caps;
 	bool is_planned;
 	char planned[64]; /* like a vCPU's state, of the plan; empty: it has none */
+	const char *forced; /* "on" or "off": what the plan's KVM makes of it in every guest; else NULL */
 	const char *rule, *sentence, *source; /* why, or NULL */
 };
 

@@ -69,7 +69,13 @@ static int run(const struct command *c, int argc, char **argv)
 		return status;
 	if (t.value[OPT_HELP])
 		return help(c);
-	status = tool_asks_models(&t) ? tool_models(&t) : c->run(&t);
+	/* what a program is started with is its own */
+	if (!c->is_launcher)
+		tool_limits_are_errors();
+	if (tool_asks_models(&t))
+		status = tool_models(&t);
+	else if ((status = tool_check_output(&t)) == 0)
+		status = c->run(&t);
 	tool_model_free(&t);
 	if (status <= EXIT_NO && (ferror(stdout) || fflush(stdout))) {
 		fprintf(stderr, "guestcpu %s: standard output could not be written\n", c->name);

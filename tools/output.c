@@ -1,44 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a document goes: standard output, or a file that is replaced as a whole. */
 #include "core/util.h"
+#include "outfile.h"
 #include "tool.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 bool tool_to_file(const struct tool *t)
 {
 	return t->value[OPT_OUTPUT] && strcmp(t->value[OPT_OUTPUT], "-") != 0;
 }
 
-/* What is a regular file, or nothing yet, is replaced only by a whole document;
- * a device or a pipe is written to. */
-static bool replaces_file(const struct tool *t)
+bool tool_document_only(const struct tool *t)
 {
-	struct stat st;
-
-	return lstat(t->value[OPT_OUTPUT], &st) ? errno == ENOENT : S_ISREG(st.st_mode);
+	return t->json || (t->value[OPT_OUTPUT] && !tool_to_file(t));
 }
 
-static void name_beside(const struct tool *t, char *buf, size_t n)
-{
-	snprintf(buf, n, "%s.%ld.tmp", t->value[OPT_OUTPUT], (long)getpid());
-}
+/* One document at a time. */
+static struct outfile out;
 
-static FILE *open_beside(const struct tool *t)
+void tool_limits_are_errors(void)
 {
-	char path[PATH_MAX];
-	struct stat st;
-
-	/* a file that may not be written is not replaced either */
-	if (stat(t->value[OPT_OUTPUT], &st) == 0 && access(t->value[OPT_OUTPUT], W_OK))
-		return NULL;
-	name_beside(t, path, sizeof(path));
-	return fopen(path, "wx");
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 static int not_writable(const struct tool *t, int error)
@@ -54,69 +40,38 @@ static int not_writable(const struct tool *t, int error)
 
 int tool_check_output(const struct tool *t)
 {
-	const char *name = t->value[OPT_OUTPUT];
-	char path[PATH_MAX];
-	struct stat st;
-	FILE *f;
+	int error = tool_to_file(t) ? outfile_check(t->value[OPT_OUTPUT]) : 0;
 
-	if (!tool_to_file(t))
-		return 0;
-	if (!*name)
-		return not_writable(t, ENOENT);
-	if (replaces_file(t)) {
-		f = open_beside(t);
-		if (!f)
-			return not_writable(t, errno);
-		fclose(f);
-		name_beside(t, path, sizeof(path));
-		unlink(path);
-		return 0;
-	}
-	/* opened, a file behind a link would be empty, and a pipe at its end */
-	if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
-		return not_writable(t, EISDIR);
-	return access(name, F_OK) == 0 && access(name, W_OK) ? not_writable(t, errno) : 0;
+	return error ? not_writable(t, error) : 0;
 }
 
 FILE *tool_output(const struct tool *t, int *ret_exit)
 {
-	FILE *f;
+	int error;
 
 	if (!tool_to_file(t))
 		return stdout;
-	if (!*t->value[OPT_OUTPUT]) {
-		*ret_exit = not_writable(t, ENOENT);
-		return NULL;
-	}
-	f = replaces_file(t) ? open_beside(t) : fopen(t->value[OPT_OUTPUT], "w");
-	if (!f)
-		*ret_exit = not_writable(t, errno);
-	return f;
+	error = outfile_open(&out, t->value[OPT_OUTPUT]);
+	if (!error)
+		return out.f;
+	*ret_exit = not_writable(t, error);
+	return NULL;
 }
 
 int tool_close_output(const struct tool *t, FILE *f)
 {
 	struct tool plain = *t;
 	struct gcpu_error err;
-	int bad = ferror(f) || fflush(f);
+	int why;
 
-	int why = errno;
-
-	if (f != stdout) {
-		char path[PATH_MAX];
-
-		bad |= fclose(f);
-		name_beside(t, path, sizeof(path));
-		if (!bad && access(path, F_OK) == 0)
-			bad = rename(path, t->value[OPT_OUTPUT]);
-		why = bad ? errno : 0;
-		if (bad)
-			unlink(path);
-	}
-	if (!bad)
+	if (f != stdout)
+		why = outfile_close(&out, false);
+	else
+		why = ferror(f) || fflush(f) ? (errno ? errno : EIO) : 0;
+	if (!why)
 		return 0;
-	error_set(&err, GCPU_ERR_KVM, "%.160s: could not be written",
-		  t->value[OPT_OUTPUT] ? t->value[OPT_OUTPUT] : "standard output");
+	error_set(&err, GCPU_ERR_KVM, "%.160s: could not be written: %s",
+		  tool_to_file(t) ? t->value[OPT_OUTPUT] : "standard output", strerror(why));
 	err.os_error = why;
 	error_expected(&err, "room and permission");
 	plain.json = t->json && f != stdout; /* where stdout fails, stderr is left */

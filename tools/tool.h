@@ -69,6 +69,7 @@ struct tool {
 	enum gcpu_arch arch;
 	struct gcpu_model *model; /* what stands in for KVM, or NULL */
 	struct gcpu_snapshot *model_host;
+	char *model_kernel; /* the release that it was played as instead of its own, or NULL */
 	const char *hint; /* what to try, where an error has more to say than --help */
 };
 
@@ -166,9 +167,17 @@ void tool_planned_free(const struct tool *t, struct planned *p);
 
 /* A gcpu_write to a FILE. */
 int tool_write(void *file, const char *data, size_t length);
+/* What the library says of a host that no model can be made of knows nothing of its name. */
+void tool_about_host(const char *name, struct gcpu_error *err);
+/* An error of a software KVM of HOST, "model:...", says whose it was. */
+void tool_about_model(const char *host, struct gcpu_error *err);
 /* Does the document go to a file, -o FILE? */
 bool tool_to_file(const struct tool *t);
-/* Can it be written, as far as can be seen without doing it? 0 or an exit code; for work that is not done again. */
+/* Is it all that standard output gets, by --json or -o -? Without --json errors are text all the same. */
+bool tool_document_only(const struct tool *t);
+/* A file that grows beyond its limit (ulimit -f) is an error of writing, not our end. A child would take that over. */
+void tool_limits_are_errors(void);
+/* Can it be written, as far as can be seen without doing it? 0 or an exit code: asked before any work is done. */
 int tool_check_output(const struct tool *t);
 /* Where the document goes: -o FILE or stdout. NULL after reporting. */
 FILE *tool_output(const struct tool *t, int *ret_exit);
@@ -178,7 +187,8 @@ int tool_close_output(const struct tool *t, FILE *f);
 void tool_print(FILE *f, const char *text);
 /* "0x2 (PMULL)": a value and the name that it has, if it has one. */
 void tool_value(enum gcpu_arch arch, const char *field, uint64_t value, char *buf, size_t n);
-/* "REQUEST on NAME (MODULE, Linux KERNEL)". */
+/* "NAME (MODULE, Linux KERNEL)", and the same with "REQUEST on " before it. */
+void tool_print_host(const char *name, const struct gcpu_snapshot *snap);
 void tool_print_head(const struct tool *t, const struct gcpu_snapshot *snap);
 
 /* A small table: columns aligned to the longest cell. */

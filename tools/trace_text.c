@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MOST_REFUSED 24
+#define MOST_ENABLED 100
 
 /* As a shell would have to be told it. */
 static void print_word(const char *word)
@@ -97,27 +98,71 @@ static void init_text(const struct sim_vcpu *v, char *buf, size_t n)
 		snprintf(buf, n, "none");
 }
 
+/* What is told of one vCPU. */
+struct vcpu_row {
+	char table[64], written[40];
+	bool told;
+};
+
+static bool same_row(const struct sim_report *r, const struct vcpu_row *rows, size_t a, size_t b)
+{
+	return strcmp(rows[a].table, rows[b].table) == 0 && strcmp(rows[a].written, rows[b].written) == 0 &&
+	       LIST_AT(&r->vcpus, struct sim_vcpu, a)->ran == LIST_AT(&r->vcpus, struct sim_vcpu, b)->ran;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* All that are like the vCPU AT, as one row. */
+static void add_vcpus(struct grid *g, const struct sim_report *r, struct vcpu_row *rows, size_t at, uint32_t *numbers)
+{
+	struct text index = { NULL, 0, 0 }, id = { NULL, 0, 0 };
+	size_t n = 0;
+
+	for (size_t i = at; i < r->vcpus.n; i++)
+		if (same_row(r, rows, at, i)) {
+			rows[i].told = true;
+			numbers[n++] = (uint32_t)i;
+		}
+	trace_numbers(&index, numbers, n);
+	for (size_t i = 0; i < n; i++)
+		numbers[i] = LIST_AT(&r->vcpus, struct sim_vcpu, numbers[i])->id;
+	qsort(numbers, n, sizeof(*numbers), by_number);
+	trace_numbers(&id, numbers, n);
+	grid_add(g, (const char *const[]){ index.s, id.s, rows[at].table, rows[at].written,
+					   LIST_AT(&r->vcpus, struct sim_vcpu, at)->ran ? "yes" : "no" });
+	free(index.s);
+	free(id.s);
+}
+
 static void print_vcpus(const struct sim_report *r, bool x86)
 {
+	struct vcpu_row *rows = trace_need(calloc(r->vcpus.n, sizeof(*rows)));
+	uint32_t *numbers = trace_need(calloc(r->vcpus.n, sizeof(*numbers)));
 	struct grid *g = grid_new(5);
 
 	grid_add(g, (const char *const[]){ "VCPU", "ID", x86 ? "CPUID" : "VCPU_INIT", x86 ? "MSRS" : "REGISTERS", "KVM_RUN" });
 	for (size_t i = 0; i < r->vcpus.n; i++) {
 		const struct sim_vcpu *v = LIST_AT(&r->vcpus, struct sim_vcpu, i);
-		char index[24], id[24], table[64], written[40];
 
-		snprintf(index, sizeof(index), "%zu", i);
-		snprintf(id, sizeof(id), "%u", v->id);
-		snprintf(written, sizeof(written), "%zu", x86 ? v->msrs.n : v->regs.n);
+		snprintf(rows[i].written, sizeof(rows[i].written), "%zu", x86 ? v->msrs.n : v->regs.n);
 		if (x86)
-			table_text(r, v, table, sizeof(table));
+			table_text(r, v, rows[i].table, sizeof(rows[i].table));
 		else
-			init_text(v, table, sizeof(table));
-		grid_add(g, (const char *const[]){ index, id, table, written, v->ran ? "yes" : "no" });
+			init_text(v, rows[i].table, sizeof(rows[i].table));
 	}
+	for (size_t i = 0; i < r->vcpus.n; i++)
+		if (!rows[i].told)
+			add_vcpus(g, r, rows, i, numbers);
 	printf("\n");
 	grid_print(g, stdout, "");
 	grid_free(g);
+	free(rows);
+	free(numbers);
 }
 
 static void arg_text(const struct sim_call *c, char *buf, size_t room)
@@ -161,19 +206,18 @@ static bool was_refused(const struct sim_call *c)
 	return false;
 }
 
-static void add_call(struct grid *g, const struct sim_call *c)
+static void add_call(struct grid *g, const struct sim_call *c, const char *where, const char *times)
 {
-	char where[40], args[400], number[24], error[60];
+	char args[400], number[24], error[60];
 	const char *name = errno_name(c->error);
 
-	where_text(c, where, sizeof(where));
 	arg_text(c, args, sizeof(args));
 	snprintf(number, sizeof(number), "0x%lx", c->request);
 	snprintf(error, sizeof(error), "errno %d", c->error);
 	if (!c->error || name)
 		snprintf(error, sizeof(error), "%s", c->error ? name : "");
-	if (c->times > 1)
-		snprintf(args + strlen(args), sizeof(args) - strlen(args), "%s%u times", *args ? ", " : "", c->times);
+	if (*times)
+		snprintf(args + strlen(args), sizeof(args) - strlen(args), "%s%s", *args ? ", " : "", times);
 	grid_add(g, (const char *const[]){ where, c->name ? c->name : number, args, error });
 }
 
@@ -186,59 +230,33 @@ static void print_grid(struct grid *g, const char *head)
 	grid_free(g);
 }
 
-/* A VMM may try what is refused again and again, and not in a row: it is told once. */
-static void print_refused(const struct sim_report *r)
+static void print_calls(const struct sim_report *r)
 {
-	struct grid *g = grid_new(4);
-	struct sim_call told[MOST_REFUSED];
-	unsigned n = 0, more = 0;
+	struct grid *g = grid_new(TRACE_COLUMNS);
 
 	for (size_t i = 0; i < r->calls.n; i++) {
 		const struct sim_call *c = LIST_AT(&r->calls, struct sim_call, i);
-		unsigned at = 0;
+		char where[40], times[24] = "";
 
-		if (!was_refused(c))
-			continue;
-		while (at < n && !sim_call_same(&told[at], c))
-			at++;
-		if (at < n)
-			told[at].times += c->times;
-		else if (n < MOST_REFUSED)
-			told[n++] = *c;
-		else
-			more++;
+		where_text(c, where, sizeof(where));
+		if (c->times > 1)
+			snprintf(times, sizeof(times), "%u times", c->times);
+		add_call(g, c, where, times);
 	}
-	for (unsigned at = 0; at < n; at++)
-		add_call(g, &told[at]);
-	print_grid(g, "refused");
-	if (more)
-		printf("  and %u more: --all lists them\n", more);
-}
-
-static void print_calls(const struct sim_report *r)
-{
-	struct grid *g = grid_new(4);
-
-	for (size_t i = 0; i < r->calls.n; i++)
-		add_call(g, LIST_AT(&r->calls, struct sim_call, i));
 	print_grid(g, "calls");
 }
 
-static void print_enabled(const struct sim_report *r)
+static bool was_enabled(const struct sim_call *c)
 {
-	struct grid *g = grid_new(2);
+	return c->enables && !c->error;
+}
 
-	for (size_t i = 0; i < r->calls.n; i++) {
-		const struct sim_call *c = LIST_AT(&r->calls, struct sim_call, i);
-		char where[40], args[400];
+static void add_enabled(struct grid *g, const struct sim_call *c, const char *where, const char *times)
+{
+	char args[400];
 
-		if (!c->enables || c->error)
-			continue;
-		where_text(c, where, sizeof(where));
-		arg_text(c, args, sizeof(args));
-		grid_add(g, (const char *const[]){ where, args });
-	}
-	print_grid(g, "enabled");
+	arg_text(c, args, sizeof(args));
+	grid_add(g, (const char *const[]){ where, args, times, "" });
 }
 
 static void print_caps(const struct sim_report *r, bool all)
@@ -260,9 +278,14 @@ static void print_caps(const struct sim_report *r, bool all)
 		print_grid(g, "asked for");
 	else
 		grid_free(g);
-	if (!all && r->caps.n)
-		printf("\n%zu capabilities asked for, %u of them not there: --all lists them, and all calls\n",
-		       r->caps.n, lacking);
+	if (all || !r->caps.n)
+		return;
+	printf("\n%zu capabilit%s asked for", r->caps.n, r->caps.n == 1 ? "y" : "ies");
+	if (lacking && r->caps.n == 1)
+		fputs(", not there", stdout);
+	else if (lacking)
+		printf(", %u of them not there", lacking);
+	printf(": --all lists %s, and all calls\n", r->caps.n == 1 ? "it" : "them");
 }
 
 static void print_tables(const struct sim_report *r)
@@ -284,39 +307,6 @@ static void print_tables(const struct sim_report *r)
 	}
 }
 
-/* Who made the CPU, as the first vCPU's table says: nothing if it has no leaf 0. */
-static void table_vendor(const struct sim_report *r, char vendor[13])
-{
-	const struct sim_vcpu *v = r->vcpus.n ? LIST_AT(&r->vcpus, struct sim_vcpu, 0) : NULL;
-
-	memset(vendor, 0, 13);
-	for (size_t i = 0; v && i < v->cpuid.n; i++) {
-		const struct gcpu_cpuid *e = LIST_AT(&v->cpuid, struct gcpu_cpuid, i);
-
-		if (e->leaf)
-			continue;
-		memcpy(vendor, &e->ebx, 4);
-		memcpy(vendor + 4, &e->edx, 4);
-		memcpy(vendor + 8, &e->ecx, 4);
-	}
-}
-
-/* What leaked can be seen where the guest would have another maker's CPU than the host. */
-static void print_other_vendor(const struct sim_report *r, const struct sim_told *t)
-{
-	const char *host = t->host ? gcpu_snapshot_vendor(t->host) : NULL;
-	char vendor[13];
-
-	table_vendor(r, vendor);
-	if (!host || !*vendor || strcmp(vendor, host) == 0)
-		return;
-	fputs("so here, it seems: the vendor in the table of vCPU 0 is ", stdout);
-	tool_print(stdout, vendor);
-	fputs(", that host's is ", stdout);
-	tool_print(stdout, host);
-	fputc('\n', stdout);
-}
-
 /* A program asks the CPU itself, too. */
 static void print_own_cpuid(const struct sim_report *r, const struct sim_told *t)
 {
@@ -329,8 +319,27 @@ static void print_own_cpuid(const struct sim_report *r, const struct sim_told *t
 	case SIM_CPUID_LEAKED:
 		printf("\nleaked: CPUID instructions that the program executed itself, if any, were answered by this machine,\n"
 		       "whose CPU cannot make them fault; what it decided by them it may decide otherwise on that host\n");
-		print_other_vendor(r, t);
+		trace_leak(r, t);
 		break;
+	}
+}
+
+/* Programs among those that were started. */
+static void print_unseen(const struct sim_report *r)
+{
+	for (size_t i = 0; i < r->unseen.n; i++) {
+		const struct sim_unseen *u = LIST_AT(&r->unseen, struct sim_unseen, i);
+
+		tool_print(stdout, u->path);
+		fputs(u->refused ? ": refused, since nothing can be preloaded into it: " : ": what it asks of KVM is not seen: ", stdout);
+		if (strcmp(u->why, "static") == 0)
+			fputs("it is linked statically\n", stdout);
+		else if (strcmp(u->why, "foreign") == 0)
+			fputs("a program of another architecture\n", stdout);
+		else if (strcmp(u->why, "alone") == 0)
+			fputs("the library is out of its reach there\n", stdout);
+		else
+			fputs("it gains rights when it starts\n", stdout);
 	}
 }
 
@@ -339,21 +348,27 @@ static void print_end(const struct sim_report *r, const struct sim_told *t)
 	const char *name = strrchr(t->command[0], '/');
 
 	name = name ? name + 1 : t->command[0];
-	if (!r->complete)
+	if (!r->complete && atomic_load(&r->log->stopped) != SIM_STOPPED_BUSY)
 		printf("\nnot everything could be kept: this is not all\n");
 	if (r->opened)
 		print_own_cpuid(r, t);
 	fputc('\n', stdout);
 	tool_print(stdout, name);
-	if (atomic_load(&r->log->stopped))
+	if (atomic_load(&r->log->stopped) == SIM_STOPPED_BUSY)
+		fputs(": stopped at its first KVM_RUN, while it still asked KVM for other things: this may not be all\n", stdout);
+	else if (atomic_load(&r->log->stopped))
 		fputs(": stopped at its first KVM_RUN\n", stdout);
 	else if (t->signal)
 		printf(": killed by signal %d (%s)\n", t->signal, strsignal(t->signal));
 	else
 		printf(": ended with exit code %d%s\n", t->exit_code,
-		       r->opened ? "" : ", and never opened /dev/kvm");
-	if (!r->opened)
+		       r->opened || r->open_error ? "" : ", and never opened /dev/kvm");
+	if (r->open_error)
+		printf("it could not open /dev/kvm: %s\n", strerror(r->open_error));
+	/* one that failed had its own reason, and of those there may be a better one */
+	else if (!r->opened && t->exit_code <= 0 && !r->unseen.n)
 		fputs("what a program asks of the kernel past libc is not seen: programs in Go do so\n", stdout);
+	print_unseen(r);
 }
 
 void trace_text(const struct sim_report *r, const struct sim_told *t, bool all)
@@ -365,8 +380,9 @@ void trace_text(const struct sim_report *r, const struct sim_told *t, bool all)
 		fputc('\n', stdout);
 	if (r->vcpus.n)
 		print_vcpus(r, t->arch == GCPU_ARCH_X86);
-	print_enabled(r);
-	print_refused(r);
+	trace_grouped(r, "enabled", was_enabled, add_enabled, MOST_ENABLED);
+	/* a VMM may try what is refused again and again, and not in a row */
+	trace_grouped(r, "refused", was_refused, add_call, MOST_REFUSED);
 	print_caps(r, all);
 	if (all) {
 		print_calls(r);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_MOST = 4096, LIST_MOST = 16384, CALLS_MOST = 1 << 20, ERRNO_MOST = 4095, WORDS_MOST = 32 };
+enum { TABLE_MOST = 4096, LIST_MOST = 16384, CALLS_MOST = 1 << 21, ERRNO_MOST = 4095, WORDS_MOST = 32 };
 #define U32_MOST 0xffffffffU
 
 /* Each object of the array KEY, read by ONE into an element of SIZE. */

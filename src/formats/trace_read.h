@@ -8,11 +8,12 @@
 
 #include "core/facts.h"
 #include "core/util.h"
+#include "document.h"
 
 #include <guestcpu/plan.h>
 
-/* Bytes of text: thousands of vCPUs, each with its table and all calls. */
-#define TRACE_MOST (64U << 20)
+/* Bytes of text: more than comes of all that trace and sim have room for. */
+#define TRACE_MOST DOCUMENT_MOST
 
 struct traced_msr {
 	uint32_t index;

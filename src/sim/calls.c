@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -59,41 +59,53 @@ static uint32_t new_number(void)
 static void write_event(struct sim_event *e, const void *const arg[2])
 {
 	e->pid = (uint32_t)getpid();
-	sim_log_event(preload.log, e, arg);
+	sim_log_event(&preload.place, e, arg);
 }
 
 static const void *const nothing[2] = { NULL, NULL };
 
-void kvm_opened(int fd, int backend_fd)
+/* More than can be told apart: the machine's KVM goes on without a record, the model has no more. 0 or -errno. */
+static int no_room(int backend_fd)
+{
+	if (!preload.kvm) {
+		atomic_fetch_add(&preload.log->lost, 1);
+		return 0;
+	}
+	preload.kvm->ops->close(preload.kvm->ctx, backend_fd);
+	return -EMFILE;
+}
+
+int kvm_opened(int fd, int backend_fd)
 {
 	struct sim_event e = { .kind = SIM_OPEN, .role = ROLE_KVM, .result = fd < 0 ? fd : 0 };
 
 	atomic_fetch_add(&preload.log->opened, 1);
 	if (fd >= 0) {
 		e.object = new_number();
-		if (!fds_add(fd, ROLE_KVM, e.object, backend_fd, NULL, 0))
-			atomic_fetch_add(&preload.log->lost, 1);
+		if (!fds_add(fd, ROLE_KVM, e.object, backend_fd, NULL, 0)) {
+			e.result = no_room(backend_fd);
+			e.object = e.result ? 0 : e.object;
+		}
 	}
 	write_event(&e, nothing);
+	return e.result;
 }
 
 /* A descriptor of this process that stands for one of the model's; -1 and errno. */
 static int stand_in(enum wrap_role role, int flags)
 {
-	/* what poll and select find there never becomes ready, as a vCPU */
+	/* read, write and seek are refused there as KVM refuses them, by whatever way they come */
 	if (role != ROLE_KVM)
-		return eventfd(0, EFD_CLOEXEC);
+		return epoll_create1(EPOLL_CLOEXEC);
 	/* a device as well: what flags make of it is what they make of the other */
 	return NEXT(open)("/dev/null", flags, 0);
 }
 
 int model_open(int flags)
 {
-	int fd = stand_in(ROLE_KVM, flags), backend_fd;
+	int fd = stand_in(ROLE_KVM, flags), backend_fd, error = errno;
 
 	if (fd < 0) {
-		int error = errno;
-
 		kvm_opened(-error, -1);
 		errno = error;
 		return -1;
@@ -102,11 +114,11 @@ int model_open(int flags)
 	if (flags & O_PATH)
 		return fd;
 	backend_fd = preload.kvm->ops->open(preload.kvm->ctx, "/dev/kvm", flags);
-	kvm_opened(backend_fd < 0 ? backend_fd : fd, backend_fd);
-	if (backend_fd >= 0)
+	error = kvm_opened(backend_fd < 0 ? backend_fd : fd, backend_fd);
+	if (!error)
 		return fd;
 	close(fd);
-	errno = -backend_fd;
+	errno = -error;
 	return -1;
 }
 
@@ -182,14 +194,21 @@ static int give(struct object *o, const struct wrap_shape *s, uintptr_t arg, int
 			preload.kvm->ops->close(preload.kvm->ctx, made);
 			return -errno;
 		}
-		if (s->fd_inside)
-			memcpy((char *)s->part[0].at + s->hidden, &fd, sizeof(fd));
-		else
-			*result = fd;
 	}
 	*ret_number = new_number();
-	if (!fds_add(fd, s->makes, *ret_number, preload.kvm ? made : -1, vm, (uint32_t)arg))
-		atomic_fetch_add(&preload.log->lost, 1);
+	if (!fds_add(fd, s->makes, *ret_number, preload.kvm ? made : -1, vm, (uint32_t)arg)) {
+		int error = no_room(made);
+
+		if (error) {
+			*ret_number = 0;
+			close(fd);
+			return error;
+		}
+	}
+	if (preload.kvm && s->fd_inside)
+		memcpy((char *)s->part[0].at + s->hidden, &fd, sizeof(fd));
+	else
+		*result = preload.kvm ? fd : *result;
 	return 0;
 }
 
@@ -237,6 +256,9 @@ static int carry_out(int fd, const struct object *o, unsigned long request, uint
 {
 	int r;
 
+	/* a VM is of the process that made it */
+	if (preload.kvm && atomic_load_explicit(&o->elsewhere, memory_order_relaxed))
+		return -EIO;
 	if (preload.kvm)
 		return preload.kvm->ops->ioctl(preload.kvm->ctx, o->fd, request, arg);
 	r = NEXT(ioctl)(fd, request, arg);
@@ -271,11 +293,10 @@ int kvm_ioctl(int fd, struct object *o, unsigned long request, uintptr_t arg)
 	bool inside, makes, told;
 	int error;
 
-	/* as of any VM whose memory is another process's */
-	if (preload.kvm && atomic_load_explicit(&o->elsewhere, memory_order_relaxed))
-		return as_libc(-EIO);
 	if (request == GK_RUN && o->role == ROLE_VCPU) {
 		first_run(o);
+		if (preload.kvm && atomic_load_explicit(&o->elsewhere, memory_order_relaxed))
+			return as_libc(-EIO);
 		if (preload.kvm)
 			return model_run(o);
 		return NEXT(ioctl)(fd, request, arg);

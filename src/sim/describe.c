@@ -63,6 +63,8 @@ static void enable_cap(const struct sim_event *e, struct sim_call *c)
 	add(c, "cap", ARG_INT, cap.cap);
 	add_name(c, cap_name(cap.cap));
 	add_words(c, "args", ARG_INTS, cap.args, 4);
+	if (cap.flags)
+		add(c, "flags", ARG_HEX, cap.flags);
 }
 
 static void set_msrs(const struct sim_event *e, struct sim_call *c)

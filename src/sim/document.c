@@ -156,7 +156,20 @@ static void write_program(struct json *j, const struct sim_report *r, const stru
 	write_number(j, "exit", t->exit_code >= 0, t->exit_code);
 	write_number(j, "signal", t->signal != 0, t->signal);
 	jw_key_bool(j, "opened", r->opened);
+	write_number(j, "open_errno", r->open_error != 0, r->open_error);
 	jw_key_int(j, "vms", r->n_vms);
+	jw_key(j, "unseen");
+	jw_array(j, false);
+	for (size_t i = 0; i < r->unseen.n; i++) {
+		const struct sim_unseen *u = LIST_AT(&r->unseen, struct sim_unseen, i);
+
+		jw_object(j, false);
+		jw_key_string(j, "path", u->path);
+		jw_key_string(j, "why", u->why);
+		jw_key_bool(j, "refused", u->refused);
+		jw_close(j, '}');
+	}
+	jw_close(j, ']');
 	jw_close(j, '}');
 }
 

@@ -3,6 +3,7 @@
 #include "launch.h"
 
 #include "program.h"
+#include "shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,79 +58,24 @@ static int find_it(const struct sim_launch *l, char path[PATH_MAX], struct gcpu_
 	return 0;
 }
 
-/* A limit on the size of files is an error then, not the end. */
-static int set_size(int fd, size_t size)
-{
-	struct sigaction was, ignore = { .sa_handler = SIG_IGN };
-	int r;
-
-	sigaction(SIGXFSZ, &ignore, &was);
-	r = ftruncate(fd, (off_t)size) ? errno : 0;
-	sigaction(SIGXFSZ, &was, NULL);
-	return r;
-}
-
-static int make_log(const struct sim_launch *l, int *ret_fd, struct sim_log **ret, struct gcpu_error *err)
-{
-	size_t head = (sizeof(struct sim_log) + 63) & ~(size_t)63, size = head + SIM_PAD(l->n_snapshot) + SIM_LOG_ROOM;
-	int fd = memfd_create("guestcpu-sim", MFD_CLOEXEC);
-	struct sim_log *log;
-	int error;
-
-	if (fd < 0)
-		return error_os(err, errno, "memfd_create");
-	error = set_size(fd, size);
-	log = error ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (log == MAP_FAILED) {
-		error = error_os(err, error ? error : errno, "memory to record in");
-		close(fd);
-		return error;
-	}
-	log->magic = SIM_MAGIC;
-	log->size = size;
-	log->mode = l->mode;
-	log->snapshot_at = head;
-	log->n_snapshot = (uint32_t)l->n_snapshot;
-	log->events_at = head + SIM_PAD(l->n_snapshot);
-	snprintf(log->kernel, sizeof(log->kernel), "%s", l->kernel ? l->kernel : "");
-	if (l->n_snapshot)
-		memcpy((char *)log + head, l->snapshot, l->n_snapshot);
-	*ret_fd = fd;
-	*ret = log;
-	return 0;
-}
-
-#define FIRST_FD 200 /* out of the way of what programs count on */
-
-/* Where it disturbs nobody, if it may be there: a child gets it as well then. */
-static int move_up(int fd)
-{
-	int up = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
-
-	if (up < 0)
-		return fd;
-	close(fd);
-	return up;
-}
-
 /* In the child. */
 static void become(const struct sim_launch *l, const char *program, const char *library, const char *memory, int fd,
-		   struct sim_log *log)
+		   int *error)
 {
 	const char *already = getenv("LD_PRELOAD");
 	char *all = NULL;
 	sigset_t none;
 
-	if (fd >= FIRST_FD)
+	if (fd >= SIM_FIRST_FD)
 		fcntl(fd, F_SETFD, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (asprintf(&all, "%s%s%s", library, already && *already ? ":" : "", already ? already : "") < 0 ||
 	    setenv("LD_PRELOAD", all, 1) || setenv(SIM_ENV, memory, 1) ||
 	    (l->stdout_is_ours && dup2(STDERR_FILENO, STDOUT_FILENO) < 0))
-		log->exec_error = errno;
+		*error = errno;
 	else if (execv(program, l->argv))
-		log->exec_error = errno;
+		*error = errno;
 	_exit(127);
 }
 
@@ -175,27 +121,36 @@ static int wait_for_all(pid_t pid)
 	}
 }
 
+/* ERROR: memory that the child has, too, but no program: why it could not be started. */
 static int start_and_wait(const struct sim_launch *l, const char *program, const char *library, const char *memory,
-			  int fd, struct sim_ended *ret, struct gcpu_error *err)
+			  int fd, int *error, struct sim_ended *ret, struct gcpu_error *err)
 {
 	struct sigaction was[N_HANDLERS], now = { 0 };
 	struct termios terminal;
+	sigset_t all, mask;
 	bool is_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
 	pid_t pid;
 	int status;
 
 	fflush(stdout);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	/* a signal that comes as soon as the program is there is passed on, too */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &mask);
 	pid = fork();
-	if (pid < 0)
-		return error_os(err, errno, "fork");
 	if (pid == 0)
-		become(l, program, library, memory, fd, ret->log);
+		become(l, program, library, memory, fd, error);
+	if (pid < 0) {
+		status = errno;
+		sigprocmask(SIG_SETMASK, &mask, NULL);
+		return error_os(err, status, "fork");
+	}
 	child = pid;
 	for (size_t i = 0; i < N_HANDLERS; i++) {
 		now.sa_handler = handlers[i].handler;
 		sigaction(handlers[i].signal, &now, &was[i]);
 	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	status = wait_for_all(pid);
 	child = 0;
 	/* a program that was stopped in the middle has not put its terminal in order */
@@ -208,24 +163,38 @@ static int start_and_wait(const struct sim_launch *l, const char *program, const
 	return 0;
 }
 
-static int what_failed(const struct sim_launch *l, const struct sim_ended *e, struct gcpu_error *err)
+static int what_failed(const struct sim_launch *l, const struct sim_log *log, struct gcpu_error *err)
 {
-	struct sim_log *log = e->log;
-
-	log->why[sizeof(log->why) - 1] = 0;
-	if (log->exec_error)
-		return error_os(err, log->exec_error, "%.100s: cannot be started", l->argv[0]);
-	if (atomic_load(&log->failed))
+	if (log->failed)
 		return error_set(err, GCPU_ERR_KVM, "%s", log->why);
-	if (!atomic_load(&log->attached))
+	if (!log->attached)
 		return error_set(err, GCPU_ERR_KVM, "%.100s: the library was not loaded into it", l->argv[0]);
 	return 0;
 }
 
+static int run_it(const struct sim_launch *l, const char *program, const char *library, const struct shared *shared,
+		  struct sim_ended *ret, struct gcpu_error *err)
+{
+	int *error = mmap(NULL, sizeof(*error), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), status;
+	char memory[64];
+
+	if (error == MAP_FAILED)
+		return error_memory(err);
+	/* by a path, too: a process may close whatever it was given */
+	snprintf(memory, sizeof(memory), "%s/proc/%ld/fd/%d", l->mode == SIM_MODEL ? SIM_ENV_MODEL : SIM_ENV_TRACE,
+		 (long)getpid(), shared->fd);
+	status = start_and_wait(l, program, library, memory, shared->fd, error, ret, err);
+	if (status == 0 && *error)
+		status = error_os(err, *error, "%.100s: cannot be started", l->argv[0]);
+	munmap(error, sizeof(*error));
+	return status;
+}
+
 int sim_launch(const struct sim_launch *l, struct sim_ended *ret, struct gcpu_error *err)
 {
-	char program[PATH_MAX], library[PATH_MAX], memory[64];
-	int fd = -1, status;
+	char program[PATH_MAX], library[PATH_MAX];
+	struct shared shared;
+	int status;
 
 	memset(ret, 0, sizeof(*ret));
 	status = find_it(l, library, err);
@@ -234,17 +203,15 @@ int sim_launch(const struct sim_launch *l, struct sim_ended *ret, struct gcpu_er
 	if (status == 0)
 		status = program_check(program, l->argv[0], err);
 	if (status == 0)
-		status = make_log(l, &fd, &ret->log, err);
+		status = shared_new(l, &shared, err);
 	if (status)
 		return status;
-	fd = move_up(fd);
-	/* by a path, too: a process may close whatever it was given */
-	snprintf(memory, sizeof(memory), "%s/proc/%ld/fd/%d", l->mode == SIM_MODEL ? SIM_ENV_MODEL : SIM_ENV_TRACE,
-		 (long)getpid(), fd);
-	status = start_and_wait(l, program, library, memory, fd, ret, err);
-	close(fd);
+	status = run_it(l, program, library, &shared, ret, err);
 	if (status == 0)
-		status = what_failed(l, ret, err);
+		status = shared_take(&shared, l->argv[0], &ret->log, err);
+	if (status == 0)
+		status = what_failed(l, ret->log, err);
+	shared_free(&shared);
 	if (status)
 		sim_ended_free(ret);
 	return status;

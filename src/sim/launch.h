@@ -16,7 +16,7 @@ struct sim_launch {
 };
 
 struct sim_ended {
-	struct sim_log *log; /* what was recorded */
+	struct sim_log *log; /* what was recorded: a copy, of which nobody else has any */
 	int exit_code;	     /* or -1: it was killed */
 	int signal;
 };

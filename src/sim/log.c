@@ -4,19 +4,30 @@
 
 #include <string.h>
 
-void sim_log_event(struct sim_log *log, const struct sim_event *e, const void *const arg[2])
+bool sim_log_place(struct sim_log *log, uint64_t size, struct sim_place *ret)
+{
+	uint64_t snapshot_at = log->snapshot_at, events_at = log->events_at;
+
+	if (log->magic != SIM_MAGIC || log->size != size || events_at > size || snapshot_at > events_at ||
+	    log->n_snapshot > events_at - snapshot_at || !memchr(log->kernel, 0, sizeof(log->kernel)))
+		return false;
+	*ret = (struct sim_place){ log, (char *)log + events_at, size - events_at };
+	return true;
+}
+
+void sim_log_event(const struct sim_place *place, const struct sim_event *e, const void *const arg[2])
 {
 	size_t size = sizeof(*e) + SIM_PAD(e->n[0]) + SIM_PAD(e->n[1]);
-	uint64_t at = atomic_fetch_add(&log->used, size);
+	uint64_t at = atomic_fetch_add(&place->log->used, size);
 	struct sim_event *to;
 	char *bytes;
 
 	/* never taken back: another may stand behind it already */
-	if (at + size > log->size - log->events_at) {
-		atomic_fetch_add(&log->lost, 1);
+	if (at > place->room || size > place->room - at || at % 8) {
+		atomic_fetch_add(&place->log->lost, 1);
 		return;
 	}
-	to = (struct sim_event *)((char *)log + log->events_at + at);
+	to = (struct sim_event *)(place->events + at);
 	to->kind = e->kind;
 	to->role = e->role;
 	to->pid = e->pid;

@@ -16,6 +16,8 @@
 #define QUIET_ALL 30 /* where all vCPUs were asked to run */
 #define QUIET 250    /* where some were not: a VMM that has one thread, or starts them by and by */
 #define STEP 10
+/* As long as no other vCPU comes to run, nobody is waited for any longer, whatever it asks. */
+#define MOST 5000
 
 __attribute__((noreturn)) static void give_up(struct sim_log *log, const char *why)
 {
@@ -92,11 +94,18 @@ void model_start(struct sim_log *log)
 	cpuid_start(log);
 }
 
-static void count_waiting(struct object *o, void *arg)
-{
-	unsigned *waiting = arg;
+struct seen {
+	unsigned waiting, running; /* vCPUs */
+};
 
-	*waiting += o->role == ROLE_VCPU && !atomic_load(&o->ran);
+static void count(struct object *o, void *arg)
+{
+	struct seen *seen = arg;
+
+	if (o->role != ROLE_VCPU)
+		return;
+	seen->waiting += !atomic_load(&o->ran);
+	seen->running += atomic_load(&o->ran);
 }
 
 /* What the program has written and not sent: as far as nobody is just at it. */
@@ -111,21 +120,24 @@ static void send(FILE *f)
 int model_run(struct object *o)
 {
 	const struct timespec step = { .tv_nsec = STEP * 1000000L };
-	unsigned calls = atomic_load(&kvm_calls), quiet = 0;
+	unsigned calls = atomic_load(&kvm_calls), quiet = 0, waited = 0, running = 0;
 
 	(void)o;
 	for (;;) {
-		unsigned waiting = 0, now;
+		struct seen seen = { 0, 0 };
+		unsigned now;
 
 		nanosleep(&step, NULL);
 		now = atomic_load(&kvm_calls);
 		quiet = now == calls ? quiet + STEP : 0;
 		calls = now;
-		fds_each(count_waiting, &waiting);
-		if (quiet >= (waiting ? QUIET : QUIET_ALL))
+		fds_each(count, &seen);
+		waited = seen.running > running ? 0 : waited + STEP;
+		running = seen.running > running ? seen.running : running;
+		if (quiet >= (seen.waiting ? QUIET : QUIET_ALL) || waited >= MOST)
 			break;
 	}
-	atomic_store(&preload.log->stopped, 1);
+	atomic_store(&preload.log->stopped, waited >= MOST ? SIM_STOPPED_BUSY : SIM_STOPPED);
 	send(stdout);
 	send(stderr);
 	_exit(0);

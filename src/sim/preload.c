@@ -49,7 +49,7 @@ static struct sim_log *map_fd(int fd, int *ret_error)
 		*ret_error = errno;
 		return NULL;
 	}
-	if (log->magic == SIM_MAGIC && log->size == (uint64_t)st.st_size)
+	if (sim_log_place(log, (uint64_t)st.st_size, &preload.place))
 		return log;
 	munmap(log, (size_t)st.st_size);
 	return NULL;
@@ -98,6 +98,8 @@ __attribute__((constructor)) static void start(void)
 	enum sim_mode mode = mode_of(getenv(SIM_ENV), &path);
 	struct sim_log *log = mode ? map_log(path, &preload.lost_error) : NULL;
 
+	if (mode)
+		exec_start(getenv(SIM_ENV));
 	if (mode && !log)
 		preload.lost = mode;
 	if (!log)
@@ -337,6 +339,10 @@ TAKEN long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
+	if (number == SYS_execve)
+		return execve((const char *)a[0], (char *const *)a[1], (char *const *)a[2]);
+	if (number == SYS_execveat)
+		return execveat((int)a[0], (const char *)a[1], (char *const *)a[2], (char *const *)a[3], (int)a[4]);
 #ifdef SYS_arch_prctl
 	r = number == SYS_arch_prctl ? process_perm((int)a[0], (uintptr_t)a[1], &done) : 0;
 #else

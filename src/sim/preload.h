@@ -18,6 +18,7 @@ void *next_of(_Atomic(void *) *slot, const char *name);
 
 struct preload {
 	struct sim_log *log; /* NULL: nothing is done */
+	struct sim_place place;
 	enum sim_mode mode;
 	const struct gcpu_kvm *kvm; /* the model; trace: NULL, the kernel's own */
 	enum sim_mode lost; /* what it should have been: the log cannot be reached; else 0 */
@@ -35,8 +36,8 @@ bool is_kvm_path(const char *path);
 bool leads_to_kvm(int dir, const char *path, bool follows);
 /* FD is of this machine's /dev/kvm, however it was opened. */
 bool is_kvm_device(int fd);
-/* It was opened, as FD (or -errno): known from now on. */
-void kvm_opened(int fd, int backend_fd);
+/* It was opened, as FD (or -errno): known from now on. 0 or -errno: there are too many. */
+int kvm_opened(int fd, int backend_fd);
 /* The model's /dev/kvm in a descriptor of this process; or -1 and errno. */
 int model_open(int flags);
 /* FD may be one that came from elsewhere, by exec or through a socket: what it is, or NULL. Of the machine's KVM
@@ -54,6 +55,9 @@ void kvm_dupped(int from, int to);
 void model_start(struct sim_log *log);
 /* KVM_RUN in the model: the program ends here, when the others had their time. */
 int model_run(struct object *o);
+
+/* What this process starts gets TOLD, the word it got itself, and this library. */
+void exec_start(const char *told);
 
 /* Something was asked of the model, or of KVM. */
 extern _Atomic unsigned kvm_calls;

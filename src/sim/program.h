@@ -10,7 +10,7 @@
 /* As a shell would find NAME. GCPU_ERR_KVM if there is none. */
 int program_find(const char *name, char ret[PATH_MAX], struct gcpu_error *err);
 /* GCPU_ERR_KVM with the reason if the loader would not preload anything, or there is no loader.
- * NAME is for the text. What is no ELF file is started by an interpreter, of which nothing is said. */
+ * NAME is for the text. Of a script, its interpreter is looked at. */
 int program_check(const char *path, const char *name, struct gcpu_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "describe.h"
 #include "facts_gen.h"
+#include "inspect.h"
 #include "kvm/abi_arm64.h"
 #include "kvm/abi_x86.h"
 
@@ -270,6 +271,29 @@ static int gather(struct sim_report *r, const struct sim_event *e)
 	return 0;
 }
 
+#define UNSEEN_MOST 64 /* different ones that are told */
+
+static int add_unseen(struct sim_report *r, const struct sim_event *e)
+{
+	static const char *const words[] = {
+		[INSPECT_STATIC] = "static", [INSPECT_FOREIGN] = "foreign", [INSPECT_RIGHTS] = "rights", [INSPECT_ALONE] = "alone" };
+	const char *path = sim_event_bytes(e, 0);
+	struct sim_unseen *u;
+
+	if (e->arg >= sizeof(words) / sizeof(words[0]) || !words[e->arg] || !e->n[0] || !memchr(path, 0, e->n[0]))
+		return 0;
+	for (size_t i = 0; i < r->unseen.n; i++)
+		if (strcmp(LIST_AT(&r->unseen, struct sim_unseen, i)->path, path) == 0)
+			return 0;
+	if (r->unseen.n >= UNSEEN_MOST)
+		return 0;
+	u = list_add(&r->unseen, sizeof(*u));
+	if (!u)
+		return GCPU_ERR_MEMORY;
+	*u = (struct sim_unseen){ path, words[e->arg], e->result < 0 };
+	return 0;
+}
+
 int sim_report_make(const struct sim_log *log, struct sim_report *ret, struct gcpu_error *err)
 {
 	const struct sim_event *e = NULL;
@@ -283,11 +307,17 @@ int sim_report_make(const struct sim_log *log, struct sim_report *ret, struct gc
 		status = list_add(&ret->objects, sizeof(struct known)) ? 0 : GCPU_ERR_MEMORY;
 	while (status == 0 && (e = sim_log_next(log, e)) != NULL) {
 		meet(ret, e);
+		if (e->kind == SIM_UNSEEN)
+			status = add_unseen(ret, e);
 		ret->opened |= e->kind == SIM_OPEN && e->result == 0;
+		if (e->kind == SIM_OPEN && e->result < 0)
+			ret->open_error = -e->result;
 		end = (uint64_t)((const char *)e - (const char *)log) - log->events_at + e->size;
 	}
 	ret->opened |= ret->objects.n > 0;
-	ret->complete = !atomic_load(&log->lost) && end == atomic_load(&log->used);
+	if (ret->opened)
+		ret->open_error = 0;
+	ret->complete = !atomic_load(&log->lost) && atomic_load(&log->stopped) != SIM_STOPPED_BUSY && end == atomic_load(&log->used);
 	choose(ret);
 	if (status == 0)
 		status = add_vcpus(ret);
@@ -312,5 +342,6 @@ void sim_report_free(struct sim_report *r)
 	list_free(&r->vcpus);
 	list_free(&r->caps);
 	list_free(&r->calls);
+	list_free(&r->unseen);
 	list_free(&r->objects);
 }

@@ -62,16 +62,25 @@ struct sim_call {
 	struct sim_arg args[SIM_ARGS_MOST];
 };
 
+/* A program that was started and into which nothing is preloaded. */
+struct sim_unseen {
+	const char *path; /* in the log */
+	const char *why;  /* "static", "foreign", "rights", "alone" */
+	bool refused;
+};
+
 struct sim_report {
 	const struct sim_log *log;
 	bool complete; /* nothing was lost */
 	bool opened;
+	int open_error; /* errno: /dev/kvm was asked for, and never had; else 0 */
 	unsigned n_vms; /* that were made */
 	uint32_t vm;	/* object of the one that counts, or 0 */
 	const char *irqchip; /* "kernel", "split", "user"; arm64: "v2", "v3", "none" */
 	struct list vcpus;   /* sim_vcpu, in the order of their creation */
 	struct list caps;    /* sim_cap, by number */
 	struct list calls;   /* sim_call */
+	struct list unseen;  /* sim_unseen */
 	struct list objects; /* of its own */
 };
 
@@ -87,6 +96,7 @@ struct sim_told {
 	enum gcpu_arch arch;
 	const struct gcpu_snapshot *host; /* NULL: this machine's KVM */
 	const char *kernel;		  /* series, or NULL */
+	bool is_here;			  /* HOST is this machine */
 };
 
 /* The document guestcpu.trace. */

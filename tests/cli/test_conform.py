@@ -36,6 +36,31 @@ class Usage(unittest.TestCase):
         ran = cli.guestcpu("conform", "--on", "model:x86-amd-max-6-12@6.12", "--only", "caps:version", "--json")
         self.assertEqual((ran.code, ran.json()["on"]), (0, "model:x86-amd-max-6-12@6.12"), ran)
 
+    def test_says_whom_it_asked(self):
+        """A model by its name and the release that it was, in every form; of a host that does not name its module, too."""
+        for on, case, module, kernel in (("x86-amd-rome-6-12@6.1", "caps:version", "kvm_amd, ", "6.1.176"),
+                                         ("x86-amd-rome-6-12@6.12.5", "caps:version", "kvm_amd, ", "6.12.5"),
+                                         ("arm64-kvm-max-6-12@6.1.20", "gic:needed-to-run", "", "6.1.20")):
+            ask = "conform", "--on", "model:" + on, "--only", case
+            says = f"conformance of model:{on} ({module}Linux {kernel})"
+            self.assertEqual(cli.guestcpu(*ask).out.splitlines()[:2], [says, ""])
+            self.assertEqual(cli.guestcpu(*ask, "--tap").out.splitlines()[:2], ["TAP version 13", "# " + says])
+            self.assertEqual(cli.guestcpu(*ask, "--json").json()["host"]["kernel"], kernel)
+
+    def test_one_name_of_the_release(self):
+        """The host's own series, too: what it is played as, whoever says it. A series stands for a release of it."""
+        with open(os.path.join(cli.ROOT, "data/kvm/series.txt"), encoding="ascii") as f:
+            played = dict(line.split("#")[0].replace(" ", "").strip().split("|") for line in f if line.startswith("6.12 "))
+        dump = os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt")
+        host = os.path.join(cli.scratch(), "own-series.json")
+        self.assertEqual(cli.guestcpu("probe", "--from-cpuid", dump, "--kernel", "6.12.9", "-o", host).code, 0)
+        for kernel, says in (("", "6.12.9"), ("@6.12", played["6.12"]), ("@6.12.5", "6.12.5"), ("@6.18.3", "6.18.3")):
+            model = f"model:{host}{kernel}"
+            text = cli.guestcpu("verify", "--host", model).out
+            self.assertIn(f", Linux {says}), ", text.splitlines()[0])
+            self.assertEqual(cli.guestcpu("verify", "--host", model, "--json").json()["host"]["kernel"], says)
+            self.assertEqual(cli.guestcpu("conform", "--on", model, "--only", "caps:version", "--json").json()["host"]["kernel"], says)
+
     def test_model_of_a_computed_host(self):
         """A CPU with RDSEED, known from its CPUID alone: its module is known, its TSC's frequency is not."""
         with open(os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt"), encoding="ascii") as f:
@@ -222,6 +247,17 @@ class OnKvm(unittest.TestCase):
         self.assertIn("nothing-like-it", ran.err)
         ran = cli.guestcpu("conform", "--json", "--only", "nothing-like-it*")
         self.assertEqual((ran.code, ran.json()["error"]["code"]), (2, "name"))
+        self.assertIn("a case's name", ran.json()["error"]["expected"])
+
+    def test_other_kvm(self):
+        """What cannot be meant: a device beside a model, a model without a host."""
+        host = cli.a_host("x86")
+        ran = cli.guestcpu("conform", "--on", "model:" + host, "--kvm", "/no/such")
+        self.assertEqual((ran.code, ran.out), (2, ""), ran)
+        self.assertIn("--kvm has no sense", ran.err)
+        ran = cli.guestcpu("conform", "--on", "model")
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn("try: guestcpu features --hosts\n", ran.err)
 
     def test_this_kvm(self):
         """All of it: what fails here is KVM's fault, or that of a case."""

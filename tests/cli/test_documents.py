@@ -122,6 +122,78 @@ class Documents(cli.Test):
         self.exits(0, "features", "--host", path, "--missing", "avx512*")
         self.exits(0, "explain", "--host", path, "avx512f")
 
+    def test_computed_and_tried(self):
+        """The plan says that no value was tried only where none was."""
+        dump = os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt")
+        path, tried = (os.path.join(cli.scratch(), name) for name in ("untried.json", "tried.json"))
+        self.exits(0, "probe", "--from-cpuid", dump, "--kernel", "6.12", "-o", path)
+        self.exits(0, "probe", "--host", "model:" + path, "-o", tried)
+        for host, says in ((path, "no change of a value was tried"), ("model:" + path, "tried on a software KVM"),
+                           (tried, "tried on a software KVM")):
+            found, = (f for f in self.exits(0, "plan", "--host", host, "--json").json()["findings"] if f["id"] == "computed")
+            self.assertIn(says, found["text"])
+            self.assertEqual("no change" in found["text"], host == path)
+        found, = (f for f in self.exits(0, "plan", "--host", "model:" + path, "--no-trial", "--json").json()["findings"]
+                  if f["id"] == "computed")
+        self.assertIn("no change of a value was tried", found["text"])
+
+    def test_computed_of_a_dump(self):
+        """SYSCALL is shown by Intel's CPUs in 64-bit mode only; exits of APERF and MPERF can be off where there are these."""
+        with open(os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt"), encoding="ascii") as f:
+            rome = f.read()
+        self.assertNotIn("0x00000006 0x00", rome)
+        rome = rome.replace("   0x80000000 0x00", "   0x00000006 0x00: eax=0x00000004 ebx=0x00000000 ecx=0x00000001 edx=0x00000000\n"
+                            "   0x80000000 0x00", 1)
+        amd = rome.replace("edx=0x2dd3fbfd", "edx=0x2dd3f3fd")
+        intel = amd.replace("ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65", "ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69")
+        self.assertEqual(len({rome, amd, intel}), 3)
+        dump = os.path.join(cli.scratch(), "mode.txt")
+        for text, kernel, has, assumed, exits in ((rome, "6.18", True, [], 0x10), (amd, "6.12", False, [], 0),
+                                                  (intel, "6.12", True, ["1"], 0), (intel, "7.2", True, ["1"], 0x10)):
+            with open(dump, "w", encoding="ascii") as f:
+                f.write(text)
+            doc = self.valid("snapshot", self.exits(0, "probe", "--from-cpuid", dump, "--kernel", kernel))
+            self.assertEqual([a["value"] for a in doc["assumed"] if a["what"] == "SYSCALL"], assumed)
+            for table in "native", "supported":
+                edx = next(e for e in doc["cpuid"][table] if int(e["leaf"], 16) == 0x80000001)["edx"]
+                self.assertEqual(bool(int(edx, 16) & 0x800), has, (table, kernel))
+            self.assertEqual(dict(doc["capabilities"]["vm"])[143] & 0x10, exits)
+
+    def test_computed_tsc(self):
+        """The rate of the TSC is assumed: from the crystal clock, from the base frequency, or 1 GHz; and kept as an assumption."""
+        with open(os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/rome-r.txt"), encoding="ascii") as f:
+            plain = f.read()
+        last = next(line for line in plain.splitlines(True) if "0x80000000 0x00" in line)
+        short, dump, path = "0x00000000 0x00: eax=0x0000000d", os.path.join(cli.scratch(), "clocks.txt"), \
+            os.path.join(cli.scratch(), "clocks.json")
+        self.assertIn(short, plain)
+
+        def leaves(eax, ebx, ecx, mhz):
+            lines = (f"   0x00000015 0x00: eax=0x{eax:08x} ebx=0x{ebx:08x} ecx=0x{ecx:08x} edx=0x00000000\n"
+                     f"   0x00000016 0x00: eax=0x{mhz:08x} ebx=0x00000000 ecx=0x00000000 edx=0x00000000\n")
+            return plain.replace(short, short[:-2] + "16").replace(last, lines + last)
+
+        # a Xeon of Skylake, one of Ice Lake (25 MHz), one that tells the ratio alone, what no KVM can have, and nothing
+        for text, khz in ((leaves(2, 240, 0, 3000), 3000000), (leaves(2, 168, 25000000, 2000), 2100000),
+                          (leaves(0, 0, 0, 2200), 2200000), (leaves(1, 0xffffffff, 0xffffffff, 0), None),
+                          (leaves(2, 240, 0, 0), None), (plain, None)):
+            with open(dump, "w", encoding="ascii") as f:
+                f.write(text)
+            doc = self.valid("snapshot", self.exits(0, "probe", "--from-cpuid", dump, "--kernel", "6.12"))
+            assumed = [a["value"] for a in doc["assumed"] if a["what"] == "TSC"]
+            self.assertEqual((doc["tsc"], assumed), ({"khz": khz} if khz else {}, [f"{khz or 1000000} kHz"]))
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(doc, f)
+            for kernel in "", "@6.1":
+                doc = self.exits(0, "probe", "--host", f"model:{path}{kernel}").json()
+                self.assertEqual(doc["tsc"], {"khz": khz or 1000000})
+                self.assertEqual([a["value"] for a in doc["assumed"] if a["what"] == "TSC"], assumed)
+        # what a KVM was asked is not assumed
+        measured = os.path.join(cli.ROOT, "data/hosts/x86-amd-rome-6-12.json")
+        doc = self.exits(0, "probe", "--from-cpuid", measured, "--kernel", "6.1").json()
+        self.assertEqual(doc["tsc"], self.exits(0, "probe", "--host", measured).json()["tsc"])
+        self.assertNotIn("TSC", [a["what"] for a in doc["assumed"]])
+
     def test_computed_from_a_snapshot(self):
         """Another kernel on a host that was measured: what it has is KVM's of that kernel."""
         for old, series, new in (("6-1", "6.12", "6-12"), ("6-12", "6.1", "6-1")):

@@ -181,6 +181,25 @@ class Made(Explain):
         doc["calls"].append(call("KVM_SET_CPUID2", 0, 22, nent=9))
         self.assertEqual([c["call"] for c in self.given(doc, "avx2")["avx2"]["vcpus"][0]["calls"]], [5])
 
+    def test_forced(self):
+        """What KVM makes of it in every guest stands above both, the program's word and the plan's."""
+        host, doc = "x86-amd-pvm-6-18", corpus("x86")
+        names = "avx2", "fsgsbase", "fdp-excptn-only", "sse2"
+        given = self.given(doc, "--host", host, *names)
+        stands = {f["name"]: f["standing"] for f in self.exits(0, "explain", "--host", host, "--json", *names).json()["features"]}
+        self.assertEqual([stands[n]["forced"] for n in names], ["on", "on", "off", None])
+        for name in names:
+            self.assertEqual(given[name]["guestcpu"]["forced"], stands[name]["forced"])
+        self.assertEqual([given[n]["program"] for n in names[:2]], ["on", "off"])
+        text = self.text(doc, "--host", host, *names)
+        for name, program in ("avx2", "on "), ("fsgsbase", "off"):
+            self.assertRegex(text, rf"\n{name} +program: {program} +guestcpu \(host\): off +the KVM of --host puts it in force in every guest\n")
+        self.assertRegex(text, r"\nfdp-excptn-only +program: \w+ +guestcpu \(host\): on +the KVM of --host clears it in every guest\n")
+        self.assertEqual(re.findall(r"\n  guestcpu +(.*?) \[", text)[:3], [
+            *["planned off, but this KVM puts it in force whatever the table says (seen by trial)"] * 2,
+            "planned on, but this KVM clears it whatever the table says (seen by trial)"])
+        self.assertNotIn(" off: this KVM puts", text)
+
     def test_msr(self):
         doc = corpus("x86")
         doc["vcpus"][0]["msrs"] += [{"index": "0x10a", "value": "0x1"}]

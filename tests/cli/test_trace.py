@@ -5,6 +5,7 @@
 What must come of it is what tests/sim/client.c does, and what QEMU's own record (the preloaded
 recorder of tests/oracle, another program) says.
 """
+import errno
 import json
 import os
 import shlex
@@ -61,7 +62,7 @@ class Real(Trace):
         doc = self.document(CLIENT, "plain")
         self.assertEqual((doc["kvm"], doc["host"], doc["series"]), ("real", None, None))
         self.assertEqual(doc["program"], {"command": [CLIENT, "plain"], "stopped": False, "exit": 0, "signal": None,
-                                          "opened": True, "vms": 1})
+                                          "opened": True, "open_errno": None, "vms": 1, "unseen": []})
         self.assertEqual(len(doc["vcpus"]), 2)
         for n, vcpu in enumerate(doc["vcpus"]):
             self.check_vcpu(vcpu, n)
@@ -80,7 +81,7 @@ class Real(Trace):
     def test_text(self):
         ran = self.exits(0, "trace", "--", CLIENT, "plain")
         self.assertRegex(ran.out, r"sim_client plain on /dev/kvm\n\nVCPU  ID  ")
-        self.assertRegex(ran.out, r"\n1 +1 .* yes\n")
+        self.assertRegex(ran.out, r"\n1 +1 .* yes\n" if X86 else r"\n0-1 +0-1 .* yes\n")
         self.assertRegex(ran.out, r"\nrefused\n  vcpu 0  0xaeff +E?[A-Z]+\n")
         self.assertTrue(ran.out.endswith("sim_client: ended with exit code 0\n"), str(ran))
         # its output is not the report
@@ -102,6 +103,9 @@ class Real(Trace):
         only = self.exits(0, "trace", "--json", "-o", path, "--", CLIENT, "plain")
         self.assertEqual((only.out, only.err), ("about to run\nran\n", ""))
         self.assertTrue(os.path.exists(path))
+        for json_too in [], ["--json"]:
+            named = self.exits(0, "trace", *json_too, "-o", "-", "--", CLIENT, "plain")
+            self.assertEqual((named.json()["schema"], named.err), ("guestcpu.trace", "about to run\nran\n"))
 
     def test_descriptors(self):
         doc = self.document(CLIENT, "dup")
@@ -182,6 +186,19 @@ class Without(Trace):
         text = self.exits(1, "trace", "--", CLIENT, "none").out
         self.assertEqual(text.splitlines()[0], f"{CLIENT} none")
 
+    def test_opened_in_vain(self):
+        """/dev/kvm was asked for, through libc: no word of programs that ask past it."""
+        why = errno.ENOTDIR if os.path.exists("/dev/kvm") else errno.ENOENT
+        for code in 0, 7:
+            doc = self.document(CLIENT, "vain", str(code), code=3)
+            self.assertEqual((doc["program"]["exit"], doc["program"]["opened"], doc["program"]["open_errno"]), (code, False, why))
+        text = self.exits(3, "trace", "--", CLIENT, "vain", "7").out
+        self.assertTrue(text.endswith(f"\nsim_client: ended with exit code 7\nit could not open /dev/kvm: {os.strerror(why)}\n"), text)
+        # nor where a program ends early for reasons of its own; one that did its part may have
+        past = "what a program asks of the kernel past libc is not seen"
+        self.assertNotIn(past, self.exits(1, "trace", "--", CLIENT, "exit", "7").out)
+        self.assertIn(past, self.exits(1, "trace", "--", CLIENT, "none").out)
+
     def test_command_as_a_shell_takes_it(self):
         words = ["sh", "-c", "exit 0", "it's", "", "a\"b", "$x", "plain-1.2/3=4"]
         text = self.exits(1, "trace", "--", *words).out
@@ -220,11 +237,38 @@ class Without(Trace):
         for name in ("no-such-program-here", "/no/such/program", cli.ROOT, __file__ + "c"):
             ran = trace("--json", "--", name)
             self.assertEqual((ran.code, ran.json()["error"]["code"]), (3, "kvm"), str(ran))
+            said = "no program that can be started: EACCES" if name == cli.ROOT else "no such program: ENOENT"
+            self.assertEqual(ran.json()["error"]["text"], f"{name}: {said}")
         path = os.path.join(cli.scratch(), "nonsense")
         with open(path, "w", encoding="utf-8") as f:
             f.write("\n")
         os.chmod(path, 0o755)
         self.assertEqual(trace("--", path).code, 3)
+
+    def test_not_whole(self):
+        """What no kernel would start: said is what is wrong with it."""
+        script, start = os.path.join(cli.scratch(), "script"), os.path.join(cli.scratch(), "start")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write("#! /no/such/shell -e\n")
+        with open(CLIENT, "rb") as whole, open(start, "wb") as f:
+            f.write(whole.read(100))
+        for path, said in ((script, 'there is no "/no/such/shell", which is to start it'), (start, "not a whole ELF file"),
+                           ("", "an empty word is no program's name")):
+            if path:
+                os.chmod(path, 0o755)
+            error = self.exits(3, "trace", "--json", "--", path).json()["error"]
+            self.assertIn(said, error["text"])
+            self.assertTrue(error["expected"] and error["code"] == "kvm")
+
+    def test_unseen_child(self):
+        """Started by what is watched, and not watched: said."""
+        if not os.path.exists(STATIC):
+            cli.skip("cli: trace: no static program here")
+        doc = self.document("sh", "-c", f"{STATIC} exit 7; {STATIC} none", code=1)
+        self.assertEqual((doc["program"]["exit"], doc["program"]["unseen"]), (0, [{"path": STATIC, "why": "static", "refused": False}]))
+        text = self.exits(1, "trace", "--", "sh", "-c", f"{STATIC} none; exit 0").out
+        self.assertTrue(text.endswith(f"{STATIC}: what it asks of KVM is not seen: it is linked statically\n"), text)
+        self.assertNotIn("Go", text)
 
     def test_static(self):
         if not os.path.exists(STATIC):
@@ -244,6 +288,8 @@ class Without(Trace):
         ran = trace("--", path, "none")
         self.assertEqual(ran.code, 3, str(ran))
         self.assertIn("gains rights", ran.err)
+        doc = self.document("sh", "-c", f"{path} none; exit 0", code=1)
+        self.assertEqual(doc["program"]["unseen"], [{"path": path, "why": "rights", "refused": False}])
 
     def test_environment(self):
         """What was to be preloaded already is, behind ours; a path that no list can hold is refused."""

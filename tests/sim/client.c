@@ -6,6 +6,9 @@
 #define PROGRAM "client"
 #include "calls.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -315,6 +318,36 @@ static void segv(void)
 }
 #endif
 
+#ifdef __x86_64__
+/* A guest that would be told what this CPU says of itself: whoever answers. */
+static void own(void)
+{
+	static const uint32_t leaves[] = { 0, 1, 0x80000002, 0x80000003, 0x80000004 };
+	const unsigned n = sizeof(leaves) / sizeof(leaves[0]);
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM"), vcpu = make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+	struct kvm_cpuid2 *t = calloc(1, sizeof(*t) + n * sizeof(t->entries[0]));
+
+	need(t != NULL, "memory");
+	t->nent = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct kvm_cpuid_entry2 *e = &t->entries[i];
+
+		e->function = leaves[i];
+		__cpuid(leaves[i], e->eax, e->ebx, e->ecx, e->edx);
+	}
+	make(vcpu, KVM_SET_CPUID2, (uintptr_t)t, "KVM_SET_CPUID2");
+	free(t);
+	run(kvm, vcpu);
+}
+#endif
+
+/* /dev/kvm is no directory, whoever asks. */
+static int vain(int code)
+{
+	need(open("/dev/kvm", O_RDWR | O_DIRECTORY) < 0, "a directory");
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	const char *action = argc > 1 ? argv[1] : "";
@@ -345,6 +378,12 @@ int main(int argc, char **argv)
 #endif
 	else if (strcmp(action, "exit") == 0)
 		return atoi(argv[2]);
+#ifdef __x86_64__
+	else if (strcmp(action, "own") == 0)
+		own();
+#endif
+	else if (strcmp(action, "vain") == 0)
+		return vain(atoi(argv[2]));
 	else if (strcmp(action, "die") == 0)
 		open_kvm(), abort();
 	else if (strcmp(action, "none") != 0)

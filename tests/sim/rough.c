@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1
 #define PROGRAM "rough"
 #include "calls.h"
+#include "starts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,59 @@ static void few(void)
 	need(close(fd[--n]) == 0 && open_kvm() == fd[n], "one is free");
 }
 
+/* Nothing waits for bytes that never come. What stands in for /dev/kvm itself is /dev/null, and reads as that. */
+static void no_stream(int fd)
+{
+	char bytes[8] = "";
+
+	need(read(fd, bytes, sizeof(bytes)) < 0 && errno == EINVAL, "EINVAL from read");
+	need(write(fd, bytes, sizeof(bytes)) < 0 && errno == EINVAL, "EINVAL from write");
+	need(syscall(SYS_read, fd, bytes, sizeof(bytes)) < 0 && errno == EINVAL, "EINVAL from SYS_read");
+}
+
+/* Flags of a call that has none make another one of it, which KVM refuses. */
+static void flagged(void)
+{
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL };
+
+	make(vm, KVM_ENABLE_CAP, (uintptr_t)&cap, "KVM_ENABLE_CAP");
+	cap.flags = 0x30;
+	need(ioctl(vm, KVM_ENABLE_CAP, &cap) < 0 && errno == EINVAL, "EINVAL of flags");
+}
+
+static void streams(void)
+{
+	int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm);
+
+	no_stream(vm);
+	no_stream(vcpu);
+}
+
+/* Many vCPUs of which the same is asked, in vain. */
+static void alike(void)
+{
+	static const int ids[] = { 0, 2, 3, 4, 7 };
+	int vm = make(open_kvm(), KVM_CREATE_VM, 0, "KVM_CREATE_VM"), vcpu[5];
+
+	for (unsigned i = 0; i < 5; i++)
+		vcpu[i] = make(vm, KVM_CREATE_VCPU, (uintptr_t)ids[i], "KVM_CREATE_VCPU");
+	for (unsigned times = 0; times < 3; times++) {
+		need(ioctl(vm, 0xaefd, 0) < 0, "a call that there is not");
+		for (unsigned i = 0; i < 5; i++) {
+			need(times == 2 || ioctl(vcpu[i], 0xaeff, 0) < 0, "two calls that there are not");
+			need(i == 2 || times > i || ioctl(vcpu[i], 0xaefe, 0) < 0, "calls that there are not, of some");
+		}
+	}
+#ifdef __x86_64__
+	for (unsigned i = 0; i < 5; i++) {
+		struct kvm_enable_cap cap = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { i == 4 } };
+
+		make(vcpu[i], KVM_ENABLE_CAP, (uintptr_t)&cap, "KVM_ENABLE_CAP");
+	}
+#endif
+}
+
 /* What is asked of any descriptor. */
 static void ask(void)
 {
@@ -97,7 +151,6 @@ static void ask(void)
 	for (unsigned i = 0; i < 3; i++) {
 		struct pollfd p = { .fd = fds[i], .events = POLLIN | POLLOUT };
 		struct timeval none = { 0, 0 };
-		char byte = 0;
 
 		need(poll(&p, 1, 0) >= 0 && !(p.revents & POLLNVAL), "poll");
 		FD_ZERO(&set);
@@ -110,7 +163,7 @@ static void ask(void)
 		need(fcntl(fds[i], F_SETFD, 0) == 0 && fcntl(fds[i], F_GETFD) == 0, "F_SETFD");
 		need(fcntl(fds[i], F_SETFL, flags | O_NONBLOCK) == 0, "F_SETFL");
 		need(fstat(fds[i], &st) == 0, "fstat");
-		need(read(fds[i], &byte, 0) <= 0 && lseek(fds[i], 0, SEEK_CUR) <= 0, "read, lseek");
+		need(lseek(fds[i], 0, SEEK_CUR) <= 0, "lseek");
 		need(ioctl(fds[i], FIONBIO, &(int){ 0 }) <= 0, "FIONBIO");
 		need(make(kvm, KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION") == 12, "12");
 	}
@@ -429,15 +482,81 @@ static void signals(void)
 		opens(NULL);
 }
 
+/* As many calls as there is room for, each another one. */
+static void wordy(void)
+{
+	int kvm = open_kvm(), vm = make(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+
+	for (unsigned i = 0; i < 1200000; i++)
+		need(ioctl(vm, KVM_CREATE_VCPU, 1000000 + i) < 0 && errno == EINVAL, "no such vCPU");
+	make(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+}
+
+/* The descriptor that guestcpu gives its programs. */
+#define RECORD 200
+
+static void shrinks(void)
+{
+	need(ftruncate(RECORD, 0) < 0 && errno == EPERM, "ftruncate");
+	ready(open_kvm(), NULL);
+}
+
+static void scribbles(void)
+{
+	char bytes[256];
+
+	memset(bytes, 0xa5, sizeof(bytes));
+	need(pwrite(RECORD, bytes, sizeof(bytes), 0) == sizeof(bytes), "pwrite");
+}
+
+/* VMs until there are no more: each that was made is one. */
+static void crowd(void)
+{
+	struct rlimit limit;
+	int kvm = open_kvm(), vm, last = -1;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	while ((vm = ioctl(kvm, KVM_CREATE_VM, 0)) >= 0) {
+		need(ioctl(vm, KVM_CHECK_EXTENSION, 1) >= 0, "a VM");
+		last = vm;
+	}
+	need(errno == EMFILE && last >= 0, "EMFILE");
+	need(open("/dev/kvm", O_RDWR) < 0 && errno == EMFILE, "EMFILE of /dev/kvm");
+	need(close(last) == 0 && (vm = ioctl(kvm, KVM_CREATE_VM, 0)) == last, "room again");
+	need(ioctl(kvm, KVM_CREATE_VM, 0) < 0 && errno == EMFILE, "EMFILE again");
+}
+
+static void *asks(void *arg)
+{
+	struct kvm_one_reg reg = { 0, 0 };
+
+	for (;; usleep(2000))
+		ioctl(*(int *)arg, KVM_GET_ONE_REG, &reg);
+	return NULL;
+}
+
+/* A thread that never leaves KVM alone. */
+static void busy(void)
+{
+	int kvm = open_kvm(), vm, vcpu = ready(kvm, &vm), other = make(vm, KVM_CREATE_VCPU, 1, "KVM_CREATE_VCPU");
+	pthread_t t;
+
+	need(pthread_create(&t, NULL, asks, &other) == 0, "pthread_create");
+	ioctl(vcpu, KVM_RUN, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *action = argc > 1 ? argv[1] : "";
 	static const struct {
 		const char *name;
 		void (*act)(void);
-	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "closes", closes }, { "lines", lines },
+	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "streams", streams }, { "flagged", flagged }, { "alike", alike }, { "closes", closes }, { "lines", lines },
 			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked },
-			{ "maps", maps }, { "rings", rings }, { "slots", slots } };
+			{ "maps", maps }, { "rings", rings }, { "slots", slots }, { "shrinks", shrinks }, { "scribbles", scribbles },
+			{ "crowd", crowd }, { "wordy", wordy }, { "busy", busy } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)
@@ -448,6 +567,10 @@ int main(int argc, char **argv)
 		return names(argv[2]), 0;
 	if (strcmp(action, "children") == 0)
 		return children(argv[0]), 0;
+	if (strcmp(action, "starts") == 0)
+		return starts(argv[2]), 0;
+	if (strcmp(action, "not-started") == 0)
+		return not_started(argv[2]), 0;
 	if (strcmp(action, "exit") == 0)
 		ready(open_kvm(), NULL), _exit(atoi(argv[2]));
 	if (strcmp(action, "kill") == 0)
