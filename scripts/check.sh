@@ -34,5 +34,6 @@ if ls "$results"/differ-*.json >/dev/null 2>&1; then
 	python3 "$(dirname "$0")/../tests/kernels/differ.py" --results "$results" --table
 fi
 echo
+python3 "$(dirname "$0")/failures.py" "${log%.txt}.json"
 echo "${ok:-0} passed, $((${fail:-0} + ${timeout:-0})) failed, ${skip:-0} skipped"
 exit $status
