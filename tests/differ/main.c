@@ -116,13 +116,15 @@ static void one_sequence(struct differ *d, const struct options *o, unsigned lon
 static bool is_witnessed(const struct gcpu_snapshot *host)
 {
 	static const char *const modules[] = { "kvm_amd", "kvm_pvm" };
+	const char *vendor = gcpu_snapshot_vendor(host);
 
 	if (gcpu_snapshot_arch(host) == GCPU_ARCH_ARM64)
 		return true;
 
+	/* on AMD's CPUs alone: kvm_pvm runs on others, too */
 	for (unsigned i = 0; i < COUNT(modules); i++)
 		if (strcmp(gcpu_snapshot_module(host), modules[i]) == 0)
-			return true;
+			return vendor && strcmp(vendor, "AuthenticAMD") == 0;
 	return false;
 }
 
@@ -149,8 +151,8 @@ static int work(const struct options *o, unsigned job, struct totals *t)
 		return 4;
 	}
 	if (o->witnessed && !is_witnessed(host)) {
-		printf("SKIP: differ: the model of %s has not been compared with such a KVM yet; without --witnessed it is\n",
-		       gcpu_snapshot_module(host));
+		printf("SKIP: differ: the model of %s on %s has not been compared with such a KVM yet; without --witnessed it is\n",
+		       gcpu_snapshot_module(host), gcpu_snapshot_vendor(host));
 		gcpu_model_free(model);
 		gcpu_snapshot_free(host);
 		return 77;

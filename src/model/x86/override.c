@@ -180,13 +180,18 @@ static void put_in_force(struct x86_vcpu *x, uint32_t leaf, uint32_t subleaf)
 /* In the order of sub-leaves: an entry that answers for several is the last one's. */
 static void put_all_in_force(struct x86_vcpu *x)
 {
-	const struct list *l = &x86_model(x)->host->cpuid[SNAP_TRIAL_ZEROS];
+	const struct gcpu_snapshot *s = x86_model(x)->host;
+	const struct list *l = &s->cpuid[SNAP_TRIAL_ZEROS];
+	bool second = sw_behaves(x86_model(x), BEHAVIOUR_SECOND_SUBLEAF_OWN);
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct snap_cpuid *e = LIST_AT(l, struct snap_cpuid, i);
 
-		if (e->leaf != LEAF_SAVE_AREA)
-			put_in_force(x, e->leaf, e->subleaf);
+		if (e->leaf == LEAF_SAVE_AREA)
+			continue;
+		put_in_force(x, e->leaf, e->subleaf);
+		if (second && e->subleaf == 0 && is_own(s, e->leaf) && !snapshot_cpuid(s, SNAP_TRIAL_ZEROS, e->leaf, 1))
+			put_in_force(x, e->leaf, 1);
 	}
 	for (uint32_t n = 0; n < COMPONENTS && is_own(x86_model(x)->host, LEAF_SAVE_AREA); n++)
 		put_in_force(x, LEAF_SAVE_AREA, n);
