@@ -350,8 +350,8 @@ static void print_end(const struct sim_report *r, const struct sim_told *t)
 	name = name ? name + 1 : t->command[0];
 	if (!r->complete && atomic_load(&r->log->stopped) != SIM_STOPPED_BUSY)
 		printf("\nnot everything could be kept: this is not all\n");
-	if (r->opened)
-		print_own_cpuid(r, t);
+	/* also of one that never opened it: it may have found by CPUID that it need not try */
+	print_own_cpuid(r, t);
 	fputc('\n', stdout);
 	tool_print(stdout, name);
 	if (atomic_load(&r->log->stopped) == SIM_STOPPED_BUSY)

@@ -175,7 +175,13 @@ class OwnCpuid(Sim):
             can = re.search(r"^flags.*\b(cpuid_fault|gp_on_user_cpuid)\b", f.read(), re.M)
         self.assertEqual(doc["own_cpuid"], "answered" if can else "leaked")
         text = self.exits(0, "sim", "--host", HOST, CLIENT, "plain").out
-        self.assertIn("were answered by the model" if can else "leaked: CPUID instructions", text)
+        said = "were answered by the model" if can else "leaked: CPUID instructions"
+        self.assertIn(said, text)
+        # one that never opened /dev/kvm may have found by CPUID that it need not try
+        text = self.exits(1, "sim", "--host", HOST, CLIENT, "none").out
+        self.assertIn(said, text)
+        self.assertIn("and never opened /dev/kvm\n", text)
+        self.assertNotIn("CPUID", self.exits(1, "trace", CLIENT, "none").out)
 
     def test_this_machine(self):
         """Its own answers are the right ones where the host is this machine's KVM, of whatever kernel."""
