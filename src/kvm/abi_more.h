@@ -91,6 +91,16 @@ struct gk_ioeventfd {
 	uint32_t flags;
 	uint8_t pad[36];
 };
+#define GK_HYPERV_EVENTFD 0x4018AEBDUL
+#define GK_HYPERV_EVENTFD_DEASSIGN (1U << 0)
+#define GK_HYPERV_CONN_ID_MASK 0x00ffffffU
+
+struct gk_hyperv_eventfd {
+	uint32_t conn_id;
+	int32_t fd;
+	uint32_t flags;
+	uint32_t padding[3];
+};
 #define GK_REGISTER_COALESCED_MMIO 0x4010AE67UL
 #define GK_UNREGISTER_COALESCED_MMIO 0x4010AE68UL
 #define GK_GET_DIRTY_LOG 0x4010AE42UL

@@ -65,6 +65,17 @@ class Qemu(Sim):
             doc, _ = self.qemu("-cpu", "host", host=host)
             self.assertEqual(self.leaf7(doc) & AVX2, (have + [0])[0] & AVX2, host)
 
+    def test_hyperv(self):
+        """What KVM has for guests that take it for Hyper-V, QEMU gets: registers are set, events given numbers."""
+        doc, _ = self.qemu("-cpu", "host,hv-vpindex,hv-synic,hv-time,hv-stimer,hv-relaxed", "-device", "vmbus-bridge", "-smp", "2")
+        self.assertEqual([c["errno"] for c in doc["calls"] if c["call"] == "KVM_HYPERV_EVENTFD"], [0])
+        for n, vcpu in enumerate(doc["vcpus"]):
+            msrs = {m["index"]: m["value"] for m in vcpu["msrs"]}
+            # version and first line of synthetic interrupts, number of the vCPU
+            self.assertEqual((msrs["0x40000081"], msrs["0x40000090"], msrs["0x40000002"]), ("0x1", "0x10000", hex(n)))
+        # all enlightenments that there are
+        self.qemu("-cpu", "host,hv-passthrough")
+
     def test_other_cpus(self):
         """Hosts made from dumps of their CPUs."""
         for name, family, has, lacks in (("milan", "AuthenticAMD0A00F11_K19_Milan_CPUID1", SHA, AVX512F),
@@ -74,6 +85,8 @@ class Qemu(Sim):
                 cli.skip(f"cli: sim: no dump {family} to make a host from")
             host = os.path.join(cli.scratch(), name + ".json")
             self.exits(0, "probe", "--from-cpuid", dumps[0], "--kernel", "6.12", "-o", host)
+            # Intel's KVM has the enlightened VMCS, too
+            self.qemu("-cpu", "host,hv-passthrough", host=host)
             for model in "host", "Skylake-Server-v1", "EPYC-Milan-v1":
                 with self.subTest(host=name, cpu=model):
                     doc, ran = self.qemu("-cpu", model, "-smp", "2", host=host)

@@ -164,6 +164,7 @@ SAME_NUMBER(SYSTEM_EVENT_SUSPEND);
 
 /* structures of every architecture */
 SAME_SIZE(gk_enable_cap, kvm_enable_cap);
+SAME_SIZE(gk_hyperv_eventfd, kvm_hyperv_eventfd);
 SAME_FIELD(enable_cap, flags);
 SAME_FIELD(enable_cap, args);
 SAME_SIZE(gk_userspace_memory_region, kvm_userspace_memory_region);
@@ -413,6 +414,9 @@ SAME_NUMBER(SET_PMU_EVENT_FILTER);
 #endif
 SAME_NUMBER(IRQ_LINE_STATUS);
 SAME_NUMBER(IOEVENTFD);
+SAME_NUMBER(HYPERV_EVENTFD);
+SAME_NUMBER(HYPERV_EVENTFD_DEASSIGN);
+SAME_NUMBER(HYPERV_CONN_ID_MASK);
 SAME_NUMBER(REGISTER_COALESCED_MMIO);
 SAME_NUMBER(UNREGISTER_COALESCED_MMIO);
 SAME_NUMBER(GET_DIRTY_LOG);

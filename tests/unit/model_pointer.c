@@ -81,6 +81,7 @@ static const struct trial {
 	{ GCPU_ARCH_X86, VM, GK_SET_GSI_ROUTING, 1, false },
 	{ GCPU_ARCH_X86, VM, GK_IRQ_LINE, 1, false },
 	{ GCPU_ARCH_X86, VM, GK_IRQFD, 0, false },
+	{ GCPU_ARCH_X86, VM, GK_HYPERV_EVENTFD, 1 | 0xffffffffULL << 32, false },
 	{ GCPU_ARCH_X86, VM, GK_SIGNAL_MSI, 0, false },
 	{ GCPU_ARCH_X86, VM, GK_ENABLE_CAP, 0, false },
 	{ GCPU_ARCH_X86, VM, GK_X86_SET_MSR_FILTER, 0, false },

@@ -2,11 +2,22 @@
 /* Hyper-V's leaves, which are a list of their own. ST:x86/hyperv_cpuid; hyperv.c. */
 #include "x86.h"
 
+#include "kvm/abi_more.h"
+
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define ENTRIES 10
 #define HV_STIMER_DIRECT BIT32(19)
 #define HV_CLUSTER_IPI BIT32(10)
+#define HV_SCONTROL 0x40000080U
+#define HV_SVERSION 0x40000081U
+#define HV_SIEFP 0x40000082U
+#define HV_SIMP 0x40000083U
+#define HV_EOM 0x40000084U
+#define HV_SINT0 0x40000090U
+#define HV_STIMER0 0x400000b0U
 
 static int get(struct conform *c, int fd, struct table *t, uint32_t nent)
 {
@@ -98,9 +109,96 @@ static int beside(struct conform *c)
 	return 0;
 }
 
+/* Registers of synthetic interrupts: nothing but zeros until the vCPU has them, then what a VMM says. */
+static int synic(struct conform *c)
+{
+	static const struct {
+		uint32_t index;
+		uint64_t at_first, set;
+	} regs[] = {
+		{ HV_SCONTROL, 0, 1 }, { HV_SVERSION, 1, 1 }, { HV_SIEFP, 0, 0x5001 }, { HV_SIMP, 0, 0x6001 },
+		{ HV_SINT0, 0x10000, 0x30 }, { HV_SINT0 + 15, 0x10000, 0x10000 }, { HV_STIMER0, 0, 0x3000e }, { HV_STIMER0 + 1, 0, 0 },
+	};
+	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1), *none = x86_vm(c, NO_APIC, 1);
+	uint64_t got = 0;
+
+	if (!vm || !none || lacks_cap(c, CAP_HYPERV, "HYPERV") || lacks_cap(c, CAP_HYPERV_SYNIC2, "HYPERV_SYNIC2"))
+		return 1;
+	for (unsigned i = 0; i < COUNT(regs); i++) {
+		expect_value(c, get_msr(vm, 0, regs[i].index, &got), 1, "%#x is read", regs[i].index);
+		expect_value(c, got, regs[i].at_first, "%#x at first", regs[i].index);
+		expect_value(c, set_msr(vm, 0, regs[i].index, 0x20), 0, "%#x refuses a value", regs[i].index);
+	}
+	expect_errno(c, enable_cap(c, none->vcpu[0], CAP_HYPERV_SYNIC2, 0), EINVAL, "without an APIC in KVM");
+	expect_errno(c, enable_cap(c, vm->vcpu[0], CAP_HYPERV_SYNIC2, 1), EINVAL, "with an argument");
+	if (!expect_ok(c, enable_cap(c, vm->vcpu[0], CAP_HYPERV_SYNIC2, 0), "KVM_CAP_HYPERV_SYNIC2"))
+		return 1;
+	expect(c, get_msr(vm, 0, HV_SCONTROL, &got) == 1 && got == 1, "they are on");
+	for (unsigned i = 0; i < COUNT(regs); i++) {
+		expect_value(c, set_msr(vm, 0, regs[i].index, regs[i].set), 1, "%#x takes it", regs[i].index);
+		expect(c, get_msr(vm, 0, regs[i].index, &got) == 1 && got == regs[i].set, "%#x keeps it", regs[i].index);
+	}
+	expect(c, set_msr(vm, 0, HV_EOM, 5) == 1 && get_msr(vm, 0, HV_EOM, &got) == 1 && !got, "end of a message");
+	return 0;
+}
+
+/* The enlightened VMCS: its versions go where the VMM says, and into the leaf from then on. */
+static int evmcs(struct conform *c)
+{
+	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1);
+	uint16_t versions[2] = { 0xffff, 0xffff };
+	struct table t = { .nent = ENTRIES };
+
+	if (!vm || lacks_cap(c, CAP_HYPERV_ENLIGHTENED_VMCS, "HYPERV_ENLIGHTENED_VMCS"))
+		return 1;
+	if (!expect_ok(c, enable_cap(c, vm->vcpu[0], CAP_HYPERV_ENLIGHTENED_VMCS, (uintptr_t)versions),
+		       "KVM_CAP_HYPERV_ENLIGHTENED_VMCS"))
+		return 1;
+	expect(c, versions[1] == 0xffff, "two bytes are written");
+	expect(c, versions[0] == 0x101 || !versions[0], "version 1 of it, or none without nested VMX: %#x", versions[0]);
+	expect_ok(c, ask(c, vm->vcpu[0], GK_GET_SUPPORTED_HV_CPUID, &t), "KVM_GET_SUPPORTED_HV_CPUID");
+	expect_value(c, t.e[9].eax & 0xffff, versions[0], "versions in the leaf");
+	expect_errno(c, enable_cap(c, vm->vcpu[0], CAP_HYPERV_ENLIGHTENED_VMCS, 0), EFAULT, "with nowhere to say it");
+	return 0;
+}
+
+static int event(struct conform_vm *vm, uint32_t number, int fd, uint32_t flags)
+{
+	const struct gk_hyperv_eventfd e = { .conn_id = number, .fd = fd, .flags = flags };
+
+	return ask(vm->c, vm->fd, GK_HYPERV_EVENTFD, &e);
+}
+
+static int events(struct conform *c)
+{
+	struct conform_vm *vm = vm_new(c);
+	int fd;
+
+	if (!vm || lacks_cap(c, CAP_HYPERV_EVENTFD, "HYPERV_EVENTFD"))
+		return 1;
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (!expect(c, fd >= 0, "an event descriptor"))
+		return 1;
+	expect_errno(c, event(vm, 1, -1, 0), EBADF, "no file");
+	expect_errno(c, event(vm, 1U << 24, fd, 0), EINVAL, "a number of more than 24 bits");
+	expect_errno(c, event(vm, 1, fd, 2), EINVAL, "a flag that there is not");
+	expect_errno(c, event(vm, 1, fd, GK_HYPERV_EVENTFD_DEASSIGN), ENOENT, "one that was not given away, taken back");
+	expect_ok(c, event(vm, 1, fd, 0), "given away");
+	expect_ok(c, event(vm, 0xffffff, fd, 0), "another one");
+	expect_errno(c, event(vm, 1, fd, 0), EEXIST, "given away twice");
+	expect_ok(c, event(vm, 1, -1, GK_HYPERV_EVENTFD_DEASSIGN), "taken back");
+	expect_ok(c, event(vm, 1, fd, 0), "given away again");
+	expect_errno(c, event(vm, 0xffffff, fd, 0), EEXIST, "the other one is still there");
+	close(fd);
+	return 0;
+}
+
 const struct conform_case cases_x86_hyperv[] = {
 	{ "hyperv:by-system", "ST:x86/hyperv_cpuid", by_system },
 	{ "hyperv:by-vcpu", "ST:x86/hyperv_cpuid", by_vcpu },
 	{ "hyperv:beside-kvm", "KVM cpuid.rst, API 4.118", beside },
+	{ "hyperv:synic", "KVM API, KVM_CAP_HYPERV_SYNIC2; hyperv.c", synic },
+	{ "hyperv:evmcs", "KVM API, KVM_CAP_HYPERV_ENLIGHTENED_VMCS; x86.c", evmcs },
+	{ "hyperv:events", "KVM API 4.113", events },
 	{ NULL, NULL, NULL },
 };

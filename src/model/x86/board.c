@@ -231,6 +231,7 @@ const struct sw_call x86_board_calls[] = {
 	{ GK_GET_IRQCHIP, get_irqchip },
 	{ GK_SET_IRQCHIP, set_irqchip },
 	{ GK_IRQFD, irqfd },
+	{ GK_HYPERV_EVENTFD, x86_hyperv_eventfd },
 	{ GK_SET_PMU_EVENT_FILTER, set_event_filter },
 	{ 0, NULL },
 };

@@ -44,6 +44,8 @@ int x86_msr_hv_vp_index(struct x86_vcpu *x, struct x86_msr_op *op);
 int x86_msr_hv_vp_index_get(struct x86_vcpu *x, struct x86_msr_op *op);
 int x86_msr_hv_apic(struct x86_vcpu *x, struct x86_msr_op *op);
 int x86_msr_hv_assist(struct x86_vcpu *x, struct x86_msr_op *op);
+int x86_msr_hv_synic(struct x86_vcpu *x, struct x86_msr_op *op);
+int x86_msr_hv_stimer(struct x86_vcpu *x, struct x86_msr_op *op);
 int x86_msr_mtrr(struct x86_vcpu *x, struct x86_msr_op *op);
 int x86_msr_mtrr_types(struct x86_vcpu *x, struct x86_msr_op *op);
 int x86_msr_mtrr_default(struct x86_vcpu *x, struct x86_msr_op *op);

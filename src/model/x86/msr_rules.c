@@ -347,6 +347,8 @@ const struct x86_msr_rule x86_msr_rules[] = {
 	[X86_MSR_RULE_HV_APIC] = { .set = x86_msr_hv_apic, .get = x86_msr_hv_apic },
 	[X86_MSR_RULE_HV_ASSIST] = { .set = x86_msr_hv_assist },
 	[X86_MSR_RULE_HV_HYPERCALL] = { .set = x86_msr_hv_hypercall },
+	[X86_MSR_RULE_HV_STIMER] = { .set = x86_msr_hv_stimer },
+	[X86_MSR_RULE_HV_SYNIC] = { .set = x86_msr_hv_synic },
 	[X86_MSR_RULE_HV_VP_INDEX] = { .set = x86_msr_hv_vp_index, .get = x86_msr_hv_vp_index_get },
 	[X86_MSR_RULE_HWCR] = { .set = set_hwcr },
 	[X86_MSR_RULE_IC_CFG] = { .get = get_ic_cfg },

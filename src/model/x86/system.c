@@ -97,6 +97,12 @@ static int get_emulated(void *object, uintptr_t arg)
 	return give_table(&m->host->cpuid[SNAP_EMULATED], arg, &head);
 }
 
+/* HYPERV_NESTED counts from where the interface is told, the second of their leaves. */
+static uint32_t hyperv_leaf(uint32_t n)
+{
+	return ADDR_LEAF(gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr) + n;
+}
+
 static int get_hyperv(void *object, uintptr_t arg)
 {
 	struct gcpu_model *m = object;
@@ -109,6 +115,16 @@ static int get_hyperv(void *object, uintptr_t arg)
 	return give_table(&m->host->cpuid[SNAP_HYPERV], arg, &head);
 }
 
+uint16_t x86_evmcs_versions(const struct gcpu_model *m)
+{
+	const struct list *table = &m->host->cpuid[SNAP_HYPERV];
+
+	for (size_t i = 0; i < table->n; i++)
+		if (LIST_AT(table, struct snap_cpuid, i)->leaf == hyperv_leaf(HYPERV_NESTED))
+			return LIST_AT(table, struct snap_cpuid, i)->regs[0] & HYPERV_EVMCS;
+	return 0;
+}
+
 /*
  * As above; what KVM has only with its own APIC is left out without one, and versions of the enlightened VMCS until the
  * VMM turns it on.
@@ -117,7 +133,6 @@ int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 {
 	const struct sw_vcpu *v = object;
 	const struct gcpu_model *m = v->vm->model;
-	uint32_t interface = ADDR_LEAF(gcpu_facts_x86.words[gcpu_facts_x86.fields[X86_F_KVMCLOCK1].word].addr);
 	uintptr_t at = arg + sizeof(struct gk_cpuid2);
 	struct gk_cpuid_entry2 e;
 	struct gk_cpuid2 head;
@@ -130,11 +145,11 @@ int x86_get_hyperv_vcpu(void *object, uintptr_t arg)
 	status = give_table(&m->host->cpuid[SNAP_HYPERV], arg, &head);
 	for (size_t i = 0; status == 0 && i < m->host->cpuid[SNAP_HYPERV].n; i++, at += sizeof(e)) {
 		memcpy(&e, (const void *)at, sizeof(e));
-		if (e.function == interface + HYPERV_NESTED && !x86_vcpu(v)->evmcs)
+		if (e.function == hyperv_leaf(HYPERV_NESTED) && !x86_vcpu(v)->evmcs)
 			e.eax &= ~HYPERV_EVMCS;
-		if (e.function == interface + 2 && !x86_lapic(x86_vcpu(v)))
+		if (e.function == hyperv_leaf(2) && !x86_lapic(x86_vcpu(v)))
 			e.edx &= ~HYPERV_DIRECT_TIMERS;
-		if (e.function == interface + 3 && !x86_lapic(x86_vcpu(v)))
+		if (e.function == hyperv_leaf(3) && !x86_lapic(x86_vcpu(v)))
 			e.eax &= ~HYPERV_CLUSTER_IPI;
 		memcpy((void *)at, &e, sizeof(e));
 	}

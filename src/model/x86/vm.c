@@ -231,9 +231,10 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 		x->enforce_pv = cap->args[0];
 		return 0;
 	case CAP_HYPERV_SYNIC:
-		return x86_lapic(x) && sw_cap(v->vm->model, NULL, CAP_HYPERV) ? 0 : -EINVAL;
 	case CAP_HYPERV_SYNIC2:
-		return cap->args[0] || !x86_lapic(x) || !sw_cap(v->vm->model, NULL, CAP_HYPERV) ? -EINVAL : 0;
+		if ((cap->cap == CAP_HYPERV_SYNIC2 && cap->args[0]) || !x86_lapic(x) || !sw_cap(v->vm->model, NULL, CAP_HYPERV))
+			return -EINVAL;
+		return x86_hyperv_synic_on(x);
 	case CAP_HYPERV_ENLIGHTENED_VMCS:
 	case CAP_HYPERV_DIRECT_TLBFLUSH:
 		/* the maker's module has it, or it is no call */
@@ -241,8 +242,7 @@ int x86_enable_vcpu(struct sw_vcpu *v, const struct gk_enable_cap *cap)
 			return -EINVAL;
 		if (!sw_cap(v->vm->model, NULL, cap->cap))
 			return -ENOTTY;
-		x->evmcs |= cap->cap == CAP_HYPERV_ENLIGHTENED_VMCS;
-		return 0;
+		return cap->cap == CAP_HYPERV_ENLIGHTENED_VMCS ? x86_hyperv_evmcs_on(x, (uintptr_t)cap->args[0]) : 0;
 	case CAP_HYPERV_ENFORCE_CPUID:
 		return sw_cap(v->vm->model, NULL, CAP_HYPERV) ? 0 : -EINVAL;
 	default:

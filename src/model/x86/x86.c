@@ -64,6 +64,7 @@ static void vm_free(struct sw_vm *vm)
 	if (!x)
 		return;
 	free(x->filter);
+	list_free(&x->hyperv_events);
 	x86_guests_free(x);
 	free(x);
 }

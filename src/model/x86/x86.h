@@ -29,6 +29,7 @@ struct x86_vm {
 	bool exception_payload;	   /* KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;   /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	uint32_t tsc_khz;	  /* of vCPUs to come; 0: the host's */
+	struct list hyperv_events; /* uint32_t: numbers that KVM_HYPERV_EVENTFD has given away */
 	struct gk_msr_filter *filter; /* with bitmaps behind it, or NULL */
 	struct x86_guests *guest;
 };
@@ -59,6 +60,7 @@ struct x86_vcpu {
 	bool sysenter_unseen; /* the guest wrote SYSENTER_ESP, and KVM was not asked */
 	uint32_t pv_leaf; /* where KVM's features are in the table; 0: nowhere */
 	bool evmcs; /* the VMM turned the enlightened VMCS on */
+	bool synic; /* and Hyper-V's synthetic interrupts */
 	uint32_t pv_word; /* as KVM keeps it since the last table */
 	uint32_t tsc_khz;
 	uint64_t tsc_offset; /* as its VMM set it: no time depends on it */
@@ -139,6 +141,14 @@ uint32_t x86_supported(const struct gcpu_model *m, uint64_t addr);
 int x86_capability(struct gcpu_model *m, struct sw_vm *vm, unsigned number, int value);
 int x86_host_cpuid(struct gcpu_model *m, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
 int x86_guest_perm(struct gcpu_model *m, int code, uint64_t arg, uint64_t *ret);
+
+/* Versions of the enlightened VMCS that this KVM has, as its leaf says them; 0: none. */
+uint16_t x86_evmcs_versions(const struct gcpu_model *m);
+
+/* hyperv.c: 0 or -errno. */
+int x86_hyperv_synic_on(struct x86_vcpu *x);
+int x86_hyperv_evmcs_on(struct x86_vcpu *x, uintptr_t arg);
+int x86_hyperv_eventfd(void *vm, uintptr_t arg);
 
 /* vm.c */
 extern const struct sw_call x86_vm_calls[];
