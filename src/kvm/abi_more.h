@@ -91,6 +91,12 @@ struct gk_ioeventfd {
 	uint32_t flags;
 	uint8_t pad[36];
 };
+/* Not in the software KVM: they have their names in a trace. */
+#define GK_XEN_HVM_CONFIG 0x4038AE7AUL
+#define GK_XEN_HVM_GET_ATTR 0xC048AEC8UL
+#define GK_XEN_HVM_SET_ATTR 0x4048AEC9UL
+#define GK_XEN_VCPU_GET_ATTR 0xC048AECAUL
+#define GK_XEN_VCPU_SET_ATTR 0x4048AECBUL
 #define GK_HYPERV_EVENTFD 0x4018AEBDUL
 #define GK_HYPERV_EVENTFD_DEASSIGN (1U << 0)
 #define GK_HYPERV_CONN_ID_MASK 0x00ffffffU
