@@ -204,7 +204,7 @@ static int smi(struct conform *c)
 {
 	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1), *none = x86_vm(c, NO_APIC, 1);
 	const uint64_t nothing = 0, nowhere = 1ULL << 40;
-	struct gk_vcpu_events e;
+	struct gk_vcpu_events e = { 0 };
 
 	if (!vm || !none)
 		return 1;
