@@ -534,6 +534,23 @@ int supported_snapshot(const struct gcpu_snapshot *host, const char *kernel, str
 	return 0;
 }
 
+/* Of a snapshot: its host's own table is a text like any other, and may have been edited. */
+static int check_native(const struct gcpu_snapshot *host, struct gcpu_error *err)
+{
+	int status;
+
+	if (host->arch != GCPU_ARCH_X86) {
+		error_set(err, GCPU_ERR_DOCUMENT, "a host of %s, where there is no CPUID", gcpu_arch_name(host->arch));
+		error_expected(err, "CPUID of an x86 CPU, or a snapshot that has it");
+		return GCPU_ERR_DOCUMENT;
+	}
+	/* that there is none is found, and told, where it is read */
+	if (!snapshot_cpuid(host, SNAP_NATIVE, 0, 0))
+		return 0;
+	status = cpuid_check_highest(host, err);
+	return status ? status : cpuid_check(host, err);
+}
+
 int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel, const char *name,
 			     struct gcpu_snapshot **ret_snapshot, struct gcpu_error *err)
 {
@@ -555,10 +572,8 @@ int gcpu_snapshot_from_cpuid(const char *text, size_t length, const char *kernel
 		status = gcpu_snapshot_parse(text, length, &host, err);
 		if (status)
 			status = cpuid_text_not_snapshot(text, length, status, err);
-		else if (host->arch != GCPU_ARCH_X86) {
-			status = error_set(err, GCPU_ERR_DOCUMENT, "a host of %s, where there is no CPUID", gcpu_arch_name(host->arch));
-			error_expected(err, "CPUID of an x86 CPU, or a snapshot that has it");
-		}
+		else
+			status = check_native(host, err);
 	} else {
 		host = snapshot_new(GCPU_ARCH_X86);
 		status = host ? cpuid_text_read(text, length, host, err) : error_memory(err);

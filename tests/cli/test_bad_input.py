@@ -467,6 +467,18 @@ class Cpuid(cli.Test):
             self.assertEqual([a["what"] for a in ran.json()["assumed"] if a["what"].startswith("lea")], said)
             self.assertEqual(ran.err.count("is it whole?"), len(said), ran.err)
 
+    def test_impossible_snapshot(self):
+        """A snapshot whose host's own table was edited is judged as a dump is; without one, it says so."""
+        with open(os.path.join(cli.ROOT, "data/hosts/x86-amd-rome-6-12.json"), encoding="utf-8") as f:
+            doc = json.load(f)
+        del doc["hash"]
+        widths = next(e for e in doc["cpuid"]["native"] if e["leaf"] == "0x80000008")
+        widths["eax"] = "0x3040"
+        error = self.refuses("document", json.dumps(doc).encode(), "addresses of 64 bits")
+        self.assertIn("32 to 52", error["expected"])
+        doc["cpuid"]["native"] = []
+        self.refuses("document", json.dumps(doc).encode(), "no CPUID of the CPU itself")
+
     def test_impossible(self):
         """What no CPU answers is refused with its place and what it should be."""
         with open(os.path.join(cli.ROOT, "tests/fuzz/corpus/cpuid/intel-all.txt"), "rb") as f:
