@@ -216,6 +216,17 @@ int outfile_close(struct outfile *o, bool bad)
 	return error;
 }
 
+bool outfile_is_stdout(const char *name)
+{
+	struct stat st, out;
+	char *target = NULL;
+	bool is = stat(name, &st) == 0 && fstat(STDOUT_FILENO, &out) == 0 && st.st_dev == out.st_dev &&
+		  st.st_ino == out.st_ino && resolve(name, &target) == 0 && is_of_proc(target);
+
+	free(target);
+	return is;
+}
+
 int outfile_check(const char *name)
 {
 	struct outfile o;

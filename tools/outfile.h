@@ -25,5 +25,7 @@ int outfile_open(struct outfile *o, const char *name);
 int outfile_close(struct outfile *o, bool bad);
 /* Could it be written, as far as can be seen without doing it? 0 or an errno. */
 int outfile_check(const char *name);
+/* Is it /dev/stdout, or another name of /proc for what standard output is? */
+bool outfile_is_stdout(const char *name);
 
 #endif

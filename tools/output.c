@@ -11,7 +11,10 @@
 
 bool tool_to_file(const struct tool *t)
 {
-	return t->value[OPT_OUTPUT] && strcmp(t->value[OPT_OUTPUT], "-") != 0;
+	const char *name = t->value[OPT_OUTPUT];
+
+	/* /dev/stdout is no file beside it: the text would go over the document */
+	return name && strcmp(name, "-") != 0 && !outfile_is_stdout(name);
 }
 
 bool tool_document_only(const struct tool *t)

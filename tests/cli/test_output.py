@@ -192,6 +192,15 @@ class Files(cli.Test):
         self.assertEqual(os.stat(self.path).st_ino, inode)
         self.assertEqual(json.loads(self.read(self.path))["schema"], "guestcpu.plan")
 
+    def test_standard_output_by_name(self):
+        """It is the same as -: no text beside the document, nor over it."""
+        for name in "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
+            for args in (["plan"], ["probe"], ["verify"]):
+                host = "model:" + self.host if args == ["verify"] else self.host
+                with open(self.path, "wb") as f:
+                    self.exits(0, *args, "--host", host, "-o", name, stdout=f)
+                self.assertEqual(json.loads(self.read(self.path))["arch"], "x86", name)
+
     def test_before_the_work(self):
         bad = os.path.join(self.place, "no/such")
         for args in (["probe", "--kvm", "/nonexistent"], ["plan", "--kvm", "/nonexistent"], ["verify", "--kvm", "/nonexistent"],
