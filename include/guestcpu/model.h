@@ -56,10 +56,10 @@ int gcpu_model_new(const struct gcpu_snapshot *host, const struct gcpu_model_opt
 /** What is open is gone with it. NULL is allowed. */
 void gcpu_model_free(struct gcpu_model *model);
 
-/** The backend. Owned by the model, valid as long as it is. */
+/** The backend. Owned by the model, valid as long as it is. NULL of none. */
 const struct gcpu_kvm *gcpu_model_kvm(struct gcpu_model *model);
 /** What is offered: the host's snapshot, or the one computed for another series (its name then ends in
- *  "@" and the series). Owned by the model. */
+ *  "@" and the series). Owned by the model. NULL of none. */
 const struct gcpu_snapshot *gcpu_model_host(const struct gcpu_model *model);
 /** The model behind a backend, or NULL if it is none. */
 struct gcpu_model *gcpu_model_of(const struct gcpu_kvm *kvm);
@@ -104,7 +104,7 @@ struct gcpu_guest_op {
  * VMM must handle, with the vCPU's run page filled in, and goes on behind it
  * when called again; it returns -EINTR when there is nothing more to do, or
  * when the vCPU waits for what another one may do.
- * @return 0, or GCPU_ERR_ARGUMENT if VCPU_FD is not a vCPU.
+ * @return 0, or GCPU_ERR_ARGUMENT if VCPU_FD is not a vCPU, or there is no model.
  */
 int gcpu_model_guest(struct gcpu_model *model, int vcpu_fd, struct gcpu_guest_op *ops, size_t n);
 

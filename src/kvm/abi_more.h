@@ -13,6 +13,8 @@
 #define GK_CREATE_PIT2 0x4040AE77UL
 #define GK_SET_PIT2 0x4070AEA0UL
 #define GK_GET_PIT2 0x8070AE9FUL
+#define GK_GET_PIT 0xC048AE65UL
+#define GK_SET_PIT 0x8048AE66UL
 #define GK_REINJECT_CONTROL 0xAE71UL
 #define GK_CREATE_PIT 0xAE64UL
 #define GK_SET_NR_MMU_PAGES 0xAE44UL
@@ -20,6 +22,20 @@
 #define GK_PMU_EVENT_DENY 1U
 #define GK_PMU_EVENT_FLAG_MASKED_EVENTS (1U << 0)
 #define GK_NR_IRQCHIPS 3U /* two PICs, an IOAPIC */
+
+struct gk_pit_channel {
+	uint32_t count; /* up to 65536, which is also said as 0 */
+	uint16_t latched_count;
+	uint8_t count_latched, status_latched, status, read_state, write_state, write_latch, rw_mode, mode, bcd, gate;
+	int64_t count_load_time; /* ns */
+};
+
+struct gk_pit_state2 {
+	struct gk_pit_channel channels[3];
+	uint32_t flags; /* which KVM_GET_PIT does not have, nor what follows */
+	uint32_t reserved[9];
+};
+#define GK_PIT_STATE_SIZE (3 * sizeof(struct gk_pit_channel))
 
 struct gk_reinject_control {
 	uint8_t pit_reinject;
@@ -80,7 +96,9 @@ struct gk_signal_mask {
 #define GK_IRQ_LINE_STATUS 0xC008AE67UL
 #define GK_IOEVENTFD 0x4040AE79UL
 #define GK_IOEVENTFD_FLAG_DATAMATCH (1U << 0)
+#define GK_IOEVENTFD_FLAG_PIO (1U << 1)
 #define GK_IOEVENTFD_FLAG_DEASSIGN (1U << 2)
+#define GK_IOEVENTFD_FLAG_CCW (1U << 3)
 #define GK_IOEVENTFD_FLAGS 0xfU /* all that there are */
 
 struct gk_ioeventfd {
@@ -109,6 +127,25 @@ struct gk_hyperv_eventfd {
 };
 #define GK_REGISTER_COALESCED_MMIO 0x4010AE67UL
 #define GK_UNREGISTER_COALESCED_MMIO 0x4010AE68UL
+
+struct gk_coalesced_zone {
+	uint64_t addr;
+	uint32_t size;
+	uint32_t pio;
+};
+
+#define GK_SET_USER_MEMORY_REGION2 0x40A0AE49UL
+
+struct gk_userspace_memory_region2 {
+	uint32_t slot, flags;
+	uint64_t guest_phys_addr;
+	uint64_t memory_size;
+	uint64_t userspace_addr;
+	uint64_t guest_memfd_offset;
+	uint32_t guest_memfd, pad1;
+	uint64_t pad2[14];
+};
+
 #define GK_GET_DIRTY_LOG 0x4010AE42UL
 #define GK_RESET_DIRTY_RINGS 0xAEC7UL
 #define GK_SET_FPU 0x41A0AE8DUL
@@ -130,6 +167,24 @@ struct gk_nested_state {
 #define GK_SET_NESTED_STATE 0x4080AEBFUL
 #define GK_GET_NESTED_STATE 0xC080AEBEUL
 #define GK_SET_GUEST_DEBUG 0x4048AE9BUL
+#define GK_GUEST_DEBUG_INJECT_DB 0x40000U
+#define GK_GUEST_DEBUG_INJECT_BP 0x80000U
+#define GK_ARM_SET_GUEST_DEBUG 0x4208AE9BUL
+
+/* The beginning of struct kvm_guest_debug. */
+struct gk_guest_debug {
+	uint32_t control;
+	uint32_t pad;
+	uint64_t debugreg[8];
+};
+
+/* arm64's; x86's is struct gk_vcpu_events. */
+struct gk_arm_vcpu_events {
+	uint8_t serror_pending, serror_has_esr, ext_dabt_pending, pad[5];
+	uint64_t serror_esr;
+	uint32_t reserved[12];
+};
+
 #define GK_TPR_ACCESS_REPORTING 0xC028AE92UL
 #define GK_SET_VAPIC_ADDR 0x4008AE93UL
 #define GK_SET_VCPU_EVENTS 0x4040AEA0UL

@@ -114,15 +114,12 @@ static bool may_be(const struct sw_vm *vm, const struct gk_userspace_memory_regi
 	       r->memory_size / PAGE <= MOST_PAGES;
 }
 
-int sw_set_slot(void *object, uintptr_t arg)
+static int set_slot(struct sw_vm *vm, const struct gk_userspace_memory_region *at)
 {
-	struct gk_userspace_memory_region r;
-	struct sw_vm *vm = object;
+	struct gk_userspace_memory_region r = *at;
 	struct sw_slot *s;
 	int status = 0;
 
-	if (sw_copy_in(&r, arg, sizeof(r)))
-		return -EFAULT;
 	if (((r.memory_size | r.guest_phys_addr | r.userspace_addr) & (PAGE - 1)) ||
 	    (r.flags & ~(GK_MEM_LOG_DIRTY_PAGES | GK_MEM_READONLY)) ||
 	    r.guest_phys_addr + r.memory_size < r.guest_phys_addr || !may_be(vm, &r))
@@ -150,6 +147,27 @@ int sw_set_slot(void *object, uintptr_t arg)
 	*s = (struct sw_slot){ r.slot, r.flags, r.guest_phys_addr, r.memory_size,
 			       (void *)(uintptr_t)r.userspace_addr };
 	return 0;
+}
+
+int sw_set_slot(void *vm, uintptr_t arg)
+{
+	struct gk_userspace_memory_region r;
+
+	return sw_copy_in(&r, arg, sizeof(r)) ? -EFAULT : set_slot(vm, &r);
+}
+
+/* Memory of a descriptor, which alone is new in it, is for guests that hide theirs. */
+int sw_set_slot2(void *object, uintptr_t arg)
+{
+	struct gk_userspace_memory_region2 r;
+	struct sw_vm *vm = object;
+
+	if (sw_cap(vm->model, vm, CAP_USER_MEMORY2) <= 0)
+		return vm->model->arch->unknown_vm;
+	if (sw_copy_in(&r, arg, sizeof(r)))
+		return -EFAULT;
+	return set_slot(vm, &(struct gk_userspace_memory_region){ r.slot, r.flags, r.guest_phys_addr, r.memory_size,
+								   r.userspace_addr });
 }
 
 /* A slot whose dirty pages are told in a bitmap: 0 or -errno. */

@@ -276,12 +276,12 @@ void gcpu_model_free(struct gcpu_model *m)
 
 const struct gcpu_kvm *gcpu_model_kvm(struct gcpu_model *m)
 {
-	return &m->kvm;
+	return m ? &m->kvm : NULL;
 }
 
 const struct gcpu_snapshot *gcpu_model_host(const struct gcpu_model *m)
 {
-	return m->host;
+	return m ? m->host : NULL;
 }
 
 struct gcpu_model *gcpu_model_of(const struct gcpu_kvm *kvm)
@@ -294,6 +294,8 @@ int gcpu_model_guest(struct gcpu_model *m, int vcpu_fd, struct gcpu_guest_op *li
 	struct sw_fd *at;
 	int status = 0;
 
+	if (!m)
+		return GCPU_ERR_ARGUMENT;
 	pthread_mutex_lock(&m->lock);
 	at = sw_fd_at(m, vcpu_fd);
 	if (!at || at->kind != SW_VCPU || (n && !list)) {

@@ -19,17 +19,10 @@ static const struct stored {
 	unsigned long set, get;
 } stored[] = {
 	{ SW_VM, X86, GK_SET_IDENTITY_MAP_ADDR, 0 },
-	{ SW_VM, X86, GK_SET_PIT2, GK_GET_PIT2 },
 	{ SW_VM, X86, GK_SET_PMU_EVENT_FILTER, 0 },
 	{ SW_VM, X86 | ARM64, GK_SET_GSI_ROUTING, 0 },
 	{ SW_VM, X86 | ARM64, GK_IRQFD, 0 },
-	{ SW_VM, ARM64, GK_IRQ_LINE, 0 },
-	{ SW_VM, X86 | ARM64, GK_REGISTER_COALESCED_MMIO, 0 },
-	{ SW_VM, X86 | ARM64, GK_UNREGISTER_COALESCED_MMIO, 0 },
-	{ SW_VCPU, X86, GK_SET_GUEST_DEBUG, 0 },
 	{ SW_VCPU, X86, GK_TPR_ACCESS_REPORTING, 0 },
-	{ SW_VCPU, ARM64, GK_SET_VCPU_EVENTS, GK_GET_VCPU_EVENTS },
-	{ SW_VCPU, ARM64, GK_SET_GUEST_DEBUG, 0 },
 };
 
 static struct sw_blob *blob_of(const struct list *blobs, unsigned long request)

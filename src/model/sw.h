@@ -85,6 +85,7 @@ struct sw_vm {
 	struct sw_vcpu **by_id; /* NULL where there is none */
 	unsigned n_by_id;
 	struct list slots, blobs;
+	struct list places; /* gk_ioeventfd: where a guest's write is to be told of */
 	void *own; /* the architecture's */
 };
 
@@ -189,6 +190,7 @@ bool sw_bad_target(uintptr_t at, size_t size);
 int sw_copy_in(void *to, uintptr_t from, size_t size);
 int sw_copy_out(uintptr_t to, const void *from, size_t size);
 int sw_set_slot(void *vm, uintptr_t arg);
+int sw_set_slot2(void *vm, uintptr_t arg);
 int sw_dirty_log(void *vm, uintptr_t arg);
 int sw_clear_dirty_log(void *vm, uintptr_t arg);
 /* SIZE bytes of guest memory, or NULL if no one slot has them all, or the VMM has no memory there (any more);
@@ -206,6 +208,9 @@ typedef uint32_t sw_guest_u32 __attribute__((aligned(1)));
 /* store.c: calls that are accepted, and what they said is given back. */
 bool sw_store(struct list *blobs, enum sw_kind kind, enum gcpu_arch arch, unsigned long request, uintptr_t arg, int *ret);
 void sw_blobs_free(struct list *blobs);
+
+/* ioeventfd.c */
+int sw_ioeventfd(void *vm, uintptr_t arg);
 
 /* run.c */
 int sw_run(void *vcpu, uintptr_t arg);

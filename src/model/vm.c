@@ -258,25 +258,21 @@ void sw_vm_release(struct sw_vm *vm)
 	vm->model->arch->vm_free(vm);
 	sw_blobs_free(&vm->blobs);
 	list_free(&vm->slots);
+	list_free(&vm->places);
 	free(vm->vcpus);
 	free(vm->by_id);
 	free(vm);
 }
 
-/* Nothing writes to a place that it is about. */
-static int ioeventfd(void *vm, uintptr_t arg)
+/* Nothing is collected: the guest has no device. */
+static int coalesced(void *vm, uintptr_t arg)
 {
-	struct gk_ioeventfd e;
+	struct gk_coalesced_zone z;
 
 	(void)vm;
-	if (sw_copy_in(&e, arg, sizeof(e)))
+	if (sw_copy_in(&z, arg, sizeof(z)))
 		return -EFAULT;
-	if (e.flags & GK_IOEVENTFD_FLAG_DEASSIGN)
-		return 0;
-	if (e.len > 8 || (e.len & (e.len - 1)) || e.addr + e.len < e.addr || (e.flags & ~GK_IOEVENTFD_FLAGS) ||
-	    (!e.len && (e.flags & GK_IOEVENTFD_FLAG_DATAMATCH)))
-		return -EINVAL;
-	return e.fd < 0 ? -EBADF : 0;
+	return z.pio > 1 ? -EINVAL : 0;
 }
 
 const struct sw_call sw_vm_calls[] = {
@@ -287,7 +283,10 @@ const struct sw_call sw_vm_calls[] = {
 	{ GK_CREATE_DEVICE, create_device },
 	{ GK_RESET_DIRTY_RINGS, reset_rings },
 	{ GK_GET_DIRTY_LOG, sw_dirty_log },
-	{ GK_IOEVENTFD, ioeventfd },
+	{ GK_SET_USER_MEMORY_REGION2, sw_set_slot2 },
+	{ GK_IOEVENTFD, sw_ioeventfd },
+	{ GK_REGISTER_COALESCED_MMIO, coalesced },
+	{ GK_UNREGISTER_COALESCED_MMIO, coalesced },
 	{ GK_CLEAR_DIRTY_LOG, sw_clear_dirty_log },
 	{ 0, NULL },
 };

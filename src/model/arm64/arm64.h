@@ -66,6 +66,8 @@ struct arm64_vcpu {
 	uint32_t pmu_irq; /* 0: not said yet */
 	uint32_t timer_irq[4];
 	uint64_t stolen; /* guest address, or NOWHERE */
+	bool serror; /* a system error waits, with this syndrome */
+	uint64_t serror_esr;
 	bool was_off;	 /* turned off by its own call, which another vCPU ends */
 };
 
@@ -109,6 +111,12 @@ void arm64_vcpu_free(struct sw_vcpu *v);
 int arm64_enter(struct sw_vcpu *v);
 /* What the rules are asked about this vCPU. */
 struct predict_vm arm64_view(const struct arm64_vcpu *x);
+
+/* events.c */
+int arm64_get_events(void *vcpu, uintptr_t arg);
+int arm64_set_events(void *vcpu, uintptr_t arg);
+int arm64_set_guest_debug(void *vcpu, uintptr_t arg);
+int arm64_irq_line(void *vm, uintptr_t arg);
 
 /* regs.c */
 int arm64_get_reg(void *vcpu, uintptr_t arg);

@@ -62,7 +62,7 @@ int arm64_regs_reset(struct arm64_vcpu *x)
 	uint64_t pstate = arm64_has(x, ARM64_F_EL1_32BIT) ? PSTATE_RESET_32 : PSTATE_RESET;
 
 	x->regs.n = 0;
-	x->was_off = false;
+	x->was_off = x->serror = false;
 	return arm64_keep(x, GK_REG_ARM_PSTATE, &pstate);
 }
 

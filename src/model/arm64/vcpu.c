@@ -2,6 +2,8 @@
 /* A vCPU's life: made, initialised, finalised, run. */
 #include "arm64.h"
 
+#include "kvm/abi_more.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,6 +261,9 @@ const struct sw_call arm64_vcpu_calls[] = {
 	{ GK_GET_ONE_REG, arm64_get_reg },
 	{ GK_SET_ONE_REG, arm64_set_reg },
 	{ GK_GET_REG_LIST, arm64_reg_list },
+	{ GK_GET_VCPU_EVENTS, arm64_get_events },
+	{ GK_SET_VCPU_EVENTS, arm64_set_events },
+	{ GK_ARM_SET_GUEST_DEBUG, arm64_set_guest_debug },
 	{ GK_GET_MP_STATE, get_mp_state },
 	{ GK_SET_MP_STATE, set_mp_state },
 	{ GK_SET_DEVICE_ATTR, arm64_set_attr },

@@ -171,6 +171,7 @@ const struct sw_call arm64_vm_calls[] = {
 	{ GK_ARM_PREFERRED_TARGET, preferred_target },
 	{ GK_ARM_GET_REG_WRITABLE_MASKS, writable_masks },
 	{ GK_ARM_SET_COUNTER_OFFSET, counter_offset },
+	{ GK_IRQ_LINE, arm64_irq_line },
 	{ GK_CREATE_IRQCHIP, arm64_create_irqchip },
 	{ GK_SET_DEVICE_ATTR, arm64_vm_set_attr },
 	{ GK_GET_DEVICE_ATTR, arm64_vm_get_attr },

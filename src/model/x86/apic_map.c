@@ -152,7 +152,7 @@ int x86_accept(struct x86_vcpu *x, const struct x86_irq *irq)
 	case DELIVER_SMI:
 		return 1; /* and nothing comes of it: no SMM is played */
 	case DELIVER_NMI:
-		g->nmi = true;
+		x86_nmi_raise(x);
 		return 1;
 	case DELIVER_INIT:
 		if (irq->level && !irq->assert)

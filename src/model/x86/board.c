@@ -8,10 +8,18 @@
 
 #include "kvm/abi_more.h"
 
+#include <string.h>
+#include <time.h>
+
 #define TSS_PAGES 3U /* at the address, for guests in real mode */
 #define PAGE 4096U
 #define LEAST_MMU_PAGES 64U
 #define EVENTS_MOST 300U
+#define PIT_CHANNELS 3U
+#define PIT_SPEAKER 2U /* its gate is shut at first */
+#define PIT_NO_MODE 0xffU
+#define PIT_WHOLE 0x10000U
+#define NS_A_SECOND 1000000000
 #define IOAPIC_BASE 0xfec00000U
 #define REDIRECTION_MASKED 0x10000U
 /* Lines of the PICs that may be of a level. */
@@ -46,6 +54,25 @@ static int set_mmu_pages(void *vm, uintptr_t arg)
 	return arg < LEAST_MMU_PAGES ? -EINVAL : 0;
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec t = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS_A_SECOND + t.tv_nsec;
+}
+
+/* All but the first, which ticks for KVM itself, tell since when they count. */
+static void count_from(struct gk_pit_state2 *p)
+{
+	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
+		if (!p->channels[i].count)
+			p->channels[i].count = PIT_WHOLE;
+		if (i)
+			p->channels[i].count_load_time = now_ns();
+	}
+}
+
 static int new_pit(struct sw_vm *vm)
 {
 	struct x86_vm *x = x86_vm(vm);
@@ -55,6 +82,12 @@ static int new_pit(struct sw_vm *vm)
 	if (x->irqchip != X86_IRQCHIP_KERNEL && sw_behaves(vm->model, BEHAVIOUR_PIT_NEEDS_IRQCHIP))
 		return -ENOENT;
 	x->pit = true;
+	memset(&x->pit_state, 0, sizeof(x->pit_state));
+	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
+		x->pit_state.channels[i].mode = PIT_NO_MODE;
+		x->pit_state.channels[i].gate = i != PIT_SPEAKER;
+	}
+	count_from(&x->pit_state);
 	return 0;
 }
 
@@ -69,16 +102,43 @@ static int create_pit2(void *vm, uintptr_t arg)
 	return sw_bad_pointer(arg, SW_IOC_SIZE(GK_CREATE_PIT2)) ? -EFAULT : new_pit(vm);
 }
 
+static int get_pit_of(struct x86_vm *x, uintptr_t arg, size_t size)
+{
+	return x->pit ? sw_copy_out(arg, &x->pit_state, size) : -ENXIO;
+}
+
+static int set_pit_of(struct x86_vm *x, uintptr_t arg, size_t size)
+{
+	struct gk_pit_state2 p = { .flags = x->pit_state.flags };
+
+	if (sw_copy_in(&p, arg, size))
+		return -EFAULT;
+	if (!x->pit)
+		return -ENXIO;
+	memset(p.reserved, 0, sizeof(p.reserved));
+	count_from(&p);
+	x->pit_state = p;
+	return 0;
+}
+
+static int get_pit(void *vm, uintptr_t arg)
+{
+	return get_pit_of(x86_vm(vm), arg, GK_PIT_STATE_SIZE);
+}
+
+static int set_pit(void *vm, uintptr_t arg)
+{
+	return set_pit_of(x86_vm(vm), arg, GK_PIT_STATE_SIZE);
+}
+
 static int get_pit2(void *vm, uintptr_t arg)
 {
-	return x86_vm(vm)->pit ? keep(vm, GK_GET_PIT2, arg) : -ENXIO;
+	return get_pit_of(x86_vm(vm), arg, sizeof(struct gk_pit_state2));
 }
 
 static int set_pit2(void *vm, uintptr_t arg)
 {
-	if (sw_bad_pointer(arg, SW_IOC_SIZE(GK_SET_PIT2)))
-		return -EFAULT;
-	return x86_vm(vm)->pit ? keep(vm, GK_SET_PIT2, arg) : -ENXIO;
+	return set_pit_of(x86_vm(vm), arg, sizeof(struct gk_pit_state2));
 }
 
 static int reinject(void *vm, uintptr_t arg)
@@ -225,6 +285,8 @@ const struct sw_call x86_board_calls[] = {
 	{ GK_SET_NR_MMU_PAGES, set_mmu_pages },
 	{ GK_CREATE_PIT, create_pit },
 	{ GK_CREATE_PIT2, create_pit2 },
+	{ GK_GET_PIT, get_pit },
+	{ GK_SET_PIT, set_pit },
 	{ GK_GET_PIT2, get_pit2 },
 	{ GK_SET_PIT2, set_pit2 },
 	{ GK_REINJECT_CONTROL, reinject },

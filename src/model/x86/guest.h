@@ -114,7 +114,7 @@ struct x86_guest {
 	uint64_t deadline;
 	uint32_t events;
 	uint8_t sipi_vector;
-	bool nmi, unhalted;
+	bool unhalted;
 	bool kicked; /* its HLT is to end, and has been seen to */
 	int external; /* vector of the VMM's own controller, -1: none */
 	bool lost;    /* INIT took it out of its list */
@@ -209,6 +209,9 @@ unsigned x86_take_interrupts(struct x86_vcpu *x);
 
 struct gcpu_guest_op;
 enum sw_step x86_nmi(struct x86_vcpu *x, struct gcpu_guest_op *op);
+/* An NMI comes; does one wait that the guest takes? */
+void x86_nmi_raise(struct x86_vcpu *x);
+bool x86_nmi_waits(const struct x86_vcpu *x);
 enum sw_step x86_halt(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complete, bool interrupts);
 enum sw_step x86_spin(struct x86_vcpu *x, struct gcpu_guest_op *op);
 enum sw_step x86_swap(struct x86_vcpu *x, struct gcpu_guest_op *op);

@@ -19,7 +19,8 @@ bool x86_step_event(struct x86_vcpu *x, struct gcpu_guest_op *op, enum sw_step *
 	*ret = SW_BLOCKED;
 	if (x->guest->lost || x->v->mp_state == GK_MP_STATE_INIT_RECEIVED)
 		return true;
-	if (!x->guest->nmi || op->code == GUEST_OP_HALT || op->code == GUEST_OP_HALT_OFF)
+	x->events.interrupt.shadow = 0; /* until the next instruction */
+	if (!x86_nmi_waits(x) || op->code == GUEST_OP_HALT || op->code == GUEST_OP_HALT_OFF)
 		return false;
 	*ret = x86_nmi(x, op);
 	return true;

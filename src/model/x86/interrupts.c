@@ -8,7 +8,32 @@
 
 #include "core/guest_port.h"
 
+#include <string.h>
+
 #define CR0_CACHE (CR0_CD | CR0_NW) /* which INIT leaves alone */
+
+/* Nothing waits any more, and nothing is held back; what the last exception was can still be read. */
+static void events_reset(struct gk_vcpu_events *e)
+{
+	e->exception.injected = e->exception.pending = e->exception_has_payload = 0;
+	e->interrupt.injected = e->interrupt.shadow = 0;
+	e->nmi.injected = e->nmi.pending = e->nmi.masked = 0;
+	memset(&e->smi, 0, sizeof(e->smi));
+}
+
+bool x86_nmi_waits(const struct x86_vcpu *x)
+{
+	return x->events.nmi.pending && !x->events.nmi.masked;
+}
+
+/* One that is taken, and one behind it, where the first is not taken already. */
+void x86_nmi_raise(struct x86_vcpu *x)
+{
+	unsigned most = x->events.nmi.masked || x->events.nmi.injected ? 1 : 2;
+
+	if (x->events.nmi.pending < most)
+		x->events.nmi.pending++;
+}
 
 static void reset(struct x86_vcpu *x)
 {
@@ -21,7 +46,7 @@ static void reset(struct x86_vcpu *x)
 	/* a processor that has one for its guests keeps it */
 	if (x86_msr_kept(x, X86_MSR(SPEC_CTRL)) && !x86_host_has(x86_model(x), X86_F_V_SPEC_CTRL))
 		x86_msr_keep(x, X86_MSR(SPEC_CTRL), 0);
-	x->guest->nmi = false;
+	events_reset(&x->events);
 	x86_runtime(x);
 }
 
@@ -40,6 +65,7 @@ void x86_accept_events(struct x86_vcpu *x)
 	if ((g->events & EVENT_SIPI) && x->v->mp_state == GK_MP_STATE_INIT_RECEIVED) {
 		x->sregs.cs.selector = (uint16_t)(g->sipi_vector << 8);
 		x->sregs.cs.base = (uint64_t)g->sipi_vector << 12;
+		x->regs.rip = 0;
 		g->lost = true; /* its VMM may have said so without an INIT */
 		x->v->mp_state = GK_MP_STATE_RUNNABLE;
 	}
@@ -99,7 +125,7 @@ int x86_enter(struct x86_vcpu *x)
 		return -EAGAIN;
 	if (x->v->mp_state == GK_MP_STATE_UNINITIALIZED || x->v->mp_state == GK_MP_STATE_INIT_RECEIVED)
 		return -EINTR;
-	if (x->v->mp_state == GK_MP_STATE_HALTED && !halted_by_op(x) && !x->guest->nmi && pending(x) < 0)
+	if (x->v->mp_state == GK_MP_STATE_HALTED && !halted_by_op(x) && !x86_nmi_waits(x) && pending(x) < 0)
 		return -EINTR;
 	if (x->v->mp_state == GK_MP_STATE_HALTED && !halted_by_op(x))
 		x->v->mp_state = GK_MP_STATE_RUNNABLE;
@@ -191,7 +217,7 @@ static void timer(struct x86_vcpu *x)
 
 enum sw_step x86_nmi(struct x86_vcpu *x, struct gcpu_guest_op *op)
 {
-	x->guest->nmi = false;
+	x->events.nmi.pending--;
 	op->status = GCPU_GUEST_FAULT;
 	op->fault = 2;
 	return SW_DONE;
@@ -203,7 +229,7 @@ static bool woken(struct x86_vcpu *x, bool interrupts)
 	struct x86_guest *g = x->guest;
 
 	timer(x);
-	if ((interrupts && pending(x) >= 0) || g->nmi || g->unhalted || g->kicked) {
+	if ((interrupts && pending(x) >= 0) || x86_nmi_waits(x) || g->unhalted || g->kicked) {
 		g->unhalted = g->kicked = false;
 		return true;
 	}
@@ -224,7 +250,7 @@ enum sw_step x86_halt(struct x86_vcpu *x, struct gcpu_guest_op *op, bool complet
 		return SW_BLOCKED;
 	}
 	x->v->mp_state = GK_MP_STATE_RUNNABLE;
-	if (x->guest->nmi)
+	if (x86_nmi_waits(x))
 		return x86_nmi(x, op);
 	if (interrupts) {
 		op->res[0] = x86_take_interrupts(x);

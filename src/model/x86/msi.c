@@ -122,6 +122,6 @@ int x86_interrupt(void *object, uintptr_t arg)
 int x86_send_nmi(void *object, uintptr_t arg)
 {
 	(void)arg;
-	x86_vcpu(object)->guest->nmi = true;
+	x86_nmi_raise(x86_vcpu(object));
 	return 0;
 }

@@ -14,6 +14,9 @@
 #define DR7_RESET 0x400U
 #define EXCEPTIONS 32
 #define NMI_VECTOR 2
+#define DEBUG_TRAP 1
+#define BREAKPOINT 3
+#define OVERFLOWED 4
 
 void x86_regs_reset(struct x86_vcpu *x)
 {
@@ -76,6 +79,12 @@ static int get_events(void *object, uintptr_t arg)
 		e.flags |= GK_VCPUEVENT_VALID_PAYLOAD;
 	if (x86_vm(x->v->vm)->triple_fault_event)
 		e.flags |= GK_VCPUEVENT_VALID_TRIPLE_FAULT;
+	if (e.exception.nr == BREAKPOINT || e.exception.nr == OVERFLOWED)
+		e.exception.injected = e.exception.pending = 0; /* its instruction comes again */
+	else if (!x86_vm(x->v->vm)->exception_payload)
+		e.exception.injected |= e.exception.pending;
+	if (!sw_behaves(x86_model(x), BEHAVIOUR_NMIS_COUNTED))
+		e.nmi.pending = e.nmi.pending != 0;
 	return sw_copy_out(arg, &e, sizeof(e));
 }
 
@@ -87,6 +96,27 @@ static uint32_t known_flags(const struct x86_vcpu *x)
 	return GK_VCPUEVENT_VALID_NMI_PENDING | GK_VCPUEVENT_VALID_SIPI_VECTOR | GK_VCPUEVENT_VALID_SHADOW |
 	       GK_VCPUEVENT_VALID_SMM | (vm->exception_payload ? GK_VCPUEVENT_VALID_PAYLOAD : 0) |
 	       (vm->triple_fault_event ? GK_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+}
+
+/* What STI (2) and MOV SS (1) hold back until the next instruction: AMD's CPUs have one bit for both, Intel's one of two. */
+static uint8_t shadow(const struct gcpu_model *m, uint8_t said)
+{
+	if (x86_is_hosts(m, MSR_AMD))
+		return said ? 3 : 0;
+	return x86_is_hosts(m, MSR_INTEL) ? (said & 1 ? 1 : said & 2) : said;
+}
+
+static int set_smm(struct x86_vcpu *x, const struct gk_vcpu_events *e)
+{
+	struct gk_vcpu_events *to = &x->events;
+
+	if (sw_cap(x86_model(x), NULL, CAP_X86_SMM) <= 0 && (e->smi.smm || e->smi.pending || e->smi.smm_inside_nmi))
+		return -EINVAL;
+	to->smi.smm = e->smi.smm & 1;
+	to->smi.pending = e->smi.pending & 1;
+	to->smi.smm_inside_nmi = e->smi.smm ? e->smi.smm_inside_nmi & 1 : to->smi.smm_inside_nmi;
+	to->smi.latched_init = x86_lapic(x) ? e->smi.latched_init & 1 : 0;
+	return 0;
 }
 
 static int set_events(void *object, uintptr_t arg)
@@ -112,20 +142,37 @@ static int set_events(void *object, uintptr_t arg)
 	to->exception.error_code = e.exception.error_code;
 	to->exception_has_payload = e.exception_has_payload;
 	to->exception_payload = e.exception_payload;
-	to->interrupt.injected = e.interrupt.injected & 1;
+	to->interrupt.injected = e.interrupt.injected & !e.interrupt.soft & 1;
 	to->interrupt.nr = e.interrupt.nr;
+	if (e.flags & GK_VCPUEVENT_VALID_SHADOW)
+		to->interrupt.shadow = shadow(x86_model(x), e.interrupt.shadow);
 	to->nmi.injected = e.nmi.injected & 1;
 	if (e.flags & GK_VCPUEVENT_VALID_NMI_PENDING)
 		to->nmi.pending = sw_behaves(x86_model(x), BEHAVIOUR_NMIS_COUNTED) ? e.nmi.pending & 3 : e.nmi.pending & 1;
 	to->nmi.masked = e.nmi.masked & 1;
-	if (e.flags & GK_VCPUEVENT_VALID_SMM) {
-		to->smi.smm = e.smi.smm & 1;
-		to->smi.pending = e.smi.pending & 1;
-		to->smi.smm_inside_nmi = e.smi.smm ? e.smi.smm_inside_nmi & 1 : to->smi.smm_inside_nmi;
-		to->smi.latched_init = x86_lapic(x) ? e.smi.latched_init & 1 : 0;
-	}
+	/* what came before it stays, even where it is refused */
+	if ((e.flags & GK_VCPUEVENT_VALID_SMM) && set_smm(x, &e))
+		return -EINVAL;
 	if (e.flags & GK_VCPUEVENT_VALID_TRIPLE_FAULT)
 		to->triple_fault.pending = e.triple_fault.pending & 1;
+	return 0;
+}
+
+/* Breakpoints and single steps have nothing to stop; an exception can be sent in. */
+static int set_guest_debug(void *object, uintptr_t arg)
+{
+	struct gk_vcpu_events *e = &x86_vcpu(object)->events;
+	struct gk_guest_debug d;
+
+	if (sw_copy_in(&d, arg, sizeof(d)))
+		return -EFAULT;
+	if (!(d.control & (GK_GUEST_DEBUG_INJECT_DB | GK_GUEST_DEBUG_INJECT_BP)))
+		return 0;
+	if (e->exception.pending)
+		return -EBUSY;
+	memset(&e->exception, 0, sizeof(e->exception));
+	e->exception.pending = 1;
+	e->exception.nr = d.control & GK_GUEST_DEBUG_INJECT_DB ? DEBUG_TRAP : BREAKPOINT;
 	return 0;
 }
 
@@ -201,6 +248,7 @@ const struct sw_call x86_vcpu_calls[] = {
 	{ GK_HAS_DEVICE_ATTR, x86_has_vcpu_attr },
 	{ GK_GET_DEVICE_ATTR, x86_get_vcpu_attr },
 	{ GK_SET_DEVICE_ATTR, x86_set_vcpu_attr },
+	{ GK_SET_GUEST_DEBUG, set_guest_debug },
 	{ GK_GET_REGS, get_regs },
 	{ GK_SET_REGS, set_regs },
 	{ GK_GET_SREGS, x86_get_sregs },

@@ -23,6 +23,7 @@ struct x86_vm {
 	uint64_t bus_lock;	  /* KVM_CAP_X86_BUS_LOCK_EXIT */
 	uint64_t bus_cycle_ns;	  /* KVM_CAP_X86_APIC_BUS_CYCLES_NS */
 	bool pit;		  /* there is one */
+	struct gk_pit_state2 pit_state;
 	struct gk_irqchip chips[GK_NR_IRQCHIPS];
 	bool pmu_off;		  /* KVM_CAP_PMU_CAPABILITY */
 	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO */
