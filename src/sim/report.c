@@ -181,29 +181,45 @@ static int take(struct sim_vcpu *v, const struct sim_event *e)
 	return 0;
 }
 
-static int add_cap(struct sim_report *r, const struct sim_event *e)
-{
-	struct sim_cap *c;
-
-	for (size_t i = 0; i < r->caps.n; i++) {
-		c = LIST_AT(&r->caps, struct sim_cap, i);
-		if (c->number == (uint32_t)e->arg && c->vm == (e->role == ROLE_VM)) {
-			c->value = e->result;
-			return 0;
-		}
-	}
-	c = list_add(&r->caps, sizeof(*c));
-	if (!c)
-		return GCPU_ERR_MEMORY;
-	*c = (struct sim_cap){ (uint32_t)e->arg, e->role == ROLE_VM, e->result };
-	return 0;
-}
-
 static int by_number(const void *a, const void *b)
 {
 	const struct sim_cap *x = a, *y = b;
 
-	return x->number != y->number ? (x->number < y->number ? -1 : 1) : (int)x->vm - (int)y->vm;
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	if (x->vm != y->vm)
+		return (int)x->vm - (int)y->vm;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* In their order, and of each what was answered last. */
+static void settle_caps(struct sim_report *r)
+{
+	struct sim_cap *c = r->caps.items;
+	size_t n = 0;
+
+	if (r->caps.n)
+		qsort(c, r->caps.n, sizeof(*c), by_number);
+	for (size_t i = 0; i < r->caps.n; i++)
+		if (i + 1 == r->caps.n || c[i].number != c[i + 1].number || c[i].vm != c[i + 1].vm)
+			c[n++] = c[i];
+	r->caps.n = r->caps_settled = n;
+}
+
+#define CAPS_FEW 512
+
+/* A program may ask for millions: they are settled whenever there are twice as many. */
+static int add_cap(struct sim_report *r, const struct sim_event *e)
+{
+	struct sim_cap *c;
+
+	if (r->caps.n >= CAPS_FEW && r->caps.n / 2 >= r->caps_settled)
+		settle_caps(r);
+	c = list_add(&r->caps, sizeof(*c));
+	if (!c)
+		return GCPU_ERR_MEMORY;
+	*c = (struct sim_cap){ (uint32_t)e->arg, e->role == ROLE_VM, e->result, r->asked++ };
+	return 0;
 }
 
 static void see_irqchip(struct sim_report *r, const struct sim_event *e)
@@ -327,8 +343,7 @@ int sim_report_make(const struct sim_log *log, struct sim_report *ret, struct gc
 		sim_report_free(ret);
 		return error_memory(err);
 	}
-	if (ret->caps.n)
-		qsort(ret->caps.items, ret->caps.n, sizeof(struct sim_cap), by_number);
+	settle_caps(ret);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct sim_cap {
 	uint32_t number;
 	bool vm; /* asked of the VM, else of /dev/kvm */
 	int value;
+	uint64_t order; /* in which it was asked */
 };
 
 enum sim_arg_kind { ARG_INT, ARG_HEX, ARG_NAME, ARG_INTS, ARG_HEXES };
@@ -79,6 +80,8 @@ struct sim_report {
 	const char *irqchip; /* "kernel", "split", "user"; arm64: "v2", "v3", "none" */
 	struct list vcpus;   /* sim_vcpu, in the order of their creation */
 	struct list caps;    /* sim_cap, by number */
+	size_t caps_settled; /* so many of them are each there once */
+	uint64_t asked;	     /* how often a capability was */
 	struct list calls;   /* sim_call */
 	struct list unseen;  /* sim_unseen */
 	struct list objects; /* of its own */

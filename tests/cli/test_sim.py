@@ -406,6 +406,12 @@ class Rough(Sim):
         doc, _ = self.simulate(ROUGH, "crowd")
         self.assertEqual((doc["program"]["exit"], doc["calls"][-1]["errno"]), (0, errno.EMFILE))
 
+    def test_curious(self):
+        """Who asks for hundreds of thousands of capabilities is not waited for until the next day."""
+        doc, _ = self.simulate(ROUGH, "curious")
+        numbers = [c["cap"] for c in doc["capabilities"]["checked"]]
+        self.assertEqual(numbers, list(range(1, 400001)))
+
     def test_busy(self):
         """Another thread asks for ever: the end comes all the same, and that it came too early is said."""
         ran = self.exits(0, "sim", "--json", "--host", HOST, "--", ROUGH, "busy")

@@ -528,6 +528,15 @@ static void crowd(void)
 	need(ioctl(kvm, KVM_CREATE_VM, 0) < 0 && errno == EMFILE, "EMFILE again");
 }
 
+/* Capabilities that there are not, some of them twice. */
+static void curious(void)
+{
+	int kvm = open_kvm();
+
+	for (int i = 0; i < 500000; i++)
+		ioctl(kvm, KVM_CHECK_EXTENSION, i % 400000 + 1);
+}
+
 static void *asks(void *arg)
 {
 	struct kvm_one_reg reg = { 0, 0 };
@@ -556,7 +565,7 @@ int main(int argc, char **argv)
 	} actions[] = { { "many", many }, { "few", few }, { "ask", ask }, { "streams", streams }, { "flagged", flagged }, { "alike", alike }, { "closes", closes }, { "lines", lines },
 			{ "perm", perm }, { "paths", paths }, { "signals", signals }, { "forked", forked },
 			{ "maps", maps }, { "rings", rings }, { "slots", slots }, { "shrinks", shrinks }, { "scribbles", scribbles },
-			{ "crowd", crowd }, { "wordy", wordy }, { "busy", busy } };
+			{ "crowd", crowd }, { "wordy", wordy }, { "busy", busy }, { "curious", curious } };
 
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].name) == 0)
