@@ -408,7 +408,7 @@ class Rough(Sim):
 
     def test_curious(self):
         """Who asks for hundreds of thousands of capabilities is not waited for until the next day."""
-        doc, _ = self.simulate(ROUGH, "curious")
+        doc = self.exits(0, "sim", "--json", "--host", HOST, "--", ROUGH, "curious").json()
         numbers = [c["cap"] for c in doc["capabilities"]["checked"]]
         self.assertEqual(numbers, list(range(1, 400001)))
 
