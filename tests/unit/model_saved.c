@@ -28,19 +28,24 @@ static int call(int fd, unsigned long request, const void *arg)
 	return kvm->ops->ioctl(kvm->ctx, fd, request, (uintptr_t)arg);
 }
 
-static void start(const char *name, bool apic)
+static void start_as(const char *name, bool apic, const struct gcpu_model_options *options)
 {
 	struct gcpu_error err;
 	int fd;
 
 	CHECK(gcpu_snapshot_bundled(name, &host, &err) == 0, "%s", err.text);
-	CHECK(gcpu_model_new(host, NULL, &model, &err) == 0, "%s", err.text);
+	CHECK(gcpu_model_new(host, options, &model, &err) == 0, "%s", err.text);
 	fd = gcpu_model_kvm(model)->ops->open(model, "/dev/kvm", 0);
 	vm = call(fd, GK_CREATE_VM, NULL);
 	if (apic)
 		CHECK(call(vm, GK_CREATE_IRQCHIP, NULL) == 0, "irqchip");
 	for (uintptr_t i = 0; i < 2; i++)
 		vcpu[i] = gcpu_model_kvm(model)->ops->ioctl(model, vm, GK_CREATE_VCPU, i);
+}
+
+static void start(const char *name, bool apic)
+{
+	start_as(name, apic, NULL);
 }
 
 static void end(void)
@@ -99,6 +104,25 @@ static void x86_smm_and_sipi(const char *name)
 	CHECK(call(vcpu[1], GK_SET_MP_STATE, &mp) == 0 && call(vcpu[1], GK_GET_MP_STATE, &mp) == 0 &&
 	      mp.mp_state == GK_MP_STATE_RUNNABLE, "SIPI");
 	CHECK(call(vcpu[1], GK_GET_REGS, &r) == 0 && r.rip == 0, "it begins at the start of its page");
+	end();
+}
+
+static void x86_init_in_smm(const char *name, const char *kernel)
+{
+	struct gk_vcpu_events e = { .flags = GK_VCPUEVENT_VALID_SMM, .smi = { .smm = 1 } };
+	struct gk_mp_state mp = { GK_MP_STATE_INIT_RECEIVED };
+	struct gcpu_model_options options = { .size = sizeof(options), .kernel = kernel };
+	struct gcpu_guest_op op = { .code = GCPU_GUEST_RDCR };
+	bool late = kernel != NULL;
+
+	start_as(name, true, &options);
+	CHECK(call(vcpu[1], GK_SET_VCPU_EVENTS, &e) == 0, "SMM");
+	CHECK(call(vcpu[1], GK_SET_MP_STATE, &mp) == (late ? 0 : -EINVAL), "that waits for a SIPI");
+	CHECK(gcpu_model_guest(model, vcpu[1], &op, 1) == 0 && call(vcpu[1], GK_RUN, NULL) == (late ? -EINVAL : -EINTR), "runs");
+	e.smi.smm = 0;
+	CHECK(call(vcpu[1], GK_SET_VCPU_EVENTS, &e) == 0 && call(vcpu[1], GK_SET_MP_STATE, &mp) == 0, "without");
+	e.smi.pending = 1;
+	CHECK(call(vcpu[1], GK_SET_VCPU_EVENTS, &e) == (late ? 0 : -EINVAL), "an SMI for one that waits for a SIPI");
 	end();
 }
 
@@ -228,6 +252,8 @@ int main(void)
 	x86_events("x86-amd-rome-6-12", true, 2);
 	x86_events("x86-amd-rome-6-1", true, 1);
 	x86_smm_and_sipi("x86-amd-rome-6-12");
+	x86_init_in_smm("x86-amd-rome-6-12", NULL);
+	x86_init_in_smm("x86-amd-rome-6-12", "6.18");
 	pit("x86-amd-rome-6-12");
 	places("x86-amd-rome-6-12");
 	slots("x86-amd-rome-6-1", -ENOTTY);

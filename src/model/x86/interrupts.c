@@ -119,6 +119,8 @@ int x86_enter(struct x86_vcpu *x)
 	}
 	if (x->v->run && x->v->run->immediate_exit)
 		return -EINTR;
+	if (was == GK_MP_STATE_INIT_RECEIVED && x->events.smi.smm && sw_behaves(x86_model(x), BEHAVIOUR_SMM_JUDGED_AT_RUN))
+		return -EINVAL;
 	x86_accept_events(x);
 	x86_kicked(x);
 	if (was == GK_MP_STATE_UNINITIALIZED && x->v->mp_state != was)

@@ -135,6 +135,9 @@ static int set_events(void *object, uintptr_t arg)
 	if ((e.exception.injected || e.exception.pending) &&
 	    (e.exception.nr >= EXCEPTIONS || e.exception.nr == NMI_VECTOR))
 		return -EINVAL;
+	if ((e.flags & GK_VCPUEVENT_VALID_SMM) && (e.smi.smm || e.smi.pending) && x->v->mp_state == GK_MP_STATE_INIT_RECEIVED &&
+	    !sw_behaves(x86_model(x), BEHAVIOUR_SMM_JUDGED_AT_RUN))
+		return -EINVAL;
 	to->exception.injected = e.exception.injected & 1;
 	to->exception.pending = e.exception.pending & 1;
 	to->exception.nr = e.exception.nr;
@@ -195,6 +198,11 @@ static int set_mp_state(void *object, uintptr_t arg)
 		return -EFAULT;
 	if ((mp.mp_state > GK_MP_STATE_SIPI_RECEIVED && mp.mp_state != GK_MP_STATE_AP_RESET_HOLD) ||
 	    (!x86_lapic(x86_vcpu(v)) && mp.mp_state != GK_MP_STATE_RUNNABLE))
+		return -EINVAL;
+	/* an INIT waits until SMM is left, and an SMI goes before it */
+	if ((mp.mp_state == GK_MP_STATE_INIT_RECEIVED || mp.mp_state == GK_MP_STATE_SIPI_RECEIVED) &&
+	    (x86_vcpu(v)->events.smi.smm || x86_vcpu(v)->events.smi.pending) &&
+	    !sw_behaves(v->vm->model, BEHAVIOUR_SMM_JUDGED_AT_RUN))
 		return -EINVAL;
 	v->mp_state = mp.mp_state;
 	if (mp.mp_state == GK_MP_STATE_SIPI_RECEIVED) {
