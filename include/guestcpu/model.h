@@ -13,6 +13,9 @@
  * Descriptors are the model's own numbers, from 3 on, and mean nothing to the
  * kernel. Pointers to where no memory is, or none that can be written, give EFAULT, and so does
  * a guest's access to a slot whose memory is gone; how pointers are aligned does not matter.
+ * Memory that a call is given has to stay until the call is back.
+ * Not there: what a vGIC's registers hold (ENXIO), guests' memory behind a descriptor, KVM_TRANSLATE, KVM_X86_SET_MCE,
+ * KVM_PRE_FAULT_MEMORY; and KVM_IRQFD does not notice what is said twice.
  * The numbers of calls hold the size of their structure: older <linux/kvm.h>, compiled as C++, have
  * struct kvm_cpuid2 and others that end in a list 4 bytes too long, and here as in the kernel
  * such a call is EINVAL.
