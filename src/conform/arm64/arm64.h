@@ -54,6 +54,12 @@
 #define R_Z0 (GK_REG_ARM64 | GK_REG_SIZE_U2048 | GK_REG_ARM64_SVE)
 #define LIST_MOST 1024
 
+/* KVM_IRQ_LINE: of which kind, whose, which. */
+#define IRQ_LINE(kind, vcpu, number) ((uint32_t)(kind) << 24 | (uint32_t)(vcpu) << 16 | (number))
+#define IRQ_OF_CPU 0U
+#define IRQ_SHARED 1U
+#define IRQ_PRIVATE 2U
+
 #define OP(code_, ...) { .code = (code_), .arg = { __VA_ARGS__ } }
 #define OP_MRS(id) OP(GUEST_OP_MRS, (id) & GK_REG_ARM64_SYSREG_MASK)
 #define OP_CALL(...) OP(GUEST_OP_SMCCC, __VA_ARGS__)
@@ -108,6 +114,8 @@ bool list_has(const struct reg_list *l, uint64_t id);
 int attr_set(struct conform *c, int fd, uint32_t group, uint64_t attr, const void *value);
 int attr_get(struct conform *c, int fd, uint32_t group, uint64_t attr, void *ret);
 int attr_has(struct conform *c, int fd, uint32_t group, uint64_t attr);
+/* KVM_IRQ_LINE, low: 0 or -errno. */
+int irq_line(struct conform_vm *vm, uint32_t irq);
 int mp_state(struct conform_vm *vm, unsigned vcpu);
 int set_mp_state(struct conform_vm *vm, unsigned vcpu, uint32_t state);
 /* Can this KVM give the capability? */
@@ -144,5 +152,6 @@ ARM64_TABLE(cases_arm64_psci);
 ARM64_TABLE(cases_arm64_filter);
 ARM64_TABLE(cases_arm64_attrs);
 ARM64_TABLE(cases_arm64_gic);
+ARM64_TABLE(cases_arm64_events);
 
 #endif

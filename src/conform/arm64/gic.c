@@ -130,11 +130,35 @@ static int late(struct conform *c)
 	return 0;
 }
 
+/* 96 of them, the first 32 each vCPU's own: shared ones, and no FIQ, come through it alone. */
+static int lines(struct conform *c)
+{
+	struct conform_vm *vm = usual(c, 1);
+	uint32_t n = 96;
+
+	if (!vm || !expect_ok(c, attr_set(c, vm->device, GK_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n), "96 interrupts"))
+		return 1;
+	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_SHARED, 0, 40)), EBUSY, "before it is ready");
+	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_DIST, DIST), "the distributor");
+	expect_ok(c, address(vm, GK_VGIC_V3_ADDR_TYPE_REDIST, REDIST), "the redistributors");
+	expect_ok(c, ready(vm), "KVM_DEV_ARM_VGIC_CTRL_INIT");
+	expect_ok(c, irq_line(vm, IRQ_LINE(IRQ_SHARED, 0, 32)), "the first of all");
+	expect_ok(c, irq_line(vm, IRQ_LINE(IRQ_SHARED, 0, n - 1)), "the last");
+	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_SHARED, 0, n)), EINVAL, "one behind it");
+	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_SHARED, 0, 31)), EINVAL, "a vCPU's own as one of all");
+	expect_ok(c, irq_line(vm, IRQ_LINE(IRQ_PRIVATE, 0, 16)), "a vCPU's own");
+	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_PRIVATE, 0, 15)), EINVAL, "one that vCPUs send each other");
+	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_PRIVATE, 1, 16)), EINVAL, "of a vCPU that there is not");
+	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_OF_CPU, 0, 0)), ENXIO, "past it");
+	return 0;
+}
+
 const struct conform_case cases_arm64_gic[] = {
 	{ "gic:create", "KVM API 4.79, vgic-init.c kvm_vgic_create", made },
 	{ "gic:addresses", "devices/arm-vgic-v3.rst", addresses },
 	{ "gic:interrupts", "devices/arm-vgic.rst", interrupts },
 	{ "gic:needed-to-run", "ST:arm64/vgic_init", run },
+	{ "gic:lines", "KVM API 4.25", lines },
 	{ "gic:after-run", "ST:arm64/vgic_init", late },
 	{ NULL, NULL, NULL },
 };

@@ -16,5 +16,6 @@ const struct conform_case *const conform_arm64[] = {
 	cases_arm64_filter,
 	cases_arm64_attrs,
 	cases_arm64_gic,
+	cases_arm64_events,
 	NULL,
 };

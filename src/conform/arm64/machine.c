@@ -90,6 +90,13 @@ int attr_has(struct conform *c, int fd, uint32_t group, uint64_t which)
 	return attr(c, fd, GK_HAS_DEVICE_ATTR, group, which, NULL);
 }
 
+int irq_line(struct conform_vm *vm, uint32_t irq)
+{
+	const struct gk_irq_level l = { .irq = irq };
+
+	return ask(vm->c, vm->fd, GK_IRQ_LINE, &l);
+}
+
 int mp_state(struct conform_vm *vm, unsigned vcpu)
 {
 	struct gk_mp_state mp = { 0 };

@@ -13,7 +13,6 @@
 #define SYNDROME_OWN (1U << 24) /* of an error without one: it means what the implementation says */
 #define DEBUG_KNOWN 0x30003U
 
-enum { LINE_CPU, LINE_SPI, LINE_PPI };
 #define FIRST_PPI 16U
 #define FIRST_SPI 32U
 #define LINES_USUAL 256U /* of a vGIC that was not told how many */
@@ -84,17 +83,17 @@ int arm64_irq_line(void *object, uintptr_t arg)
 
 	if (sw_copy_in(&l, arg, sizeof(l)))
 		return -EFAULT;
-	type = l.irq >> 24 & 0xf;
-	vcpu = (l.irq >> 16 & 0xff) + (l.irq >> 28) * 256;
+	type = l.irq >> GK_ARM_IRQ_TYPE_SHIFT & 0xf;
+	vcpu = (l.irq >> GK_ARM_IRQ_VCPU_SHIFT & 0xff) + (l.irq >> 28) * 256;
 	line = l.irq & 0xffff;
 	there = vcpu < vm->n_by_id && vm->by_id[vcpu];
-	if (type > LINE_PPI)
+	if (type > GK_ARM_IRQ_TYPE_PPI)
 		return -EINVAL;
-	if ((type == LINE_CPU) == (g->type != 0))
+	if ((type == GK_ARM_IRQ_TYPE_CPU) == (g->type != 0))
 		return -ENXIO;
-	if (type == LINE_CPU)
+	if (type == GK_ARM_IRQ_TYPE_CPU)
 		return there && line <= 1 ? 0 : -EINVAL;
-	if (type == LINE_PPI ? !there || line < FIRST_PPI || line >= FIRST_SPI : line < FIRST_SPI)
+	if (type == GK_ARM_IRQ_TYPE_PPI ? !there || line < FIRST_PPI || line >= FIRST_SPI : line < FIRST_SPI)
 		return -EINVAL;
 	/* a GICv2 is made ready by its first interrupt */
 	if (!g->ready && g->type != GK_DEV_TYPE_ARM_VGIC_V2)
