@@ -190,13 +190,14 @@ static void slots(const char *name, int unknown)
 	end();
 }
 
-static void arm64_events(const char *name, bool early)
+static void arm64_events(const char *name, const char *kernel, bool early)
 {
+	struct gcpu_model_options options = { .size = sizeof(options), .kernel = kernel };
 	struct gk_arm_vcpu_init init = { .target = GK_ARM_TARGET_GENERIC_V8 };
 	struct gk_arm_vcpu_events e;
 	uint32_t debug[130] = { 0x30003 };
 
-	start(name, false);
+	start_as(name, false, &options);
 	CHECK(call(vcpu[0], GK_GET_VCPU_EVENTS, &e) == (early ? 0 : -ENOEXEC), "before KVM_ARM_VCPU_INIT");
 	CHECK(call(vcpu[0], GK_ARM_VCPU_INIT, &init) == 0 && call(vcpu[0], GK_GET_VCPU_EVENTS, &e) == 0, "after it");
 	CHECK(!e.serror_pending && e.serror_has_esr && !e.serror_esr, "none, and it would have a syndrome");
@@ -260,8 +261,9 @@ int main(void)
 	slots("arm64-kvm-max-6-1", -EINVAL);
 	slots("x86-amd-rome-6-12", 0);
 	slots("arm64-kvm-max-6-12", 0);
-	arm64_events("arm64-kvm-max-6-12", true);
-	arm64_events("arm64-kvm-max-7-2", false);
+	arm64_events("arm64-kvm-max-6-12", "6.12.5", true);
+	arm64_events("arm64-kvm-max-6-12", NULL, false);
+	arm64_events("arm64-kvm-max-7-2", NULL, false);
 	arm64_lines("arm64-kvm-max-6-12");
 	return unit_end();
 }

@@ -19,17 +19,28 @@ static int set_events(struct conform_vm *vm, bool pending, bool has_esr, uint64_
 	return ask(vm->c, vm->vcpu[0], GK_SET_VCPU_EVENTS, &e);
 }
 
+/* Before KVM_ARM_VCPU_INIT: refused since 6.18, and by what older series took over of it. */
+static void early(struct conform *c, struct conform_vm *vm)
+{
+	struct gk_arm_vcpu_events e;
+	int got = get_events(vm, &e);
+
+	expect(c, got == -ENOEXEC || (!got && c->release < KERNEL(6, 18)), "KVM_GET_VCPU_EVENTS before that: %d", got);
+	expect_result(c, set_events(vm, false, false, 0), got, "KVM_SET_VCPU_EVENTS before that, as the other");
+}
+
 /* One without a syndrome, one that is not taken back, and syndromes where the CPU has them. */
 static int serror(struct conform *c)
 {
-	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
+	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI), *raw = arm64_vm(c, 1, NO_INIT);
 	bool has_esr = has_cap(c, CAP_ARM_INJECT_SERROR_ESR);
 	struct gk_arm_vcpu_events e = { 0 };
 
-	if (!vm)
+	if (!vm || !raw)
 		return 1;
 	if (!has_cap(c, CAP_VCPU_EVENTS))
 		return skip(c, "no KVM_CAP_VCPU_EVENTS");
+	early(c, raw);
 	expect_ok(c, get_events(vm, &e), "KVM_GET_VCPU_EVENTS");
 	expect_value(c, e.serror_pending, 0, "a system error, at first");
 	expect_value(c, e.serror_has_esr, has_esr, "syndromes, as the capability says");
@@ -88,7 +99,7 @@ static int lines(struct conform *c)
 }
 
 const struct conform_case cases_arm64_events[] = {
-	{ "events:serror", "KVM API 4.31, 4.32", serror },
+	{ "events:serror", "KVM API 4.31, 4.32; arm.c kvm_arch_vcpu_ioctl", serror },
 	{ "events:debug", "KVM API 4.87", debug },
 	{ "events:lines", "KVM API 4.25", lines },
 	{ NULL, NULL, NULL },

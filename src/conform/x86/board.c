@@ -9,6 +9,8 @@
 #include "kvm/abi_more.h"
 
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* As large as anything that is passed here. */
 struct room {
@@ -36,9 +38,41 @@ static int pit(struct conform *c)
 	expect_ok(c, ask(c, vm->fd, GK_CREATE_PIT2, &r), "KVM_CREATE_PIT2");
 	expect_errno(c, ask(c, vm->fd, GK_CREATE_PIT2, &r), EEXIST, "KVM_CREATE_PIT2 twice");
 	expect_errno(c, ask(c, vm->fd, GK_CREATE_PIT, NULL), EEXIST, "KVM_CREATE_PIT after it");
-	expect_ok(c, ask(c, vm->fd, GK_GET_PIT2, &r), "KVM_GET_PIT2");
-	expect_ok(c, ask(c, vm->fd, GK_SET_PIT2, &r), "KVM_SET_PIT2 of what was read");
 	expect_ok(c, ask(c, vm->fd, GK_REINJECT_CONTROL, &reinject), "KVM_REINJECT_CONTROL");
+	return 0;
+}
+
+/* Its three channels, at first and as they were set; the old calls leave alone what they do not have. */
+static int channels(struct conform *c)
+{
+	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 0);
+	struct gk_pit_state2 p = { .flags = 0 };
+
+	if (!vm)
+		return 1;
+	expect_errno(c, ask(c, vm->fd, GK_GET_PIT, &p), ENXIO, "KVM_GET_PIT of none");
+	expect_errno(c, ask(c, vm->fd, GK_SET_PIT, &p), ENXIO, "KVM_SET_PIT of none");
+	expect_ok(c, ask(c, vm->fd, GK_CREATE_PIT2, &p), "KVM_CREATE_PIT2");
+	expect_ok(c, ask(c, vm->fd, GK_GET_PIT2, &p), "KVM_GET_PIT2");
+	for (unsigned i = 0; i < COUNT(p.channels); i++) {
+		expect_value(c, p.channels[i].count, 0x10000, "channel %u's count", i);
+		expect_value(c, p.channels[i].gate, i != 2, "channel %u's gate", i);
+		expect_value(c, p.channels[i].mode, 0xff, "channel %u's mode", i);
+	}
+	p.channels[1].count = 1000;
+	p.channels[1].mode = 2;
+	p.channels[2].count = 0;
+	p.flags = 1;
+	expect_ok(c, ask(c, vm->fd, GK_SET_PIT2, &p), "KVM_SET_PIT2");
+	p.flags = 0;
+	expect_ok(c, ask(c, vm->fd, GK_GET_PIT, &p), "KVM_GET_PIT");
+	expect_value(c, p.flags, 0, "flags, which KVM_GET_PIT does not write");
+	expect_ok(c, ask(c, vm->fd, GK_SET_PIT, &p), "KVM_SET_PIT");
+	expect_ok(c, ask(c, vm->fd, GK_GET_PIT2, &p), "KVM_GET_PIT2");
+	expect_value(c, p.flags, 1, "flags, which KVM_SET_PIT does not read");
+	expect_value(c, p.channels[1].count, 1000, "channel 1's count");
+	expect_value(c, p.channels[1].mode, 2, "channel 1's mode");
+	expect_value(c, p.channels[2].count, 0x10000, "channel 2's count, which 0 means");
 	return 0;
 }
 
@@ -200,6 +234,47 @@ static int writes(struct conform *c)
 	return 0;
 }
 
+/* Where a write signals an event, at a place of one kind once only for each value. */
+static int places(struct conform *c)
+{
+	struct gk_ioeventfd e = { .addr = 0x600, .len = 4, .flags = GK_IOEVENTFD_FLAG_PIO | GK_IOEVENTFD_FLAG_DATAMATCH },
+			    memory = { .addr = 0x600, .len = 4 };
+	struct conform_vm *vm = vm_new(c);
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	if (!vm || !expect(c, fd >= 0, "an event descriptor"))
+		return 1;
+	e.fd = memory.fd = fd;
+	expect_ok(c, ask(c, vm->fd, GK_IOEVENTFD, &e), "a value of a port");
+	expect_errno(c, ask(c, vm->fd, GK_IOEVENTFD, &e), EEXIST, "the same twice");
+	expect_ok(c, ask(c, vm->fd, GK_IOEVENTFD, &memory), "memory of the same number");
+	e.datamatch = 1;
+	expect_ok(c, ask(c, vm->fd, GK_IOEVENTFD, &e), "another value of the port");
+	e.flags = GK_IOEVENTFD_FLAG_PIO;
+	expect_errno(c, ask(c, vm->fd, GK_IOEVENTFD, &e), EEXIST, "any value of it");
+	e.flags |= GK_IOEVENTFD_FLAG_DEASSIGN;
+	expect_errno(c, ask(c, vm->fd, GK_IOEVENTFD, &e), ENOENT, "any value, taken away");
+	e.flags |= GK_IOEVENTFD_FLAG_DATAMATCH;
+	expect_ok(c, ask(c, vm->fd, GK_IOEVENTFD, &e), "a value, taken away");
+	expect_errno(c, ask(c, vm->fd, GK_IOEVENTFD, &e), ENOENT, "the same once more");
+	close(fd);
+	return 0;
+}
+
+static int zones(struct conform *c)
+{
+	struct gk_coalesced_zone zone = { .addr = 0x1000, .size = 8, .pio = 2 };
+	struct conform_vm *vm = vm_new(c);
+
+	if (!vm || lacks_cap(c, CAP_COALESCED_PIO, "COALESCED_PIO"))
+		return 1;
+	expect_errno(c, ask(c, vm->fd, GK_REGISTER_COALESCED_MMIO, &zone), EINVAL, "neither memory nor ports");
+	zone.pio = 1;
+	expect_ok(c, ask(c, vm->fd, GK_REGISTER_COALESCED_MMIO, &zone), "ports");
+	expect_ok(c, ask(c, vm->fd, GK_UNREGISTER_COALESCED_MMIO, &zone), "no ports any more");
+	return 0;
+}
+
 static int smi(struct conform *c)
 {
 	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1), *none = x86_vm(c, NO_APIC, 1);
@@ -249,6 +324,7 @@ static int nobodys(struct conform *c)
 
 const struct conform_case cases_x86_board[] = {
 	{ "board:pit", "KVM API 4.71, 4.72; x86.c kvm_arch_vm_ioctl", pit },
+	{ "board:pit-channels", "KVM API 4.71, 4.72; i8254.c", channels },
 	{ "board:irqchip", "KVM API 4.26, 4.27", chips },
 	{ "board:irqfd", "KVM API 4.75; irq.c kvm_arch_irqfd_allowed", events_of_files },
 	{ "board:addresses", "KVM API 4.40, 4.41; x86.c kvm_vm_ioctl_set_tss_addr", addresses },
@@ -256,6 +332,8 @@ const struct conform_case cases_x86_board[] = {
 	{ "board:tsc-offset", "KVM devices/vcpu.rst 4.1; ST:x86/tsc_msrs_test", tsc_offset },
 	{ "board:signal-mask", "KVM API 4.15", signal_mask },
 	{ "board:ioeventfd", "KVM API 4.59; eventfd.c kvm_assign_ioeventfd", writes },
+	{ "board:places", "KVM API 4.59; eventfd.c ioeventfd_check_collision", places },
+	{ "board:zones", "KVM API 4.116; coalesced_mmio.c", zones },
 	{ "board:smi", "KVM API 4.35, 4.96; x86.c kvm_arch_vcpu_ioctl", smi },
 	{ "board:huge-pages", "KVM API 7.30; ST:x86/nx_huge_pages_test", huge_pages },
 	{ "board:nobodys", "x86.c kvm_arch_vm_ioctl, kvm_arch_vcpu_ioctl", nobodys },

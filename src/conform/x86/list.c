@@ -16,6 +16,7 @@ const struct conform_case *const conform_x86[] = {
 	cases_x86_irqchip,
 	cases_x86_setup,
 	cases_x86_board,
+	cases_x86_events,
 	cases_x86_msrs,
 	cases_x86_one_reg,
 	cases_x86_lapic,

@@ -113,6 +113,7 @@ X86_TABLE(cases_x86_caps);
 X86_TABLE(cases_x86_irqchip);
 X86_TABLE(cases_x86_setup);
 X86_TABLE(cases_x86_board);
+X86_TABLE(cases_x86_events);
 X86_TABLE(cases_x86_msrs);
 X86_TABLE(cases_x86_one_reg);
 X86_TABLE(cases_x86_lapic);
