@@ -25,6 +25,9 @@ static const struct operation ops[] = {
 	{ "KVM_SET_ONE_REG, vector lengths", 20, true, false, make_vls, run_vls, NULL },
 	{ "attributes of the vCPU", 25, true, false, make_vcpu_attr, run_vcpu_attr, NULL },
 	{ "KVM_SET_MP_STATE", 15, true, false, make_arm_mp_state, run_set_mp_state, print_one },
+	{ "events of the vCPU", 20, true, false, make_arm_events, run_arm_events, print_one },
+	{ "KVM_SET_GUEST_DEBUG", 6, true, false, make_arm_debug, run_arm_debug, print_one },
+	{ "KVM_IRQ_LINE", 20, false, false, make_line, run_line, print_one },
 	{ "KVM_RUN, to exit at once", 15, true, false, make_nothing, run_immediate, print_one },
 	{ "guest", 50, true, true, make_arm_guest, guest_steps, print_guest },
 };
@@ -40,6 +43,7 @@ static const struct exclusion exclusions[] = {
 			    "kernel of 6.12 (kvm_vgic_reset_mapped_irq)" },
 	{ NULL, NULL, 0, 0, "the guest calls nothing that is random, the time, or that stops a vCPU" },
 	{ NULL, NULL, 0, 0, "KVM_ARM_VCPU_PMU_V3_SET_PMU and _FILTER: the host's PMUs and their events are not in the snapshot" },
+	{ NULL, NULL, 0, 0, "KVM_SET_GUEST_DEBUG does not begin: the guest's code would stop; lines of interrupts stay low" },
 	{ NULL, NULL, 0, 0, "devices other than a vGIC are asked for with KVM_CREATE_DEVICE_TEST only" },
 	{ NULL, NULL, 0, 0, "capabilities are those of data/kvm/caps.txt: the probe records no others" },
 };

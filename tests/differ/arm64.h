@@ -45,4 +45,12 @@ void make_vcpu_attr(struct maker *m, struct step *s);
 void run_vcpu_attr(struct side *w, const struct step *s, struct answer *a);
 void make_arm_mp_state(struct maker *m, struct step *s);
 
+/* arm64_events.c */
+void make_arm_events(struct maker *m, struct step *s);
+void run_arm_events(struct side *w, const struct step *s, struct answer *a);
+void make_arm_debug(struct maker *m, struct step *s);
+void run_arm_debug(struct side *w, const struct step *s, struct answer *a);
+void make_line(struct maker *m, struct step *s);
+void run_line(struct side *w, const struct step *s, struct answer *a);
+
 #endif

@@ -79,7 +79,7 @@ int arm64_irq_line(void *object, uintptr_t arg)
 	const struct arm64_gic *g = &arm64_vm(vm)->gic;
 	struct gk_irq_level l;
 	unsigned type, vcpu, line;
-	bool there;
+	bool there, early;
 
 	if (sw_copy_in(&l, arg, sizeof(l)))
 		return -EFAULT;
@@ -93,10 +93,13 @@ int arm64_irq_line(void *object, uintptr_t arg)
 		return -ENXIO;
 	if (type == GK_ARM_IRQ_TYPE_CPU)
 		return there && line <= 1 ? 0 : -EINVAL;
+	/* a GICv2 is made ready by its first interrupt */
+	early = !g->ready && g->type != GK_DEV_TYPE_ARM_VGIC_V2;
+	if (early && sw_behaves(vm->model, BEHAVIOUR_LINES_WHEN_READY))
+		return -EBUSY;
 	if (type == GK_ARM_IRQ_TYPE_PPI ? !there || line < FIRST_PPI || line >= FIRST_SPI : line < FIRST_SPI)
 		return -EINVAL;
-	/* a GICv2 is made ready by its first interrupt */
-	if (!g->ready && g->type != GK_DEV_TYPE_ARM_VGIC_V2)
+	if (early)
 		return -EBUSY;
 	return line < (g->irqs ? g->irqs : LINES_USUAL) ? 0 : -EINVAL;
 }
