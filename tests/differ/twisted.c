@@ -44,7 +44,7 @@ static const struct twist twists[] = {
 	{ .what = "KVM_GET_SREGS with a bit wrong", .arch = GCPU_ARCH_X86, .request = GK_GET_SREGS,
 	  .flip = 1 + offsetof(struct gk_x86_sregs, cr4), .steps = 2 },
 	{ .what = "nothing", .arch = GCPU_ARCH_ARM64 },
-	{ .what = "any features are taken", .arch = GCPU_ARCH_ARM64, .request = GK_ARM_VCPU_INIT, .result = true, .steps = 2 },
+	{ .what = "any features are taken", .arch = GCPU_ARCH_ARM64, .request = GK_ARM_VCPU_INIT, .result = true, .steps = 3 },
 	{ .what = "no register can be written", .arch = GCPU_ARCH_ARM64, .request = GK_SET_ONE_REG, .result = true,
 	  .answer = -EINVAL, .steps = 3 },
 	{ .what = "every register can be written", .arch = GCPU_ARCH_ARM64, .request = GK_SET_ONE_REG, .result = true, .steps = 3 },
