@@ -95,6 +95,10 @@ static int lines(struct conform *c)
 	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_SHARED, 0, 40)), ENXIO, "a line of a vGIC that there is not");
 	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_PRIVATE, 0, 20)), ENXIO, "a vCPU's line of it");
 	expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_PRIVATE + 1, 0, 0)), EINVAL, "a kind that there is not");
+	if (c->release >= KERNEL(6, 12) && vm_vcpu(vm, 3) >= 0) {
+		expect_ok(c, irq_line(vm, IRQ_LINE(IRQ_OF_CPU, 3, 0)), "the vCPU of that id");
+		expect_errno(c, irq_line(vm, IRQ_LINE(IRQ_OF_CPU, 1, 0)), EINVAL, "the second vCPU, by its place");
+	}
 	return 0;
 }
 

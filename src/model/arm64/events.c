@@ -86,7 +86,7 @@ int arm64_irq_line(void *object, uintptr_t arg)
 	type = l.irq >> GK_ARM_IRQ_TYPE_SHIFT & 0xf;
 	vcpu = (l.irq >> GK_ARM_IRQ_VCPU_SHIFT & 0xff) + (l.irq >> 28) * 256;
 	line = l.irq & 0xffff;
-	there = vcpu < vm->n_by_id && vm->by_id[vcpu];
+	there = sw_behaves(vm->model, BEHAVIOUR_LINES_BY_ID) ? vcpu < vm->n_by_id && vm->by_id[vcpu] : vcpu < vm->n_vcpus;
 	if (type > GK_ARM_IRQ_TYPE_PPI)
 		return -EINVAL;
 	if ((type == GK_ARM_IRQ_TYPE_CPU) == (g->type != 0))
