@@ -23,6 +23,8 @@
 #define GK_PMU_EVENT_FLAG_MASKED_EVENTS (1U << 0)
 #define GK_NR_IRQCHIPS 3U /* two PICs, an IOAPIC */
 
+#define GK_PIT_CHANNELS 3U
+
 struct gk_pit_channel {
 	uint32_t count; /* up to 65536, which is also said as 0 */
 	uint16_t latched_count;
@@ -31,11 +33,11 @@ struct gk_pit_channel {
 };
 
 struct gk_pit_state2 {
-	struct gk_pit_channel channels[3];
+	struct gk_pit_channel channels[GK_PIT_CHANNELS];
 	uint32_t flags; /* which KVM_GET_PIT does not have, nor what follows */
 	uint32_t reserved[9];
 };
-#define GK_PIT_STATE_SIZE (3 * sizeof(struct gk_pit_channel))
+#define GK_PIT_STATE_SIZE (GK_PIT_CHANNELS * sizeof(struct gk_pit_channel))
 
 struct gk_reinject_control {
 	uint8_t pit_reinject;
@@ -167,8 +169,8 @@ struct gk_nested_state {
 #define GK_SET_NESTED_STATE 0x4080AEBFUL
 #define GK_GET_NESTED_STATE 0xC080AEBEUL
 #define GK_SET_GUEST_DEBUG 0x4048AE9BUL
-#define GK_GUEST_DEBUG_INJECT_DB 0x40000U
-#define GK_GUEST_DEBUG_INJECT_BP 0x80000U
+#define GK_GUESTDBG_INJECT_DB 0x40000U
+#define GK_GUESTDBG_INJECT_BP 0x80000U
 #define GK_ARM_SET_GUEST_DEBUG 0x4208AE9BUL
 
 /* The beginning of struct kvm_guest_debug. */
@@ -176,6 +178,12 @@ struct gk_guest_debug {
 	uint32_t control;
 	uint32_t pad;
 	uint64_t debugreg[8];
+};
+
+struct gk_arm_guest_debug {
+	uint32_t control;
+	uint32_t pad;
+	uint64_t regs[64]; /* breakpoints and watchpoints, values and controls */
 };
 
 /* arm64's; x86's is struct gk_vcpu_events. */

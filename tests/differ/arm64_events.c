@@ -38,9 +38,9 @@ void make_arm_debug(struct maker *m, struct step *s)
 
 void run_arm_debug(struct side *w, const struct step *s, struct answer *a)
 {
-	uint32_t debug[132] = { (uint32_t)s->arg[0] };
+	struct gk_arm_guest_debug d = { .control = (uint32_t)s->arg[0] };
 
-	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_ARM_SET_GUEST_DEBUG, s, debug);
+	a->status = ask_or_nowhere(w, vcpu_of(w, s), GK_ARM_SET_GUEST_DEBUG, s, &d);
 }
 
 /* arg0 the line, low; arg3 1: no pointer */

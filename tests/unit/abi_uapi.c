@@ -408,12 +408,27 @@ SAME_NUMBER(GET_IRQCHIP);
 SAME_NUMBER(CREATE_PIT2);
 SAME_NUMBER(SET_PIT2);
 SAME_NUMBER(GET_PIT2);
+SAME_NUMBER(GET_PIT);
+SAME_NUMBER(SET_PIT);
+SAME_SIZE(gk_pit_channel, kvm_pit_channel_state);
+SAME_SIZE(gk_pit_state2, kvm_pit_state2);
+SAME_FIELD(pit_state2, flags);
+SAME_FIELD2(gk_pit_channel, kvm_pit_channel_state, mode, mode);
+SAME_FIELD2(gk_pit_channel, kvm_pit_channel_state, gate, gate);
+SAME_FIELD2(gk_pit_channel, kvm_pit_channel_state, count_load_time, count_load_time);
+_Static_assert(GK_PIT_STATE_SIZE == sizeof(struct kvm_pit_state), "sizeof kvm_pit_state");
+SAME_NUMBER(GUESTDBG_INJECT_DB);
+SAME_NUMBER(GUESTDBG_INJECT_BP);
+SAME_SIZE(gk_guest_debug, kvm_guest_debug);
+SAME_FIELD(guest_debug, control);
 SAME_NUMBER(REINJECT_CONTROL);
 #ifdef KVM_SET_PMU_EVENT_FILTER
 SAME_NUMBER(SET_PMU_EVENT_FILTER);
 #endif
 SAME_NUMBER(IRQ_LINE_STATUS);
 SAME_NUMBER(IOEVENTFD);
+SAME_NUMBER(IOEVENTFD_FLAG_PIO);
+_Static_assert((int)GK_IOEVENTFD_FLAG_CCW == (int)KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY, "KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY");
 SAME_NUMBER(XEN_HVM_CONFIG);
 SAME_NUMBER(XEN_HVM_GET_ATTR);
 SAME_NUMBER(XEN_HVM_SET_ATTR);
@@ -424,6 +439,11 @@ SAME_NUMBER(HYPERV_EVENTFD_DEASSIGN);
 SAME_NUMBER(HYPERV_CONN_ID_MASK);
 SAME_NUMBER(REGISTER_COALESCED_MMIO);
 SAME_NUMBER(UNREGISTER_COALESCED_MMIO);
+SAME_SIZE(gk_coalesced_zone, kvm_coalesced_mmio_zone);
+#ifdef KVM_SET_USER_MEMORY_REGION2
+SAME_NUMBER(SET_USER_MEMORY_REGION2);
+SAME_SIZE(gk_userspace_memory_region2, kvm_userspace_memory_region2);
+#endif
 SAME_NUMBER(GET_DIRTY_LOG);
 SAME_NUMBER(RESET_DIRTY_RINGS);
 SAME_NUMBER(SET_FPU);

@@ -67,17 +67,17 @@ static int serror(struct conform *c)
 static int debug(struct conform *c)
 {
 	struct conform_vm *vm = arm64_vm(c, 1, F_PSCI);
-	uint32_t control[132] = { 1 }; /* struct kvm_guest_debug */
+	struct gk_arm_guest_debug d = { .control = 1 };
 
 	if (!vm)
 		return 1;
 	if (!has_cap(c, CAP_SET_GUEST_DEBUG))
 		return skip(c, "no KVM_CAP_SET_GUEST_DEBUG");
-	expect_ok(c, ask(c, vm->vcpu[0], GK_ARM_SET_GUEST_DEBUG, control), "nothing to stop at");
-	control[0] = 1U << 18;
-	expect_errno(c, ask(c, vm->vcpu[0], GK_ARM_SET_GUEST_DEBUG, control), EINVAL, "x86's #DB");
-	control[0] = 0;
-	expect_ok(c, ask(c, vm->vcpu[0], GK_ARM_SET_GUEST_DEBUG, control), "off");
+	expect_ok(c, ask(c, vm->vcpu[0], GK_ARM_SET_GUEST_DEBUG, &d), "nothing to stop at");
+	d.control = 1U << 18;
+	expect_errno(c, ask(c, vm->vcpu[0], GK_ARM_SET_GUEST_DEBUG, &d), EINVAL, "x86's #DB");
+	d.control = 0;
+	expect_ok(c, ask(c, vm->vcpu[0], GK_ARM_SET_GUEST_DEBUG, &d), "off");
 	return 0;
 }
 

@@ -257,6 +257,8 @@ static int places(struct conform *c)
 	e.flags |= GK_IOEVENTFD_FLAG_DATAMATCH;
 	expect_ok(c, ask(c, vm->fd, GK_IOEVENTFD, &e), "a value, taken away");
 	expect_errno(c, ask(c, vm->fd, GK_IOEVENTFD, &e), ENOENT, "the same once more");
+	e.flags &= ~GK_IOEVENTFD_FLAG_DEASSIGN;
+	expect_ok(c, ask(c, vm->fd, GK_IOEVENTFD, &e), "and given again");
 	close(fd);
 	return 0;
 }

@@ -54,7 +54,7 @@ static int nmis(struct conform *c)
 
 static int debug(struct conform *c)
 {
-	const struct gk_guest_debug d = { .control = GK_GUEST_DEBUG_INJECT_DB };
+	const struct gk_guest_debug d = { .control = GK_GUESTDBG_INJECT_DB };
 	struct conform_vm *vm = x86_vm(c, KERNEL_APIC, 1);
 
 	if (!vm)

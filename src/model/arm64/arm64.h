@@ -20,6 +20,11 @@ struct arm64_redist {
 	unsigned count;
 };
 
+/* Numbers of interrupts: 16 that vCPUs send each other, a vCPU's own, those of all. */
+#define FIRST_PPI 16U
+#define FIRST_SPI 32U
+#define IRQS_USUAL 256U /* of a vGIC that was not told how many */
+
 /* The interrupt controller of a VM: there is one at most. */
 struct arm64_gic {
 	uint32_t type; /* 0: none */

@@ -2,8 +2,6 @@
 /* Attributes of a vCPU: its PMU, its timers' interrupts, where stolen time is told. */
 #include "arm64.h"
 
-#define FIRST_PPI 16U
-#define FIRST_SPI 32U
 #define SPI_END 1020U
 #define STOLEN_ALIGNED 64U
 #define EVENTS_OLD 1024U /* of a PMU before version 3.1 */

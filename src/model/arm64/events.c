@@ -13,10 +13,6 @@
 #define SYNDROME_OWN (1U << 24) /* of an error without one: it means what the implementation says */
 #define DEBUG_KNOWN 0x30003U
 
-#define FIRST_PPI 16U
-#define FIRST_SPI 32U
-#define LINES_USUAL 256U /* of a vGIC that was not told how many */
-
 static bool has_syndromes(const struct arm64_vcpu *x)
 {
 	return sw_cap(arm64_model(x), NULL, CAP_ARM_INJECT_SERROR_ESR) > 0;
@@ -63,13 +59,12 @@ int arm64_set_events(void *vcpu, uintptr_t arg)
 
 int arm64_set_guest_debug(void *vcpu, uintptr_t arg)
 {
-	uint32_t control;
+	struct gk_arm_guest_debug d;
 
 	(void)vcpu;
-	if (sw_bad_pointer(arg, SW_IOC_SIZE(GK_ARM_SET_GUEST_DEBUG)))
+	if (sw_copy_in(&d, arg, sizeof(d)))
 		return -EFAULT;
-	memcpy(&control, (const void *)arg, sizeof(control));
-	return control & ~DEBUG_KNOWN ? -EINVAL : 0;
+	return d.control & ~DEBUG_KNOWN ? -EINVAL : 0;
 }
 
 /* Lines of the vGIC, or of a vCPU that has none in KVM. */
@@ -101,5 +96,5 @@ int arm64_irq_line(void *object, uintptr_t arg)
 		return -EINVAL;
 	if (early)
 		return -EBUSY;
-	return line < (g->irqs ? g->irqs : LINES_USUAL) ? 0 : -EINVAL;
+	return line < (g->irqs ? g->irqs : IRQS_USUAL) ? 0 : -EINVAL;
 }

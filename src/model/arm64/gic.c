@@ -7,8 +7,6 @@
 #define V2_CPU_SIZE 0x2000UL
 #define IRQS_LEAST 64U
 #define IRQS_MOST 1023U
-#define IRQS_USUAL 256U
-#define PRIVATE_IRQS 32U
 
 int arm64_gic_error(const struct gcpu_snapshot *s, uint32_t type)
 {
@@ -215,7 +213,7 @@ static int get_attr(void *object, uintptr_t arg)
 	if (!is_gic(d) || has(d, &a) || a.group == GK_DEV_ARM_VGIC_GRP_CTRL)
 		return -ENXIO;
 	if (a.group == GK_DEV_ARM_VGIC_GRP_NR_IRQS) {
-		irqs = g->irqs ? g->irqs : PRIVATE_IRQS;
+		irqs = g->irqs ? g->irqs : FIRST_SPI;
 		return sw_copy_out((uintptr_t)a.addr, &irqs, sizeof(irqs));
 	}
 	return get_address(d->vm, &a);

@@ -15,7 +15,6 @@
 #define PAGE 4096U
 #define LEAST_MMU_PAGES 64U
 #define EVENTS_MOST 300U
-#define PIT_CHANNELS 3U
 #define PIT_SPEAKER 2U /* its gate is shut at first */
 #define PIT_NO_MODE 0xffU
 #define PIT_WHOLE 0x10000U
@@ -65,7 +64,7 @@ static int64_t now_ns(void)
 /* All but the first, which ticks for KVM itself, tell since when they count. */
 static void count_from(struct gk_pit_state2 *p)
 {
-	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
+	for (unsigned i = 0; i < GK_PIT_CHANNELS; i++) {
 		if (!p->channels[i].count)
 			p->channels[i].count = PIT_WHOLE;
 		if (i)
@@ -83,7 +82,7 @@ static int new_pit(struct sw_vm *vm)
 		return -ENOENT;
 	x->pit = true;
 	memset(&x->pit_state, 0, sizeof(x->pit_state));
-	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
+	for (unsigned i = 0; i < GK_PIT_CHANNELS; i++) {
 		x->pit_state.channels[i].mode = PIT_NO_MODE;
 		x->pit_state.channels[i].gate = i != PIT_SPEAKER;
 	}

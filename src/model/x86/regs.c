@@ -169,13 +169,13 @@ static int set_guest_debug(void *object, uintptr_t arg)
 
 	if (sw_copy_in(&d, arg, sizeof(d)))
 		return -EFAULT;
-	if (!(d.control & (GK_GUEST_DEBUG_INJECT_DB | GK_GUEST_DEBUG_INJECT_BP)))
+	if (!(d.control & (GK_GUESTDBG_INJECT_DB | GK_GUESTDBG_INJECT_BP)))
 		return 0;
 	if (e->exception.pending)
 		return -EBUSY;
 	memset(&e->exception, 0, sizeof(e->exception));
 	e->exception.pending = 1;
-	e->exception.nr = d.control & GK_GUEST_DEBUG_INJECT_DB ? DEBUG_TRAP : BREAKPOINT;
+	e->exception.nr = d.control & GK_GUESTDBG_INJECT_DB ? DEBUG_TRAP : BREAKPOINT;
 	return 0;
 }
 
